@@ -1,0 +1,298 @@
+/**
+ * Fetch (1). v7 sessions; v12 diverging epochs; v13 topic ids; v16 tells who leads instead
+ * (KIP-951). Long polls are parked on their partitions and woken by an append of the same turn.
+ */
+import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import {
+  type FetchRequest,
+  fetchRequest,
+  fetchResponse,
+} from '../../proto/kafka/messages/01-fetch.ts';
+import type { Infer, Partially } from '../../proto/kafka/schema.ts';
+import type { LogRead } from '../log/partition-log.ts';
+import type { Partition, ReadWaiter } from '../partition/partition.ts';
+import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
+import { api } from './handler.ts';
+import { endpointOf, type Ports } from './ports.ts';
+
+type Response = Infer<typeof fetchResponse>;
+type PartitionAnswer = Partially<Response['responses'][number]['partitions'][number]>;
+
+interface Result {
+  readonly of: FetchPartition;
+  readonly topic: string;
+  readonly topicId: string;
+  readonly answer: PartitionAnswer;
+  readonly byteCount: number;
+  readonly failed: boolean;
+}
+
+interface Fetching {
+  readonly apiVersion: number;
+  readonly request: FetchRequest;
+  readonly partitions: Map<string, FetchPartition>;
+  readonly bytesMax: number;
+}
+
+export function fetch(ports: Ports) {
+  const sessions = new FetchSessions(() =>
+    ports.config.number('max.incremental.fetch.session.cache.slots'),
+  );
+  const { image } = ports;
+
+  const resolve = (
+    { topic, topicId, partition }: FetchPartition,
+    apiVersion: number,
+  ): { name: string; id: string; replica: Partition | null; error: ErrorName } => {
+    const known = apiVersion >= 13 ? image.topicById(topicId) : image.topic(topic);
+    if (known === null)
+      return {
+        name: topic,
+        id: topicId,
+        replica: null,
+        error: apiVersion >= 13 ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',
+      };
+    const replica = ports.partition(known.id, partition);
+    if (replica !== null) return { name: known.name, id: known.id, replica, error: 'NONE' };
+    const error =
+      known.partitions[partition] === undefined
+        ? 'UNKNOWN_TOPIC_OR_PARTITION'
+        : 'NOT_LEADER_OR_FOLLOWER';
+    return { name: known.name, id: known.id, replica: null, error };
+  };
+
+  /** Why a fetch from this replica cannot be served, or null. Source: KIP-320. */
+  const refusal = (replica: Partition, of: FetchPartition): ErrorName | null => {
+    if (!replica.isLeader)
+      return replica.role.kind === 'offline' && replica.role.why === 'KAFKA_STORAGE_ERROR'
+        ? 'KAFKA_STORAGE_ERROR'
+        : 'NOT_LEADER_OR_FOLLOWER';
+    if (of.currentLeaderEpoch >= 0 && of.currentLeaderEpoch < replica.leaderEpoch)
+      return 'FENCED_LEADER_EPOCH';
+    if (of.currentLeaderEpoch > replica.leaderEpoch) return 'UNKNOWN_LEADER_EPOCH';
+    const { startOffset, endOffset } = replica.log;
+    return of.fetchOffset < startOffset || of.fetchOffset > endOffset
+      ? 'OFFSET_OUT_OF_RANGE'
+      : null;
+  };
+
+  const failure = (
+    of: FetchPartition,
+    name: string,
+    id: string,
+    error: ErrorName,
+    replica: Partition | null,
+  ): Result => {
+    ports.traffic.onFetchFailed(name);
+    const line = image.line(id, of.partition);
+    const moved = error === 'NOT_LEADER_OR_FOLLOWER' || error === 'FENCED_LEADER_EPOCH';
+    const currentLeader =
+      moved && line !== null
+        ? { currentLeader: { leaderId: line.leader?.id ?? -1, leaderEpoch: line.leaderEpoch } }
+        : {};
+    return {
+      of,
+      topic: name,
+      topicId: id,
+      answer: {
+        partitionIndex: of.partition,
+        errorCode: codeOf(error),
+        highWatermark: replica?.highWatermark ?? -1,
+        abortedTransactions: null,
+        records: [],
+        ...currentLeader,
+      },
+      byteCount: 0,
+      failed: true,
+    };
+  };
+
+  const success = (
+    of: FetchPartition,
+    replica: Partition,
+    { buffers, byteCount }: LogRead,
+  ): Result => ({
+    of,
+    topic: replica.topic,
+    topicId: replica.topicId,
+    answer: {
+      partitionIndex: of.partition,
+      errorCode: 0,
+      highWatermark: replica.highWatermark,
+      lastStableOffset: replica.lastStableOffset,
+      logStartOffset: replica.log.startOffset,
+      abortedTransactions: null,
+      records: buffers,
+    },
+    byteCount,
+    failed: false,
+  });
+
+  /** Reads every partition once, in order, within the byte limits. */
+  const readAll = ({
+    apiVersion,
+    request,
+    partitions,
+    bytesMax,
+  }: Fetching): Result[] | Promise<Result[]> => {
+    const results: (Result | Promise<Result>)[] = [];
+    let left = bytesMax;
+    let later = false;
+    for (const of of partitions.values()) {
+      const { name, id, replica, error } = resolve(of, apiVersion);
+      const refused = replica === null ? error : refusal(replica, of);
+      if (replica === null || refused !== null) {
+        results.push(failure(of, name, id, refused ?? 'UNKNOWN_SERVER_ERROR', replica));
+        continue;
+      }
+      const { log } = replica;
+      if (apiVersion >= 12 && of.lastFetchedEpoch >= 0) {
+        const end = log.epochs.endOffsetFor(of.lastFetchedEpoch, log.endOffset);
+        if (end.epoch < of.lastFetchedEpoch || end.endOffset < of.fetchOffset) {
+          const diverged = success(of, replica, { buffers: [], byteCount: 0 });
+          results.push({
+            ...diverged,
+            answer: { ...diverged.answer, divergingEpoch: end },
+            failed: true,
+          });
+          continue;
+        }
+      }
+      const limit = Math.min(of.bytesMax, left);
+      const endOffset =
+        request.isolationLevel === 1 ? replica.lastStableOffset : replica.highWatermark;
+      const read = log.read({
+        offset: of.fetchOffset,
+        bytesMax: Math.max(limit, 0),
+        endOffset,
+        atLeastOne: left === bytesMax,
+      });
+      if (read instanceof Promise) {
+        later = true;
+        left -= limit;
+        results.push(read.then((done) => success(of, replica, done)));
+      } else {
+        left -= read.byteCount;
+        results.push(success(of, replica, read));
+      }
+    }
+    return later ? Promise.all(results) : (results as Result[]);
+  };
+
+  /** Parks until any partition moves or the time is up. */
+  const park = (fetching: Fetching, waitMs: number): Promise<void> =>
+    new Promise((wake) => {
+      const watched: Partition[] = [];
+      const waiter: ReadWaiter = { onReadable: () => end() };
+      const timer = ports.clock.after(waitMs, () => end());
+      const end = () => {
+        timer[Symbol.dispose]();
+        for (const partition of watched) partition.stopWaiting(waiter);
+        wake();
+      };
+      for (const of of fetching.partitions.values()) {
+        const { replica } = resolve(of, fetching.apiVersion);
+        if (replica === null) continue;
+        watched.push(replica);
+        replica.waitForMore(waiter);
+      }
+    });
+
+  const isEnough = (results: readonly Result[], { request }: Fetching): boolean => {
+    let byteCount = 0;
+    for (const result of results) {
+      if (result.failed) return true;
+      byteCount += result.byteCount;
+    }
+    return byteCount >= request.minBytes;
+  };
+
+  const poll = (fetching: Fetching): Result[] | Promise<Result[]> => {
+    const { request, partitions } = fetching;
+    const first = readAll(fetching);
+    if (
+      !(first instanceof Promise) &&
+      (request.maxWaitMs <= 0 || partitions.size === 0 || isEnough(first, fetching))
+    )
+      return first;
+    const deadlineMs = ports.clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
+    return (async () => {
+      let results = await first;
+      while (!isEnough(results, fetching)) {
+        const waitMs = deadlineMs - ports.clock.monotonicMs();
+        if (waitMs <= 0) break;
+        await park(fetching, waitMs);
+        results = await readAll(fetching);
+      }
+      return results;
+    })();
+  };
+
+  /** Groups results by topic; an incremental answer leaves out what the client knows already. */
+  const respond = (
+    results: readonly Result[],
+    sessionId: number,
+    incremental: boolean,
+  ): Partially<Response> => {
+    const topics = new Map<
+      string,
+      { topic: string; topicId: string; partitions: PartitionAnswer[] }
+    >();
+    const leaders = new Set<number>();
+    for (const { of, topic, topicId, answer, byteCount, failed } of results) {
+      const told =
+        of.toldHighWatermark === answer.highWatermark && of.toldLogStart === answer.logStartOffset;
+      of.toldHighWatermark = answer.highWatermark ?? -1;
+      of.toldLogStart = answer.logStartOffset ?? -1;
+      ports.traffic.onFetched(topic, byteCount);
+      if (incremental && told && !failed && byteCount === 0) continue;
+      if (failed) of.toldHighWatermark = Number.NaN;
+      const leader = answer.currentLeader?.leaderId ?? -1;
+      if (leader >= 0) leaders.add(leader);
+      let entry = topics.get(topicId || topic);
+      if (entry === undefined) {
+        entry = { topic, topicId, partitions: [] };
+        topics.set(topicId || topic, entry);
+        ports.traffic.onFetchRequest(topic);
+      }
+      entry.partitions.push(answer);
+    }
+    const nodeEndpoints = [...leaders].flatMap((id) => {
+      const broker = image.broker(id);
+      return broker === null ? [] : [endpointOf(broker)];
+    });
+    return { errorCode: 0, sessionId, responses: [...topics.values()], nodeEndpoints };
+  };
+
+  /** Partitions that gave something go to the back, so that all get their turn. */
+  const rotate = (partitions: Map<string, FetchPartition>, results: readonly Result[]): void => {
+    for (const { of, byteCount } of results) {
+      if (byteCount === 0) continue;
+      const key = keyOf(of.topic, of.topicId, of.partition);
+      if (!partitions.delete(key)) continue;
+      partitions.set(key, of);
+    }
+  };
+
+  return api({
+    key: 1,
+    name: 'Fetch',
+    request: fetchRequest,
+    response: fetchResponse,
+    handle(request: FetchRequest, { apiVersion }) {
+      const plan = sessions.plan(request, apiVersion, ports.clock.monotonicMs());
+      if (plan.kind === 'error') return { errorCode: codeOf(plan.error), sessionId: 0 };
+      const incremental = plan.kind === 'incremental';
+      const partitions = incremental ? plan.session.partitions : plan.partitions;
+      const sessionId = incremental ? plan.session.id : plan.sessionId;
+      const bytesMax = Math.min(request.maxBytes, ports.config.number('fetch.max.bytes'));
+      const done = (results: Result[]) => {
+        if (sessionId !== 0) rotate(partitions, results);
+        return respond(results, sessionId, incremental);
+      };
+      const results = poll({ apiVersion, request, partitions, bytesMax });
+      return results instanceof Promise ? results.then(done) : done(results);
+    },
+    failed: (_request, error) => ({ errorCode: codeOf(error), sessionId: 0 }),
+  });
+}

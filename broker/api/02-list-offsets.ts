@@ -1,0 +1,158 @@
+/**
+ * ListOffsets (2). v4 leader epochs; special timestamps: -1 latest, -2 earliest, -3 the record
+ * with the largest timestamp (KIP-734), -4 earliest local (KIP-405; nothing is tiered here),
+ * -5 latest tiered, -6 earliest pending upload: both none.
+ */
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
+import {
+  listOffsetsRequest,
+  listOffsetsResponse,
+} from '../../proto/kafka/messages/02-list-offsets.ts';
+import { batch, batchesOf, recordsOf } from '../../proto/kafka/record-batch.ts';
+import type { Partition } from '../partition/partition.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+interface Found {
+  readonly timestamp: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+}
+const NONE: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 };
+const READ_BYTES = 1024 * 1024;
+
+/** The first record at or after the timestamp. */
+async function byTimestamp(partition: Partition, timestampMs: number): Promise<Found> {
+  const { log, highWatermark } = partition;
+  const hint = log.segmentForTimestamp(timestampMs);
+  if (hint === null) return NONE;
+  let offset = hint.readFrom;
+  while (offset < highWatermark) {
+    const { buffers } = await partition.read({
+      offset,
+      bytesMax: READ_BYTES,
+      endOffset: highWatermark,
+      atLeastOne: true,
+    });
+    if (buffers.length === 0) return NONE;
+    for (const bytes of buffers) {
+      for (const { at } of batchesOf(bytes)) {
+        offset = batch.lastOffset(bytes, at) + 1;
+        if (batch.maxTimestamp(bytes, at) < timestampMs) continue;
+        return firstIn(bytes, at, timestampMs, log.startOffset);
+      }
+    }
+  }
+  return NONE;
+}
+
+/** Inside a batch: to the record where it can be read, to the batch where it is compressed. */
+function firstIn(bytes: Buffer, at: number, timestampMs: number, startOffset: number): Found {
+  const leaderEpoch = batch.leaderEpoch(bytes, at);
+  const attributes = batch.attributes(bytes, at);
+  if ((attributes & 7) === 0 && (attributes & 8) === 0) {
+    for (const record of recordsOf(bytes, at)) {
+      if (record.timestampMs >= timestampMs && record.offset >= startOffset) {
+        return { timestamp: record.timestampMs, offset: record.offset, leaderEpoch };
+      }
+    }
+  }
+  return {
+    timestamp: batch.maxTimestamp(bytes, at),
+    offset: Math.max(batch.baseOffset(bytes, at), startOffset),
+    leaderEpoch,
+  };
+}
+
+async function find(
+  partition: Partition,
+  timestamp: number,
+  readCommitted: boolean,
+): Promise<Found> {
+  const { log } = partition;
+  const core = partition.leaderCore;
+  const leaderEpoch = partition.leaderEpoch;
+  switch (timestamp) {
+    case -1: {
+      // Until followers confirmed this epoch the high watermark may still lag behind what was committed.
+      if (core !== null && core.highWatermark < core.epochStartOffset)
+        throw new KafkaError('OFFSET_NOT_AVAILABLE');
+      const offset = readCommitted ? partition.lastStableOffset : partition.highWatermark;
+      return { timestamp: -1, offset, leaderEpoch };
+    }
+    case -2:
+    case -4:
+      return {
+        timestamp: -1,
+        offset: log.startOffset,
+        leaderEpoch: log.epochs.epochAt(log.startOffset),
+      };
+    case -3: {
+      const newest = log.maxTimestamp;
+      if (newest === null) return NONE;
+      const found = await byTimestamp(partition, newest.timestampMs);
+      return found;
+    }
+    case -5:
+    case -6:
+      return NONE;
+    default:
+      return byTimestamp(partition, timestamp);
+  }
+}
+
+export function listOffsets(ports: Ports) {
+  const look = async (
+    topic: string,
+    of: { partitionIndex: number; currentLeaderEpoch: number; timestamp: number },
+    readCommitted: boolean,
+  ) => {
+    const { partitionIndex } = of;
+    const failed = (error: ErrorName) => ({ partitionIndex, errorCode: codeOf(error), ...NONE });
+    const known = ports.image.topic(topic);
+    if (known === null || known.partitions[partitionIndex] === undefined)
+      return failed('UNKNOWN_TOPIC_OR_PARTITION');
+    const partition = ports.partition(known.id, partitionIndex);
+    if (partition === null || !partition.isLeader) return failed('NOT_LEADER_OR_FOLLOWER');
+    if (of.currentLeaderEpoch >= 0 && of.currentLeaderEpoch < partition.leaderEpoch)
+      return failed('FENCED_LEADER_EPOCH');
+    if (of.currentLeaderEpoch > partition.leaderEpoch) return failed('UNKNOWN_LEADER_EPOCH');
+    try {
+      return {
+        partitionIndex,
+        errorCode: 0,
+        ...(await find(partition, of.timestamp, readCommitted)),
+      };
+    } catch (cause) {
+      if (cause instanceof KafkaError) return failed(cause.error);
+      throw cause;
+    }
+  };
+  return api({
+    key: 2,
+    name: 'ListOffsets',
+    request: listOffsetsRequest,
+    response: listOffsetsResponse,
+    async handle({ topics, isolationLevel }) {
+      return {
+        topics: await Promise.all(
+          topics.map(async ({ name, partitions }) => ({
+            name,
+            partitions: await Promise.all(
+              partitions.map((of) => look(name, of, isolationLevel === 1)),
+            ),
+          })),
+        ),
+      };
+    },
+    failed: ({ topics }, error) => ({
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => ({
+          partitionIndex,
+          errorCode: codeOf(error),
+        })),
+      })),
+    }),
+  });
+}

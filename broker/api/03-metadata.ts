@@ -1,0 +1,103 @@
+/**
+ * Metadata (3). v0 an empty list means all topics, later null does; v4 may create topics (KIP-204);
+ * v10/12 topic ids; v13 a top-level error. Asking by name creates where both sides allow it.
+ */
+import { ZERO_UUID } from '../../proto/kafka/cursor.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
+import { metadataRequest, metadataResponse } from '../../proto/kafka/messages/03-metadata.ts';
+import type { TopicImage } from '../metadata/image.ts';
+import { topicNameFault } from '../metadata/topic-plan-core.ts';
+import { api } from './handler.ts';
+import { INTERNAL_TOPICS, type Ports } from './ports.ts';
+
+export function describePartitions(ports: Ports, topic: TopicImage) {
+  return topic.partitions.flatMap((line) => {
+    if (line === undefined) return [];
+    const offline = line.replicas.filter((id) => {
+      const broker = ports.image.broker(id);
+      return broker === null || broker.fenced;
+    });
+    return [
+      {
+        errorCode: line.leader === null ? codeOf('LEADER_NOT_AVAILABLE') : 0,
+        partitionIndex: line.partition,
+        leaderId: line.leader?.id ?? -1,
+        leaderEpoch: line.leaderEpoch,
+        replicaNodes: [...line.replicas],
+        isrNodes: line.isr.map(({ id }) => id),
+        offlineReplicas: offline,
+        eligibleLeaderReplicas: line.elr.map(({ id }) => id),
+      },
+    ];
+  });
+}
+
+/** Creates a topic that was asked for by name; what is told meanwhile is retriable. */
+function autoCreate(ports: Ports, name: string): ErrorName {
+  const fault = topicNameFault(name);
+  if (fault !== null) return 'INVALID_TOPIC_EXCEPTION';
+  if (ports.image.topicObjectNamed(name) === null) {
+    const brokers = ports.image.liveBrokers().length;
+    const replicas = Math.min(
+      ports.config.number('default.replication.factor'),
+      Math.max(brokers, 1),
+    );
+    const partitions = ports.config.number('num.partitions');
+    ports.admin.create({ name, partitions, replicas, config: {} }).catch((cause: unknown) => {
+      if (!(cause instanceof KafkaError)) throw cause;
+    });
+  }
+  return 'LEADER_NOT_AVAILABLE';
+}
+
+export function metadata(ports: Ports) {
+  const { image } = ports;
+  return api({
+    key: 3,
+    name: 'Metadata',
+    request: metadataRequest,
+    response: metadataResponse,
+    handle({ topics, allowAutoTopicCreation }, { apiVersion }) {
+      const describe = (topic: TopicImage) => ({
+        errorCode: 0,
+        name: topic.name,
+        topicId: topic.id,
+        isInternal: INTERNAL_TOPICS.has(topic.name),
+        partitions: describePartitions(ports, topic),
+      });
+      const all = topics === null || (apiVersion === 0 && topics.length === 0);
+      const mayCreate = allowAutoTopicCreation && ports.config.flag('auto.create.topics.enable');
+      const asked = (topics ?? []).map(({ name, topicId }) => {
+        if (name === null || (name === '' && topicId !== ZERO_UUID)) {
+          const topic = image.topicById(topicId);
+          return topic === null
+            ? {
+                errorCode: codeOf('UNKNOWN_TOPIC_ID'),
+                name: apiVersion >= 12 ? null : '',
+                topicId,
+                partitions: [],
+              }
+            : describe(topic);
+        }
+        const topic = image.topic(name);
+        if (topic !== null) return describe(topic);
+        const error =
+          topicNameFault(name) !== null
+            ? 'INVALID_TOPIC_EXCEPTION'
+            : mayCreate
+              ? autoCreate(ports, name)
+              : 'UNKNOWN_TOPIC_OR_PARTITION';
+        return { errorCode: codeOf(error), name, topicId: ZERO_UUID, partitions: [] };
+      });
+      return {
+        brokers: image
+          .liveBrokers()
+          .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack })),
+        clusterId: image.clusterId,
+        controllerId: image.controllerId,
+        topics: all ? image.topics().map(describe) : asked,
+      };
+    },
+    failed: (_request, error) => ({ errorCode: codeOf(error), brokers: [], topics: [] }),
+  });
+}

@@ -1,0 +1,101 @@
+/** OffsetFetch (9). v2 null topics means all; v8 several groups at once; v10 topic ids. */
+import { ZERO_UUID } from '../../proto/kafka/cursor.ts';
+import { codeOf } from '../../proto/kafka/errors.ts';
+import {
+  offsetFetchRequest,
+  offsetFetchResponse,
+} from '../../proto/kafka/messages/09-offset-fetch.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+interface Asked {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitionIndexes: readonly number[];
+}
+
+export function offsetFetch(ports: Ports) {
+  const { image, groups } = ports;
+
+  const fetchGroup = (groupId: string, topics: readonly Asked[] | null, byId: boolean) => {
+    const offsets = groups.offsets(groupId);
+    if (typeof offsets === 'string') return { groupId, topics: [], errorCode: codeOf(offsets) };
+    const wanted = topics ?? allOf(offsets.values());
+    return {
+      groupId,
+      errorCode: 0,
+      topics: wanted.map(({ name, topicId, partitionIndexes }) => {
+        const known = byId && topics !== null ? image.topicById(topicId) : image.topic(name);
+        const topic = known?.name ?? name;
+        const unknown = byId && known === null;
+        return {
+          name: topic,
+          topicId: known?.id ?? topicId,
+          partitions: partitionIndexes.map((partitionIndex) => {
+            const found = unknown ? undefined : offsets.get(`${topic}:${partitionIndex}`)?.value;
+            return {
+              partitionIndex,
+              committedOffset: found?.offset ?? -1,
+              committedLeaderEpoch: found?.leaderEpoch ?? -1,
+              metadata: found?.metadata ?? '',
+              errorCode: unknown ? codeOf('UNKNOWN_TOPIC_ID') : 0,
+            };
+          }),
+        };
+      }),
+    };
+  };
+
+  return api({
+    key: 9,
+    name: 'OffsetFetch',
+    request: offsetFetchRequest,
+    response: offsetFetchResponse,
+    handle(request, { apiVersion }) {
+      if (apiVersion >= 8) {
+        return {
+          groups: request.groups.map(({ groupId, topics }) =>
+            fetchGroup(groupId, topics, apiVersion >= 10),
+          ),
+        };
+      }
+      const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
+      const { errorCode, topics: found } = fetchGroup(request.groupId, topics, false);
+      if (errorCode === 0 || apiVersion >= 2) return { errorCode, topics: found };
+      // v1 has no error of its own: every partition carries it.
+      return {
+        topics: (topics ?? []).map(({ name, partitionIndexes }) => ({
+          name,
+          partitions: partitionIndexes.map((partitionIndex) => ({
+            partitionIndex,
+            committedOffset: -1,
+            metadata: '',
+            errorCode,
+          })),
+        })),
+      };
+    },
+    failed: (request, error, apiVersion) =>
+      apiVersion >= 8
+        ? {
+            groups: request.groups.map(({ groupId }) => ({
+              groupId,
+              errorCode: codeOf(error),
+              topics: [],
+            })),
+          }
+        : { errorCode: codeOf(error), topics: [] },
+  });
+}
+
+/** Every partition that a group has an offset for, by topic. */
+function allOf(offsets: Iterable<{ topic: string; partition: number }>): Asked[] {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of offsets)
+    topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  return [...topics].map(([name, partitionIndexes]) => ({
+    name,
+    topicId: ZERO_UUID,
+    partitionIndexes,
+  }));
+}

@@ -1,0 +1,35 @@
+/** ListGroups (16). v4 states and a filter on them; v5 group types. */
+import { codeOf } from '../../proto/kafka/errors.ts';
+import {
+  listGroupsRequest,
+  listGroupsResponse,
+} from '../../proto/kafka/messages/16-list-groups.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+export function listGroups({ groups }: Ports) {
+  return api({
+    key: 16,
+    name: 'ListGroups',
+    request: listGroupsRequest,
+    response: listGroupsResponse,
+    handle({ statesFilter, typesFilter }) {
+      if (groups.isLoading)
+        return { errorCode: codeOf('COORDINATOR_LOAD_IN_PROGRESS'), groups: [] };
+      const states = new Set(statesFilter.map((state) => state.toLowerCase()));
+      const types = new Set(typesFilter.map((type) => type.toLowerCase()));
+      const listed = types.size > 0 && !types.has('classic') ? [] : groups.groups();
+      return {
+        groups: listed
+          .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
+          .map(({ groupId, protocolType, state }) => ({
+            groupId,
+            protocolType,
+            groupState: state,
+            groupType: 'classic',
+          })),
+      };
+    },
+    failed: (_request, error) => ({ errorCode: codeOf(error), groups: [] }),
+  });
+}

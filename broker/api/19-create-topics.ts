@@ -1,0 +1,135 @@
+/** CreateTopics (19). v4 defaults by -1 (KIP-464); v5 returns the configuration; v7 the topic id. */
+
+import { topicIdOf } from '../../kube/kafka-objects.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
+import {
+  type CreateTopicsRequest,
+  createTopicsRequest,
+  createTopicsResponse,
+} from '../../proto/kafka/messages/19-create-topics.ts';
+import type { NewTopic } from '../metadata/topic-admin.ts';
+import { topicNameFault } from '../metadata/topic-plan-core.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+import { describeTopicConfig, topicConfigFault } from './topic-config-answers.ts';
+
+type Asked = CreateTopicsRequest['topics'][number];
+
+/** The topic that is asked for, checked. @throws KafkaError */
+function wanted(ports: Ports, asked: Asked): NewTopic & { partitions: number; replicas: number } {
+  const nameFault = topicNameFault(asked.name);
+  if (nameFault !== null) throw new KafkaError('INVALID_TOPIC_EXCEPTION', nameFault);
+  const config: Record<string, string> = {};
+  for (const { name, value } of asked.configs) {
+    if (value === null) throw new KafkaError('INVALID_CONFIG', `${name} must have a value`);
+    const fault = topicConfigFault(name, value);
+    if (fault !== null) throw new KafkaError('INVALID_CONFIG', fault);
+    config[name] = value;
+  }
+  if (asked.assignments.length > 0) return { name: asked.name, config, ...assigned(ports, asked) };
+  const partitions =
+    asked.numPartitions === -1 ? ports.config.number('num.partitions') : asked.numPartitions;
+  const replicas =
+    asked.replicationFactor === -1
+      ? ports.config.number('default.replication.factor')
+      : asked.replicationFactor;
+  if (partitions < 1)
+    throw new KafkaError('INVALID_PARTITIONS', 'the number of partitions must be at least 1');
+  if (replicas < 1)
+    throw new KafkaError('INVALID_REPLICATION_FACTOR', 'the replication factor must be at least 1');
+  const brokers = ports.image.liveBrokers().length;
+  if (replicas > brokers) {
+    throw new KafkaError(
+      'INVALID_REPLICATION_FACTOR',
+      `the replication factor must not exceed the ${brokers} available brokers, it is ${replicas}`,
+    );
+  }
+  return { name: asked.name, config, partitions, replicas };
+}
+
+function assigned(
+  ports: Ports,
+  asked: Asked,
+): { partitions: number; replicas: number; assignments: number[][] } {
+  if (asked.numPartitions !== -1 || asked.replicationFactor !== -1) {
+    throw new KafkaError(
+      'INVALID_REQUEST',
+      'partitions and replication factor must be -1 where an assignment is given',
+    );
+  }
+  const assignments = [...asked.assignments].sort((a, b) => a.partitionIndex - b.partitionIndex);
+  const width = assignments[0]?.brokerIds.length ?? 0;
+  for (const [i, { partitionIndex, brokerIds }] of assignments.entries()) {
+    const known = brokerIds.every((id) => ports.image.broker(id) !== null);
+    if (
+      partitionIndex !== i ||
+      brokerIds.length !== width ||
+      width === 0 ||
+      !known ||
+      new Set(brokerIds).size !== width
+    ) {
+      throw new KafkaError(
+        'INVALID_REPLICA_ASSIGNMENT',
+        'an assignment must name partitions 0, 1, … and as many distinct, existing brokers for each',
+      );
+    }
+  }
+  return {
+    partitions: assignments.length,
+    replicas: width,
+    assignments: assignments.map(({ brokerIds }) => [...brokerIds]),
+  };
+}
+
+export function createTopics(ports: Ports) {
+  const create = async (asked: Asked, request: CreateTopicsRequest) => {
+    try {
+      const topic = wanted(ports, asked);
+      const shown = { synonyms: false, documentation: false };
+      const described = {
+        name: asked.name,
+        errorCode: 0,
+        errorMessage: null,
+        numPartitions: topic.partitions,
+        replicationFactor: topic.replicas,
+        configs: describeTopicConfig(topic.config, ports.image.clusterConfig, null, shown),
+      };
+      if (ports.image.topicObjectNamed(asked.name) !== null) {
+        throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${asked.name}' already exists`);
+      }
+      if (request.validateOnly) return described;
+      const object = await ports.admin.create(topic);
+      await ports.admin.waitForPartitions(object, topic.partitions, request.timeoutMs);
+      return { ...described, topicId: topicIdOf(object) };
+    } catch (cause) {
+      if (!(cause instanceof KafkaError)) throw cause;
+      return failure(asked.name, cause.error, cause.message);
+    }
+  };
+  const failure = (name: string, error: ErrorName, errorMessage: string | null = null) => ({
+    name,
+    errorCode: codeOf(error),
+    errorMessage,
+    configs: null,
+  });
+
+  return api({
+    key: 19,
+    name: 'CreateTopics',
+    request: createTopicsRequest,
+    response: createTopicsResponse,
+    async handle(request) {
+      const counts = new Map<string, number>();
+      for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+      const topics = await Promise.all(
+        [...counts].map(([name, count]) => {
+          const asked = request.topics.find((topic) => topic.name === name) as Asked;
+          if (count > 1) return failure(name, 'INVALID_REQUEST', 'a topic must be named once');
+          return create(asked, request);
+        }),
+      );
+      return { topics };
+    },
+    failed: ({ topics }, error) => ({ topics: topics.map(({ name }) => failure(name, error)) }),
+  });
+}

@@ -1,0 +1,54 @@
+/** DeleteTopics (20). v6 by topic id. */
+import { ZERO_UUID } from '../../proto/kafka/cursor.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
+import {
+  deleteTopicsRequest,
+  deleteTopicsResponse,
+} from '../../proto/kafka/messages/20-delete-topics.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+export function deleteTopics(ports: Ports) {
+  const remove = async (asked: { name: string | null; topicId: string }, timeoutMs: number) => {
+    const byId = asked.name === null;
+    const known =
+      asked.name === null ? ports.image.topicById(asked.topicId) : ports.image.topic(asked.name);
+    const answer = { name: known?.name ?? asked.name, topicId: known?.id ?? asked.topicId };
+    const failure = (error: ErrorName, errorMessage: string | null) => ({
+      ...answer,
+      errorCode: codeOf(error),
+      errorMessage,
+    });
+    try {
+      if (!ports.config.flag('delete.topic.enable'))
+        throw new KafkaError('TOPIC_DELETION_DISABLED', 'delete.topic.enable is false');
+      if (known === null)
+        throw new KafkaError(
+          byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',
+          'the topic is unknown',
+        );
+      await ports.admin.delete(known.id);
+      await ports.admin.waitUntilGone(known.id, timeoutMs);
+      return { ...answer, errorCode: 0 };
+    } catch (cause) {
+      if (!(cause instanceof KafkaError)) throw cause;
+      return failure(cause.error, cause.message);
+    }
+  };
+  return api({
+    key: 20,
+    name: 'DeleteTopics',
+    request: deleteTopicsRequest,
+    response: deleteTopicsResponse,
+    async handle({ topics, topicNames, timeoutMs }, { apiVersion }) {
+      const asked =
+        apiVersion >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+      return { responses: await Promise.all(asked.map((topic) => remove(topic, timeoutMs))) };
+    },
+    failed: ({ topics, topicNames }, error) => ({
+      responses: [...topics, ...topicNames.map((name) => ({ name, topicId: ZERO_UUID }))].map(
+        (topic) => ({ ...topic, errorCode: codeOf(error) }),
+      ),
+    }),
+  });
+}

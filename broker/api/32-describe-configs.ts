@@ -1,0 +1,72 @@
+/** DescribeConfigs (32). v1 synonyms; v3 types and documentation. */
+import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import {
+  type DescribeConfigsRequest,
+  describeConfigsRequest,
+  describeConfigsResponse,
+} from '../../proto/kafka/messages/32-describe-configs.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+import {
+  BROKER_RESOURCE,
+  describeBrokerConfig,
+  describeTopicConfig,
+  TOPIC_RESOURCE,
+} from './topic-config-answers.ts';
+
+export function describeConfigs(ports: Ports) {
+  const { image } = ports;
+  const describe = (
+    resource: DescribeConfigsRequest['resources'][number],
+    shown: { synonyms: boolean; documentation: boolean },
+  ) => {
+    const { resourceType, resourceName, configurationKeys } = resource;
+    const keys =
+      configurationKeys === null || configurationKeys.length === 0 ? null : configurationKeys;
+    const failed = (error: ErrorName, errorMessage: string) => ({
+      errorCode: codeOf(error),
+      errorMessage,
+      resourceType,
+      resourceName,
+    });
+    const ok = { errorCode: 0, errorMessage: null, resourceType, resourceName };
+    if (resourceType === TOPIC_RESOURCE) {
+      const topic = image.topic(resourceName);
+      if (topic === null)
+        return failed('UNKNOWN_TOPIC_OR_PARTITION', `topic ${resourceName} is unknown`);
+      return {
+        ...ok,
+        configs: describeTopicConfig(image.topicConfig(topic.id), image.clusterConfig, keys, shown),
+      };
+    }
+    if (resourceType === BROKER_RESOURCE) {
+      if (resourceName !== '' && Number(resourceName) !== ports.self) {
+        return failed('INVALID_REQUEST', `broker ${resourceName} must be asked itself`);
+      }
+      return { ...ok, configs: describeBrokerConfig(image.clusterConfig, keys, shown, ports.self) };
+    }
+    return failed(
+      'INVALID_REQUEST',
+      `resources of type ${resourceType} are not served by this version`,
+    );
+  };
+  return api({
+    key: 32,
+    name: 'DescribeConfigs',
+    request: describeConfigsRequest,
+    response: describeConfigsResponse,
+    handle: ({ resources, includeSynonyms, includeDocumentation }) => ({
+      results: resources.map((resource) =>
+        describe(resource, { synonyms: includeSynonyms, documentation: includeDocumentation }),
+      ),
+    }),
+    failed: ({ resources }, error) => ({
+      results: resources.map(({ resourceType, resourceName }) => ({
+        errorCode: codeOf(error),
+        errorMessage: null,
+        resourceType,
+        resourceName,
+      })),
+    }),
+  });
+}

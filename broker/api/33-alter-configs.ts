@@ -1,0 +1,53 @@
+/** AlterConfigs (33): replaces everything that a resource has configured. */
+import { codeOf, KafkaError } from '../../proto/kafka/errors.ts';
+import {
+  alterConfigsRequest,
+  alterConfigsResponse,
+} from '../../proto/kafka/messages/33-alter-configs.ts';
+import { changesOf, configTarget, OPERATION } from './config-changes.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+export function alterConfigs(ports: Ports) {
+  return api({
+    key: 33,
+    name: 'AlterConfigs',
+    request: alterConfigsRequest,
+    response: alterConfigsResponse,
+    async handle({ resources, validateOnly }) {
+      const responses = await Promise.all(
+        resources.map(async ({ resourceType, resourceName, configs }) => {
+          try {
+            const target = configTarget(ports, resourceType, resourceName);
+            const set = changesOf(
+              target,
+              configs.map(({ name, value }) => ({ name, value, operation: OPERATION.set })),
+            );
+            const removed = Object.fromEntries(
+              Object.keys(target.current).map((name) => [name, null]),
+            );
+            if (!validateOnly) await target.apply({ ...removed, ...set });
+            return { errorCode: 0, errorMessage: null, resourceType, resourceName };
+          } catch (cause) {
+            if (!(cause instanceof KafkaError)) throw cause;
+            return {
+              errorCode: cause.errorCode,
+              errorMessage: cause.message,
+              resourceType,
+              resourceName,
+            };
+          }
+        }),
+      );
+      return { responses };
+    },
+    failed: ({ resources }, error) => ({
+      responses: resources.map(({ resourceType, resourceName }) => ({
+        errorCode: codeOf(error),
+        errorMessage: null,
+        resourceType,
+        resourceName,
+      })),
+    }),
+  });
+}

@@ -1,0 +1,70 @@
+/** CreatePartitions (37): a topic can grow, not shrink. */
+import { codeOf, KafkaError } from '../../proto/kafka/errors.ts';
+import {
+  type CreatePartitionsRequest,
+  createPartitionsRequest,
+  createPartitionsResponse,
+} from '../../proto/kafka/messages/37-create-partitions.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+export function createPartitions(ports: Ports) {
+  const grow = async (
+    { name, count, assignments }: CreatePartitionsRequest['topics'][number],
+    request: CreatePartitionsRequest,
+  ) => {
+    try {
+      const topic = ports.image.topic(name);
+      const object = ports.image.topicObjectNamed(name);
+      if (topic === null || object === null)
+        throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name} is unknown`);
+      const current = topic.partitions.length;
+      if (count <= current)
+        throw new KafkaError(
+          'INVALID_PARTITIONS',
+          `topic ${name} has ${current} partitions, the new number must be higher`,
+        );
+      let all: number[][] | null = null;
+      if (assignments !== null) {
+        if (assignments.length !== count - current)
+          throw new KafkaError(
+            'INVALID_REPLICA_ASSIGNMENT',
+            'there must be one assignment for every new partition',
+          );
+        const known = assignments.every(
+          ({ brokerIds }) =>
+            brokerIds.length > 0 && brokerIds.every((id) => ports.image.broker(id) !== null),
+        );
+        if (!known)
+          throw new KafkaError(
+            'INVALID_REPLICA_ASSIGNMENT',
+            'an assignment must name existing brokers',
+          );
+        all = [
+          ...topic.partitions.map(({ replicas }) => [...replicas]),
+          ...assignments.map(({ brokerIds }) => [...brokerIds]),
+        ];
+      }
+      if (!request.validateOnly) {
+        await ports.admin.setPartitions(object, count, all);
+        await ports.admin.waitForPartitions(object, count, request.timeoutMs);
+      }
+      return { name, errorCode: 0, errorMessage: null };
+    } catch (cause) {
+      if (!(cause instanceof KafkaError)) throw cause;
+      return { name, errorCode: cause.errorCode, errorMessage: cause.message };
+    }
+  };
+  return api({
+    key: 37,
+    name: 'CreatePartitions',
+    request: createPartitionsRequest,
+    response: createPartitionsResponse,
+    handle: async (request) => ({
+      results: await Promise.all(request.topics.map((topic) => grow(topic, request))),
+    }),
+    failed: ({ topics }, error) => ({
+      results: topics.map(({ name }) => ({ name, errorCode: codeOf(error) })),
+    }),
+  });
+}

@@ -1,0 +1,44 @@
+/** DescribeCluster (60). v1 endpoint type; v2 fenced brokers where asked for. */
+import { codeOf } from '../../proto/kafka/errors.ts';
+import {
+  describeClusterRequest,
+  describeClusterResponse,
+} from '../../proto/kafka/messages/60-describe-cluster.ts';
+import { api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+const BROKERS = 1;
+
+export function describeCluster({ image }: Ports) {
+  return api({
+    key: 60,
+    name: 'DescribeCluster',
+    request: describeClusterRequest,
+    response: describeClusterResponse,
+    handle({ endpointType, includeFencedBrokers }) {
+      const { clusterId } = image;
+      if (endpointType !== BROKERS) {
+        return {
+          errorCode: codeOf('UNSUPPORTED_ENDPOINT_TYPE'),
+          errorMessage: 'there are only broker endpoints',
+          clusterId,
+        };
+      }
+      const brokers = includeFencedBrokers ? image.brokers() : image.liveBrokers();
+      return {
+        errorCode: 0,
+        endpointType,
+        clusterId,
+        controllerId: image.controllerId,
+        brokers: brokers.map(({ id, host, port, rack, fenced }) => ({
+          brokerId: id,
+          host,
+          port,
+          rack,
+          isFenced: fenced,
+        })),
+      };
+    },
+    failed: (_request, error) => ({ errorCode: codeOf(error) }),
+  });
+}

@@ -1,0 +1,56 @@
+/** What an API handler is, and what it may see of a request. */
+
+import type { ErrorName } from '../../proto/kafka/errors.ts';
+import type { Message } from '../../proto/kafka/schema.ts';
+
+export interface RequestContext {
+  readonly apiVersion: number;
+  readonly clientId: string | null;
+  readonly peer: string;
+  /** Name of the listener that the client came through; answers name addresses of the same one. */
+  readonly listener: string;
+  readonly connectionId: number;
+  /** Called when the connection is gone. */
+  readonly noteSoftware: (name: string, version: string) => void;
+}
+
+/** A response, now or later; null where the request wants none (acks=0). */
+export type HandlerResult<Response> = Response | null | Promise<Response | null>;
+
+export interface Api<Request = any, Response = any> {
+  readonly key: number;
+  readonly name: string;
+  readonly request: Message<Request>;
+  readonly response: Message<any>;
+  /** First and last version served. */
+  readonly versions: readonly [number, number];
+  /** What ApiVersions says, where it differs from what is served (KAFKA-18659). */
+  readonly advertised?: readonly [number, number];
+  /** The handler is done with the request's bytes when it returns. */
+  readonly synchronous?: boolean;
+  readonly handle: (request: Request, context: RequestContext) => HandlerResult<Response>;
+  /** The response to give where the handler threw. */
+  readonly failed: (request: Request, error: ErrorName, version: number) => Response;
+}
+
+/** Ties a handler to its schemas; types follow from them. */
+export function api<Request, Response>(of: {
+  key: number;
+  name: string;
+  request: Message<Request>;
+  response: Message<Response>;
+  versions?: readonly [number, number];
+  advertised?: readonly [number, number];
+  synchronous?: boolean;
+  handle: (
+    request: Request,
+    context: RequestContext,
+  ) => HandlerResult<import('../../proto/kafka/schema.ts').Partially<Response>>;
+  failed: (
+    request: Request,
+    error: ErrorName,
+    version: number,
+  ) => import('../../proto/kafka/schema.ts').Partially<Response>;
+}): Api {
+  return { ...of, versions: of.versions ?? of.request.versions } as Api;
+}

@@ -1,0 +1,59 @@
+/** Every API that is served, in order of its key. Adding one: its schema, its file, a line here. */
+import { produce } from './00-produce.ts';
+import { fetch } from './01-fetch.ts';
+import { listOffsets } from './02-list-offsets.ts';
+import { metadata } from './03-metadata.ts';
+import { offsetCommit } from './08-offset-commit.ts';
+import { offsetFetch } from './09-offset-fetch.ts';
+import { findCoordinator } from './10-find-coordinator.ts';
+import { joinGroup } from './11-join-group.ts';
+import { heartbeat } from './12-heartbeat.ts';
+import { leaveGroup } from './13-leave-group.ts';
+import { syncGroup } from './14-sync-group.ts';
+import { describeGroups } from './15-describe-groups.ts';
+import { listGroups } from './16-list-groups.ts';
+import { apiVersions } from './18-api-versions.ts';
+import { createTopics } from './19-create-topics.ts';
+import { deleteTopics } from './20-delete-topics.ts';
+import { initProducerId } from './22-init-producer-id.ts';
+import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
+import { describeConfigs } from './32-describe-configs.ts';
+import { alterConfigs } from './33-alter-configs.ts';
+import { createPartitions } from './37-create-partitions.ts';
+import { deleteGroups } from './42-delete-groups.ts';
+import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+import { describeCluster } from './60-describe-cluster.ts';
+import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
+import type { Api } from './handler.ts';
+import type { Ports } from './ports.ts';
+
+export function registry(ports: Ports): ReadonlyMap<number, Api> {
+  const all: Api[] = [
+    produce(ports),
+    fetch(ports),
+    listOffsets(ports),
+    metadata(ports),
+    offsetCommit(ports),
+    offsetFetch(ports),
+    findCoordinator(ports),
+    joinGroup(ports),
+    heartbeat(ports),
+    leaveGroup(ports),
+    syncGroup(ports),
+    describeGroups(ports),
+    listGroups(ports),
+    apiVersions(ports, () => all),
+    createTopics(ports),
+    deleteTopics(ports),
+    initProducerId(ports),
+    offsetForLeaderEpoch(ports),
+    describeConfigs(ports),
+    alterConfigs(ports),
+    createPartitions(ports),
+    deleteGroups(ports),
+    incrementalAlterConfigs(ports),
+    describeCluster(ports),
+    describeTopicPartitions(ports),
+  ];
+  return new Map(all.map((one) => [one.key, one]));
+}

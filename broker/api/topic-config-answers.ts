@@ -1,0 +1,116 @@
+/** How configuration is shown to clients: sources, synonyms, types. Source: KIP-226, KIP-569. */
+
+import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
+import { type Setting, type SettingType, settingFault } from '../../stdx/settings.ts';
+import { brokerSettings, brokerSettingsByName } from '../config/broker-settings.ts';
+import { topicValue } from '../config/config.ts';
+import { type TopicSetting, topicSettings, topicSettingsByName } from '../config/topic-settings.ts';
+
+export const TOPIC_RESOURCE = 2;
+export const BROKER_RESOURCE = 4;
+
+/** DescribeConfigs' sources. */
+const SOURCE = { topic: 1, cluster: 3, default: 5 } as const;
+const TYPE: Readonly<Record<SettingType, number>> = {
+  BOOLEAN: 1,
+  STRING: 2,
+  INT: 3,
+  LONG: 5,
+  DOUBLE: 6,
+  LIST: 7,
+};
+
+interface Shown {
+  readonly synonyms: boolean;
+  readonly documentation: boolean;
+}
+
+function topicEntry(setting: TopicSetting, topic: ConfigMapOf, cluster: ConfigMapOf, shown: Shown) {
+  const effective = topicValue(setting.name, topic, cluster);
+  const synonyms = [];
+  const own = topic[setting.name];
+  if (own !== undefined)
+    synonyms.push({ name: setting.name, value: String(own), source: SOURCE.topic });
+  const inherited = topicValue(setting.name, {}, cluster);
+  const [brokerName] = setting.synonyms;
+  if (inherited.origin === 'cluster')
+    synonyms.push({ name: inherited.name, value: inherited.value, source: SOURCE.cluster });
+  if (brokerName !== undefined)
+    synonyms.push({ name: brokerName, value: setting.default, source: SOURCE.default });
+  return {
+    name: setting.name,
+    value: effective.value,
+    readOnly: false,
+    configSource: SOURCE[effective.origin],
+    isSensitive: false,
+    synonyms: shown.synonyms ? synonyms : [],
+    configType: TYPE[setting.type],
+    documentation: shown.documentation ? setting.doc : null,
+  };
+}
+
+function brokerEntry(setting: Setting, cluster: ConfigMapOf, shown: Shown) {
+  const own = cluster[setting.name];
+  const preset = { name: setting.name, value: setting.default, source: SOURCE.default };
+  const synonyms =
+    own === undefined
+      ? [preset]
+      : [{ name: setting.name, value: String(own), source: SOURCE.cluster }, preset];
+  return {
+    name: setting.name,
+    value: own === undefined ? setting.default : String(own),
+    readOnly: false,
+    configSource: own === undefined ? SOURCE.default : SOURCE.cluster,
+    isSensitive: false,
+    synonyms: shown.synonyms ? synonyms : [],
+    configType: TYPE[setting.type],
+    documentation: shown.documentation ? setting.doc : null,
+  };
+}
+
+export function describeTopicConfig(
+  topic: ConfigMapOf,
+  cluster: ConfigMapOf,
+  keys: readonly string[] | null,
+  shown: Shown,
+) {
+  return topicSettings
+    .filter(({ name }) => keys === null || keys.includes(name))
+    .map((setting) => topicEntry(setting, topic, cluster, shown));
+}
+
+export function describeBrokerConfig(
+  cluster: ConfigMapOf,
+  keys: readonly string[] | null,
+  shown: Shown,
+  self: number,
+) {
+  const id: Setting = {
+    name: 'node.id',
+    type: 'INT',
+    default: String(self),
+    doc: 'The id of this broker: the ordinal of its pod.',
+  };
+  const own = { ...brokerEntry(id, {}, shown), readOnly: true };
+  const all = [
+    own,
+    { ...own, name: 'broker.id' },
+    ...brokerSettings.map((setting) => brokerEntry(setting, cluster, shown)),
+  ];
+  return all.filter(({ name }) => keys === null || keys.includes(name));
+}
+
+/** What is wrong with a topic setting, as a sentence; null if nothing is. */
+export function topicConfigFault(name: string, value: string): string | null {
+  const setting = topicSettingsByName.get(name);
+  return setting === undefined
+    ? `${name} is not a topic configuration`
+    : settingFault(setting, value);
+}
+
+export function brokerConfigFault(name: string, value: string): string | null {
+  const setting = brokerSettingsByName.get(name);
+  return setting === undefined
+    ? `${name} is not a broker configuration that can be changed`
+    : settingFault(setting, value);
+}

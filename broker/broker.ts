@@ -1,0 +1,634 @@
+/** A whole broker, put together from its parts. Ports come in; only main.ts makes the real ones. */
+
+import type { KafkaCluster } from '../kube/kafka-objects.ts';
+import { kafkaClusters } from '../kube/kafka-objects.ts';
+import type { Member } from '../kube/partition-line.ts';
+import type { KubeApi } from '../kube/port.ts';
+import type { ErrorName } from '../proto/kafka/errors.ts';
+import { batch, batchesOf } from '../proto/kafka/record-batch.ts';
+import { serveAdmin } from '../stdx/admin-http.ts';
+import type { Chance } from '../stdx/chance.ts';
+import { type Clock, sleep } from '../stdx/clock.ts';
+import type { Disk } from '../stdx/disk.ts';
+import { Lifetime } from '../stdx/lifetime.ts';
+import type { Logger } from '../stdx/logger.ts';
+import { Turn } from '../stdx/turn.ts';
+import { OFFSETS_TOPIC } from './api/ports.ts';
+import { registry } from './api/registry.ts';
+import { BrokerConfig } from './config/config.ts';
+import { ControllerRole } from './controller-role.ts';
+import { type CoordinatorLog, GroupCoordinator } from './coordinator/group-coordinator.ts';
+import { IsrProposer } from './isr-proposer.ts';
+import { FileCache } from './log/file-cache.ts';
+import { LogDirectory } from './log/log-directory.ts';
+import { TailMemory } from './log/tail-memory.ts';
+import { Metadata } from './metadata/metadata.ts';
+import { ProducerIds } from './metadata/producer-ids.ts';
+import { ownerOf, Session } from './metadata/session.ts';
+import { TopicAdmin } from './metadata/topic-admin.ts';
+import { BrokerMetrics } from './observe/metrics.ts';
+import type { BrokerOptions } from './options.ts';
+import { type Partition, TURN_PHASES } from './partition/partition.ts';
+import { Partitions } from './partition/partitions.ts';
+import { Replicas } from './replicas.ts';
+import { ControllerClient } from './replication/controller-client.ts';
+import { Followers } from './replication/follower-stream.ts';
+import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
+import { Dispatch } from './server/dispatch.ts';
+import { Listener } from './server/listener.ts';
+
+export interface BrokerPorts {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly api: KubeApi;
+  /** Changes with every boot of the machine; empty where unknown. */
+  readonly bootId: string;
+  /** The process must end: another one took its place, or a bug was met. */
+  readonly onFatal: (why: string) => void;
+  readonly version: string;
+}
+
+const EXPIRE_MS = 50;
+const CHECKPOINT_MS = 30_000;
+const FLUSH_CHECK_MS = 2_000;
+const FLUSH_BYTES = 64 * 1024 * 1024;
+const CLUSTER_RETRY_MS = 500;
+
+const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
+
+export class Broker implements AsyncDisposable {
+  private readonly ports: BrokerPorts;
+  private readonly options: BrokerOptions;
+  private readonly lifetime = new Lifetime();
+  private readonly turn: Turn;
+  private readonly partitions = new Partitions();
+  private readonly files: FileCache;
+  private readonly tail: TailMemory;
+  private readonly config: BrokerConfig;
+  private readonly metadata: Metadata;
+  private readonly metrics: BrokerMetrics;
+  private readonly session: Session;
+  private readonly controllerClient: ControllerClient;
+  private directory!: LogDirectory;
+  private replicas!: Replicas;
+  private groups!: GroupCoordinator;
+  private role: ControllerRole | null = null;
+  private listener: Listener | null = null;
+  private cluster!: KafkaCluster;
+  private clusterId = '';
+  private state: number = STATE.starting;
+  private storageFailed = false;
+  private ending: Promise<void> | null = null;
+
+  constructor(ports: BrokerPorts, options: BrokerOptions) {
+    this.ports = ports;
+    this.options = options;
+    const { clock, chance, logger, api, disk } = ports;
+    this.turn = new Turn(clock, TURN_PHASES, (cause) => {
+      logger.error('a turn failed', { cause });
+      ports.onFatal('an invariant did not hold');
+    });
+    this.files = new FileCache(disk, options.openFilesMax);
+    this.tail = new TailMemory(options.tailBytes);
+    const of = { namespace: options.namespace, cluster: options.cluster };
+    this.metadata = new Metadata({ api, clock, chance, logger }, of);
+    this.config = new BrokerConfig(() => this.metadata.image.clusterConfig);
+    this.metrics = new BrokerMetrics(this.facts());
+    this.session = new Session(
+      {
+        api,
+        clock,
+        chance,
+        logger,
+        onReplaced: () => ports.onFatal('another process took the place of this broker'),
+      },
+      {
+        ...of,
+        id: options.id,
+        host: options.advertisedHost,
+        port: options.kafkaPort,
+        replicationPort: options.replicationPort,
+        rack: options.rack,
+        version: ports.version,
+        sessionTimeoutMs: 9_000,
+        renewPeriodMs: 2_000,
+      },
+    );
+    this.controllerClient = new ControllerClient(() =>
+      this.metadata.image.broker(this.metadata.image.controllerId),
+    );
+  }
+
+  private get self(): Member {
+    return { id: this.options.id, epoch: this.session.epoch };
+  }
+
+  /** Brings everything up; resolves when clients are served. */
+  async start(): Promise<void> {
+    const { clock, logger } = this.ports;
+    const startedMs = clock.monotonicMs();
+    await this.startAdmin();
+    this.cluster = await this.findCluster();
+    this.clusterId = Buffer.from(
+      (this.cluster.metadata.uid ?? '').replaceAll('-', ''),
+      'hex',
+    ).toString('base64url');
+    this.openStorage();
+    await this.startPeers();
+    await this.metadata.synced();
+    this.metadata.image.clusterId = this.clusterId;
+    await this.register();
+    this.standForController();
+    this.applyMetadata();
+    await this.listen();
+    this.startChores();
+    this.state = STATE.running;
+    logger.info('broker is up', {
+      host: this.options.advertisedHost,
+      port: this.options.kafkaPort,
+      epoch: this.session.epoch,
+      elapsedMs: Math.round(clock.monotonicMs() - startedMs),
+    });
+  }
+
+  private async startAdmin(): Promise<void> {
+    const admin = await serveAdmin(
+      {
+        metrics: async () => ({
+          contentType: this.metrics.registry.contentType,
+          body: await this.metrics.registry.metrics(),
+        }),
+        live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
+        ready: () => this.unreadyBecause(),
+      },
+      { host: this.options.bindHost, port: this.options.adminPort },
+    );
+    this.lifetime.own(admin);
+  }
+
+  private unreadyBecause(): string | null {
+    if (this.state !== STATE.running)
+      return this.state < STATE.running ? 'the broker is starting' : 'the broker is stopping';
+    return this.storageFailed ? 'the disk failed' : null;
+  }
+
+  private async findCluster(): Promise<KafkaCluster> {
+    const { api, clock, logger } = this.ports;
+    const { namespace, cluster } = this.options;
+    for (;;) {
+      try {
+        const found = await api.get(kafkaClusters, namespace, cluster);
+        if (found !== null) return found;
+        logger.warn('the KafkaCluster does not exist', { namespace, cluster });
+      } catch (cause) {
+        logger.warn('the Kubernetes API does not answer', { cause });
+      }
+      await sleep(clock, CLUSTER_RETRY_MS);
+    }
+  }
+
+  private openStorage(): void {
+    const { clock, disk, logger, bootId } = this.ports;
+    this.state = STATE.recovering;
+    this.directory = new LogDirectory(
+      { disk, files: this.files, tail: this.tail, logger },
+      this.options.dataFolder,
+      bootId,
+    );
+    const other = this.directory.clusterId;
+    if (other !== null && other !== this.clusterId) {
+      throw new Error(
+        `the data folder belongs to cluster ${other}, not to ${this.clusterId}: it must be emptied or the right volume mounted`,
+      );
+    }
+    this.directory.writeMeta({
+      clusterId: this.clusterId,
+      nodeId: this.options.id,
+      directoryId: this.ports.chance.bytes(16).toString('base64url'),
+    });
+    for (const leftover of this.directory.leftovers()) this.directory.remove(leftover);
+    const followers = this.lifetime.own(
+      new Followers({
+        clock,
+        turn: this.turn,
+        logger,
+        clusterId: () => this.clusterId,
+        self: () => this.self,
+        addressOf: (id) => {
+          const broker = this.metadata.image.broker(id);
+          return broker === null ? null : `${broker.host}:${broker.replicationPort}`;
+        },
+        onReceived: (byteCount) => this.metrics.onReplicationIn(byteCount),
+      }),
+    );
+    this.replicas = new Replicas({
+      clock,
+      turn: this.turn,
+      logger,
+      image: this.metadata.image,
+      directory: this.directory,
+      partitions: this.partitions,
+      followers,
+      self: () => this.self,
+      onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
+      onGroupPartition: (partition, epoch) => this.groups.onLeadership(partition, epoch),
+    });
+    this.groups = this.lifetime.own(
+      new GroupCoordinator({
+        log: this.groupLog(),
+        clock,
+        chance: this.ports.chance,
+        logger,
+        rules: () => ({
+          initialRebalanceDelayMs: this.config.number('group.initial.rebalance.delay.ms'),
+          sessionTimeoutMinMs: this.config.number('group.min.session.timeout.ms'),
+          sessionTimeoutMaxMs: this.config.number('group.max.session.timeout.ms'),
+          groupSizeMax: this.config.number('group.max.size'),
+          offsetMetadataBytesMax: this.config.number('offset.metadata.max.bytes'),
+        }),
+      }),
+    );
+    this.replicas.openAll();
+  }
+
+  private groupLog(): CoordinatorLog {
+    const topic = () => this.metadata.image.topic(OFFSETS_TOPIC);
+    const partitionOf = (index: number) => this.partitions.get(topic()?.id ?? '', index);
+    return {
+      partitionCount: () => topic()?.partitions.length ?? 0,
+      append: (index, batch) =>
+        new Promise<ErrorName>((resolve) => {
+          const partition = partitionOf(index);
+          if (partition === null) resolve('NOT_LEADER_OR_FOLLOWER');
+          else
+            partition.produce(batch, { acks: -1, timeoutMs: 5_000 }, ({ error }) => resolve(error));
+        }),
+      read: (index) => readAll(partitionOf(index)),
+    };
+  }
+
+  private async startPeers(): Promise<void> {
+    const { clock, logger } = this.ports;
+    const refuse: ControlHandlers = {
+      alterPartition: async (request) =>
+        this.role?.control.alterPartition(request) ?? { accepted: false, results: [] },
+      leave: async (broker) =>
+        this.role?.control.leave(broker) ?? { accepted: false, leadersLeft: -1 },
+      allocateProducerIds: async () =>
+        this.role?.control.allocateProducerIds() ?? { accepted: false, first: 0, count: 0 },
+    };
+    const server = new PeerServer({
+      clock,
+      turn: this.turn,
+      logger,
+      partitions: this.partitions,
+      self: () => this.self,
+      clusterId: () => this.clusterId,
+      control: refuse,
+      onSent: (byteCount) => this.metrics.onReplicationOut(byteCount),
+    });
+    this.lifetime.own(server);
+    this.lifetime.own(this.controllerClient);
+    await server.listen(this.options.bindHost, this.options.replicationPort);
+  }
+
+  /** Claims the broker's place, with the standing that its disk justifies. */
+  private async register(): Promise<void> {
+    const { former, clean, sameBoot } = this.directory;
+    // After a mere kill the page cache is intact: with a clean scan nothing was lost (rule 7).
+    const keptData = clean || (sameBoot && this.replicas.cleanRecovery);
+    await this.session.begin(
+      this.cluster,
+      { epoch: former?.epoch ?? 0, keptSince: former?.keptSince ?? 0, keptData },
+      (epoch, keptSince) => this.directory.noteLife(epoch, keptSince),
+    );
+  }
+
+  private standForController(): void {
+    const { namespace, cluster, id } = this.options;
+    this.role = new ControllerRole(
+      {
+        ...this.ports,
+        metadata: this.metadata,
+        config: this.config,
+        owner: () => ownerOf(this.cluster),
+        state: () => ({
+          namespace,
+          cluster,
+          clusterId: this.clusterId,
+          owner: ownerOf(this.cluster),
+        }),
+        onUnclean: () => this.metrics.onUnclean(),
+      },
+      { namespace, cluster, id, incarnation: this.session.incarnation },
+    );
+  }
+
+  private applyMetadata(): void {
+    const { metadata, replicas } = this;
+    for (const topic of metadata.image.topics()) {
+      replicas.onLines(
+        topic.partitions.flatMap((line) =>
+          line === undefined ? [] : [{ before: null, after: line }],
+        ),
+      );
+    }
+    replicas.reportStrays();
+    replicas.refreshRules(null);
+    const listening = metadata.listen({
+      onLines: (changes) => replicas.onLines(changes),
+      onTopic: (topic) =>
+        replicas.refreshRules(
+          Buffer.from((topic.metadata.uid ?? '').replaceAll('-', ''), 'hex').toString('base64url'),
+        ),
+      onCluster: () => replicas.refreshRules(null),
+    });
+    this.lifetime.own(listening);
+  }
+
+  private async listen(): Promise<void> {
+    const { clock, logger, onFatal } = this.ports;
+    const { image } = this.metadata;
+    const { namespace, cluster } = this.options;
+    const ids = new ProducerIds(async () => {
+      const { accepted, first, count } = await this.controllerClient.allocateProducerIds({
+        ...this.self,
+      });
+      if (!accepted) throw new Error('the controller is moving');
+      return { first, count };
+    });
+    const apis = registry({
+      self: this.options.id,
+      clock,
+      image,
+      config: this.config,
+      partition: (topicId, partition) => this.partitions.get(topicId, partition),
+      topicRules: (topicId) => this.replicas.rulesOf(topicId),
+      groups: this.groups,
+      admin: new TopicAdmin({
+        api: this.ports.api,
+        clock,
+        metadata: this.metadata,
+        namespace,
+        cluster,
+      }),
+      nextProducerId: () => ids.take(),
+      traffic: this.metrics,
+    });
+    const dispatch = new Dispatch({
+      clock,
+      logger,
+      apis,
+      observer: this.metrics,
+      onBug: (cause) => {
+        logger.error('an invariant did not hold', { cause });
+        onFatal('an invariant did not hold');
+      },
+    });
+    this.listener = new Listener(
+      {
+        clock,
+        turn: this.turn,
+        frameBytesMax: this.config.number('socket.request.max.bytes'),
+        onRequest: (connection, frame, owned, done) =>
+          dispatch.onRequest(connection, frame, owned, done),
+      },
+      {
+        name: 'INTERNAL',
+        host: this.options.bindHost,
+        port: this.options.kafkaPort,
+        connectionsMax: this.config.number('max.connections'),
+        idleMs: this.config.number('connections.max.idle.ms'),
+      },
+    );
+    await this.listener.listen();
+    this.lifetime.own(this.listener);
+  }
+
+  private startChores(): void {
+    const { clock, logger } = this.ports;
+    const { partitions } = this;
+    this.lifetime.own(
+      new IsrProposer({
+        clock,
+        logger,
+        image: this.metadata.image,
+        partitions,
+        controller: this.controllerClient,
+        self: () => this.self,
+        onIsrChange: (kind) => this.metrics.onIsrChange(kind),
+      }),
+    );
+    this.lifetime.own(clock.every(EXPIRE_MS, () => partitions.expireWaiters()));
+    this.lifetime.own(clock.every(CHECKPOINT_MS, () => this.checkpoint()));
+    this.lifetime.own(clock.every(FLUSH_CHECK_MS, () => void this.startWriteback()));
+    this.scheduleRetention();
+    this.lifetime.own(
+      clock.every(10_000, () => void this.session.reportState('Running', this.counts())),
+    );
+  }
+
+  private counts(): object {
+    let leaders = 0;
+    let underReplicated = 0;
+    for (const partition of this.partitions) {
+      if (partition.isLeader) leaders++;
+      const line = partition.leaderCore?.line;
+      if (line !== undefined && line.isr.length < line.replicas.length) underReplicated++;
+    }
+    return { leaders, replicas: this.partitions.size, underReplicated };
+  }
+
+  private scheduleRetention(): void {
+    const { clock } = this.ports;
+    const next = () => {
+      const timer = clock.after(this.config.number('log.retention.check.interval.ms'), () => {
+        this.retain();
+        next();
+      });
+      this.retention = timer;
+    };
+    next();
+    this.lifetime.atEnd(() => this.retention?.[Symbol.dispose]());
+  }
+  private retention: Disposable | null = null;
+
+  private retain(): void {
+    const { clock, logger } = this.ports;
+    for (const partition of this.partitions) {
+      if (partition.log.failure !== null) continue;
+      try {
+        const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
+        partition.log.producers.expire(clock.nowMs() - partition.rules.producerExpirationMs);
+        if (aside.length === 0) continue;
+        logger.info('old segments set aside', {
+          topic: partition.topic,
+          partition: partition.partition,
+          files: aside.length,
+        });
+        clock.after(this.replicas.rulesOf(partition.topicId).fileDeleteDelayMs, () => {
+          for (const path of aside) this.directory.remove(path);
+        });
+      } catch (cause) {
+        this.onStorageFailure(partition, cause);
+      }
+    }
+  }
+
+  private checkpoint(): void {
+    try {
+      this.directory.checkpoint(this.partitions);
+    } catch (cause) {
+      this.ports.logger.error('writing checkpoints failed', { cause });
+    }
+  }
+
+  /** Starts writing dirty pages back before they pile up and stall the loop. */
+  private async startWriteback(): Promise<void> {
+    for (const partition of this.partitions) {
+      if (partition.log.dirtyBytes < FLUSH_BYTES || partition.log.failure !== null) continue;
+      try {
+        await partition.log.flush();
+      } catch (cause) {
+        this.onStorageFailure(partition, cause);
+      }
+    }
+  }
+
+  /** A failed write: the partition is offline here, leadership moves, and no clean marker is left. */
+  private onStorageFailure(partition: Partition, cause: unknown): void {
+    this.ports.logger.error('storage failed', {
+      topic: partition.topic,
+      partition: partition.partition,
+      cause,
+    });
+    partition.log.failure ??= cause as Error;
+    partition.goOffline('KAFKA_STORAGE_ERROR');
+    if (this.storageFailed) return;
+    this.storageFailed = true;
+    void this.handOver();
+  }
+
+  /** Asks the controller to move what this broker leads; gives up in time. */
+  private async handOver(): Promise<void> {
+    const { clock, logger } = this.ports;
+    const deadlineMs = clock.monotonicMs() + this.options.shutdownTimeoutMs;
+    // The controller hands over to another one first, so that somebody is left to move leaders.
+    if (this.role?.isController === true && this.metadata.image.liveBrokers().length > 1) {
+      await this.role[Symbol.asyncDispose]();
+    }
+    while (clock.monotonicMs() < deadlineMs) {
+      const { controllerId } = this.metadata.image;
+      const alone = this.metadata.image.liveBrokers().every(({ id }) => id === this.options.id);
+      if (alone) return;
+      try {
+        if (
+          controllerId >= 0 &&
+          (controllerId !== this.options.id || this.role?.isController === true)
+        ) {
+          const { accepted, leadersLeft } = await this.controllerClient.leave(
+            { ...this.self },
+            deadlineMs - clock.monotonicMs(),
+          );
+          if (accepted) {
+            logger.info('handed over', { leadersLeft });
+            return;
+          }
+        }
+      } catch (cause) {
+        logger.debug('handing over failed, trying again', { cause });
+      }
+      await sleep(clock, 50);
+    }
+    logger.warn('handing over took too long, stopping without it');
+  }
+
+  private facts() {
+    const lines = () =>
+      this.metadata.image
+        .topics()
+        .flatMap(({ partitions }) => partitions.filter((line) => line !== undefined));
+    return {
+      partitions: () => this.partitions,
+      isController: () => this.role?.isController === true,
+      offlinePartitions: () => lines().filter(({ leader }) => leader === null).length,
+      globalTopics: () => this.metadata.image.topics().length,
+      globalPartitions: () => lines().length,
+      activeBrokers: () => this.metadata.image.liveBrokers().length,
+      fencedBrokers: () => this.metadata.image.brokers().filter(({ fenced }) => fenced).length,
+      connections: () => new Map([['INTERNAL-9092', this.listener?.connections.size ?? 0]]),
+      offlineLogDirectories: () => Number(this.storageFailed),
+      groupStates: () => {
+        const states = new Map<string, number>();
+        for (const { state } of this.groups?.groups() ?? []) {
+          const name = state.toLowerCase();
+          states.set(name, (states.get(name) ?? 0) + 1);
+        }
+        return states;
+      },
+      state: () => this.state,
+      tailBytes: () => this.tail.bytes,
+    };
+  }
+
+  /** An orderly stop: hand over, close, say that nothing is missing. */
+  stop(): Promise<void> {
+    this.ending ??= this.end();
+    return this.ending;
+  }
+
+  private async end(): Promise<void> {
+    const { logger } = this.ports;
+    this.state = STATE.draining;
+    if (this.session.epoch >= 0) {
+      await this.session.reportState('Draining', this.counts());
+      if (this.config.flag('controlled.shutdown.enable') && !this.storageFailed)
+        await this.handOver();
+    }
+    this.state = STATE.stopping;
+    await this.role?.[Symbol.asyncDispose]();
+    await this.lifetime[Symbol.asyncDispose]();
+    await this.metadata[Symbol.asyncDispose]();
+    try {
+      for (const partition of this.partitions) partition.close();
+      await Promise.all(
+        [...this.partitions].map(({ log }) => (log.failure === null ? log.flush() : undefined)),
+      );
+      for (const { log } of this.partitions) log.close();
+      if (this.directory !== undefined) {
+        this.directory.checkpoint(this.partitions);
+        if (!this.storageFailed && this.session.epoch >= 0)
+          this.directory.markClean(this.session.epoch);
+      }
+    } catch (cause) {
+      logger.error('closing the logs failed: the next start will scan them', { cause });
+    }
+    this.files.closeAll();
+    await this.session.end();
+    logger.info('broker stopped');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
+  if (partition === null) return;
+  let offset = partition.log.startOffset;
+  while (offset < partition.log.writtenOffset) {
+    const { buffers, byteCount } = await partition.read({
+      offset,
+      bytesMax: 1024 * 1024,
+      endOffset: partition.log.writtenOffset,
+      atLeastOne: true,
+    });
+    if (byteCount === 0) return;
+    for (const bytes of buffers) {
+      yield bytes;
+      for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
+    }
+  }
+}

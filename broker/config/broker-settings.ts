@@ -1,0 +1,158 @@
+/** Broker configuration under Kafka's names: KafkaCluster.spec.config, the same for every broker. */
+import type { Setting } from '../../stdx/settings.ts';
+import { topicSettings } from './topic-settings.ts';
+
+function row(
+  name: string,
+  type: Setting['type'],
+  preset: string,
+  doc: string,
+  min?: number,
+): Setting {
+  return { name, type, default: preset, doc, ...(min === undefined ? {} : { min }) };
+}
+
+const own: readonly Setting[] = [
+  row(
+    'auto.create.topics.enable',
+    'BOOLEAN',
+    'true',
+    'Whether a topic is created when a client asks for it by name.',
+  ),
+  row(
+    'auto.leader.rebalance.enable',
+    'BOOLEAN',
+    'true',
+    'Whether leadership goes back to preferred replicas by itself.',
+  ),
+  row(
+    'broker.session.timeout.ms',
+    'INT',
+    '9000',
+    'A broker whose Lease stands still this long is fenced.',
+    1000,
+  ),
+  row(
+    'connections.max.idle.ms',
+    'LONG',
+    '600000',
+    'Idle client connections are closed after this time.',
+  ),
+  row(
+    'controlled.shutdown.enable',
+    'BOOLEAN',
+    'true',
+    'Whether a stopping broker hands its partitions over first.',
+  ),
+  row('default.replication.factor', 'INT', '1', 'Replicas of a topic that does not say.', 1),
+  row('delete.topic.enable', 'BOOLEAN', 'true', 'Whether clients may delete topics.'),
+  row('fetch.max.bytes', 'INT', '57671680', 'Most bytes that one fetch is answered with.', 1024),
+  row(
+    'group.initial.rebalance.delay.ms',
+    'INT',
+    '3000',
+    'How long an empty group waits for more members before its first rebalance.',
+    0,
+  ),
+  row(
+    'group.max.session.timeout.ms',
+    'INT',
+    '1800000',
+    'Longest session timeout that a group member may ask for.',
+    1,
+  ),
+  row('group.max.size', 'INT', '2147483647', 'Most members of one group.', 1),
+  row(
+    'group.min.session.timeout.ms',
+    'INT',
+    '6000',
+    'Shortest session timeout that a group member may ask for.',
+    1,
+  ),
+  row(
+    'leader.imbalance.check.interval.seconds',
+    'LONG',
+    '300',
+    'How often leadership is checked against the preferred replicas.',
+    1,
+  ),
+  row(
+    'log.retention.check.interval.ms',
+    'LONG',
+    '300000',
+    'How often logs are checked for segments to drop.',
+    1,
+  ),
+  row('max.connections', 'INT', '2147483647', 'Most client connections of one broker.', 0),
+  row(
+    'max.incremental.fetch.session.cache.slots',
+    'INT',
+    '1000',
+    'Most incremental fetch sessions of one broker.',
+    0,
+  ),
+  row('num.partitions', 'INT', '1', 'Partitions of a topic that does not say.', 1),
+  row(
+    'offset.metadata.max.bytes',
+    'INT',
+    '4096',
+    'Longest text that may be committed with an offset.',
+    0,
+  ),
+  row(
+    'offsets.retention.minutes',
+    'INT',
+    '10080',
+    'How long the offsets of an empty group are kept.',
+    1,
+  ),
+  row(
+    'offsets.topic.num.partitions',
+    'INT',
+    '50',
+    'Partitions of __consumer_offsets, fixed at its creation.',
+    1,
+  ),
+  row(
+    'offsets.topic.replication.factor',
+    'INT',
+    '3',
+    'Replicas of __consumer_offsets; fewer where there are fewer brokers.',
+    1,
+  ),
+  row(
+    'producer.id.expiration.ms',
+    'INT',
+    '86400000',
+    'How long the sequence of an idle idempotent producer is remembered.',
+    1,
+  ),
+  row(
+    'replica.lag.time.max.ms',
+    'LONG',
+    '30000',
+    'A follower that was not caught up for this long leaves the ISR.',
+    1,
+  ),
+  row(
+    'socket.request.max.bytes',
+    'INT',
+    '104857600',
+    'Largest request; a larger one closes the connection.',
+    1,
+  ),
+];
+
+/** Broker settings that are the defaults of topic settings; the first synonym carries the value. */
+const forTopics: readonly Setting[] = topicSettings.flatMap((setting) => {
+  const [name] = setting.synonyms;
+  return name === undefined ? [] : [{ ...setting, name }];
+});
+
+export const brokerSettings: readonly Setting[] = [...own, ...forTopics].sort((a, b) =>
+  a.name.localeCompare(b.name),
+);
+
+export const brokerSettingsByName: ReadonlyMap<string, Setting> = new Map(
+  brokerSettings.map((s) => [s.name, s]),
+);

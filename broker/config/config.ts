@@ -1,0 +1,104 @@
+/** Effective configuration: what a topic says, else what the cluster says, else Kafka's default. */
+import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
+import type { LogConfig } from '../log/partition-log.ts';
+import type { LineRules } from '../metadata/election-core.ts';
+import type { PartitionRules } from '../partition/partition.ts';
+import { brokerSettingsByName } from './broker-settings.ts';
+import { type TopicSetting, topicSettingsByName } from './topic-settings.ts';
+
+export type ConfigOrigin = 'topic' | 'cluster' | 'default';
+
+export interface EffectiveValue {
+  readonly value: string;
+  readonly origin: ConfigOrigin;
+  /** The name under which the value was given. */
+  readonly name: string;
+}
+
+const MS_PER: Readonly<Record<string, number>> = { minutes: 60_000, hours: 3_600_000 };
+
+/** The cluster's value for a topic setting; older names in minutes and hours are turned into ms. */
+function clusterValue(
+  setting: TopicSetting,
+  cluster: ConfigMapOf,
+): { value: string; name: string } | null {
+  for (const name of setting.synonyms) {
+    const value = cluster[name];
+    if (value === undefined) continue;
+    const unit = MS_PER[name.slice(name.lastIndexOf('.') + 1)];
+    return { value: String(unit === undefined ? value : Number(value) * unit), name };
+  }
+  return null;
+}
+
+export function topicValue(name: string, topic: ConfigMapOf, cluster: ConfigMapOf): EffectiveValue {
+  const setting = topicSettingsByName.get(name);
+  const own = topic[name];
+  if (own !== undefined) return { value: String(own), origin: 'topic', name };
+  const inherited = setting === undefined ? null : clusterValue(setting, cluster);
+  if (inherited !== null) return { ...inherited, origin: 'cluster' };
+  return { value: setting?.default ?? '', origin: 'default', name };
+}
+
+/** A broker setting as a number, boolean or text. */
+export class BrokerConfig {
+  private readonly cluster: () => ConfigMapOf;
+
+  constructor(cluster: () => ConfigMapOf) {
+    this.cluster = cluster;
+  }
+
+  text(name: string): string {
+    return String(this.cluster()[name] ?? brokerSettingsByName.get(name)?.default ?? '');
+  }
+  number(name: string): number {
+    return Number(this.text(name));
+  }
+  flag(name: string): boolean {
+    return this.text(name).toLowerCase() === 'true';
+  }
+}
+
+export interface TopicRules {
+  readonly log: LogConfig;
+  readonly partition: PartitionRules;
+  readonly line: LineRules;
+  readonly fileDeleteDelayMs: number;
+  readonly isCompacted: boolean;
+}
+
+/** Everything that a topic's settings mean for its partitions. */
+export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules {
+  const text = (name: string) => topicValue(name, topic, cluster).value;
+  const number = (name: string) => Number(text(name));
+  const broker = new BrokerConfig(() => cluster);
+  const segmentBytes = number('segment.bytes');
+  const minInsyncReplicas = number('min.insync.replicas');
+  const policy = text('cleanup.policy');
+  return {
+    log: {
+      segmentBytes,
+      segmentMs: number('segment.ms'),
+      indexIntervalBytes: number('index.interval.bytes'),
+      retentionMs: number('retention.ms'),
+      retentionBytes: number('retention.bytes'),
+      deletes: policy.includes('delete'),
+    },
+    partition: {
+      minInsyncReplicas,
+      replicaLagTimeMaxMs: broker.number('replica.lag.time.max.ms'),
+      maxMessageBytes: number('max.message.bytes'),
+      segmentBytes,
+      logAppendTime: text('message.timestamp.type') === 'LogAppendTime',
+      timestampBeforeMaxMs: number('message.timestamp.before.max.ms'),
+      timestampAfterMaxMs: number('message.timestamp.after.max.ms'),
+      producerExpirationMs: broker.number('producer.id.expiration.ms'),
+    },
+    line: {
+      minInsyncReplicas,
+      uncleanLeaderElection: text('unclean.leader.election.enable') === 'true',
+    },
+    fileDeleteDelayMs: number('file.delete.delay.ms'),
+    isCompacted: policy.includes('compact'),
+  };
+}

@@ -1,0 +1,242 @@
+/** The part of a broker that stands for controller and, when elected, runs one. */
+
+import type { Lease, OwnerReference } from '../kube/objects.ts';
+import { formatLine } from '../kube/partition-line.ts';
+import type { KubeApi } from '../kube/port.ts';
+import type { Chance } from '../stdx/chance.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+import { type BrokerConfig, topicRules } from './config/config.ts';
+import { Controller } from './metadata/controller.ts';
+import { ControllerLease } from './metadata/controller-lease.ts';
+import { Liveness } from './metadata/liveness.ts';
+import { controllerLeaseName, type Metadata } from './metadata/metadata.ts';
+import { Deposed, Pages } from './metadata/pages.ts';
+import {
+  type ClusterStateOptions,
+  claimClusterState,
+  takeProducerIds,
+} from './metadata/producer-ids.ts';
+import type { ControlHandlers } from './replication/peer-server.ts';
+import { Presence } from './replication/presence.ts';
+
+export interface ControllerRoleDeps {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly logger: Logger;
+  readonly metadata: Metadata;
+  readonly config: BrokerConfig;
+  readonly owner: () => OwnerReference;
+  readonly state: () => ClusterStateOptions;
+  readonly onUnclean: () => void;
+}
+
+interface Active {
+  readonly epoch: number;
+  readonly controller: Controller;
+  readonly liveness: Liveness;
+}
+
+const RETRY_MS = 200;
+
+export class ControllerRole implements AsyncDisposable {
+  private readonly deps: ControllerRoleDeps;
+  private readonly of: { namespace: string; cluster: string; id: number; incarnation: string };
+  private readonly lease: ControllerLease;
+  private readonly presence: Presence;
+  private active: Active | null = null;
+  private over = false;
+
+  constructor(
+    deps: ControllerRoleDeps,
+    of: { namespace: string; cluster: string; id: number; incarnation: string },
+  ) {
+    this.deps = deps;
+    this.of = of;
+    this.presence = new Presence(deps.clock, {
+      onPresent: ({ id, epoch }) => this.active?.liveness.onPresent(id, epoch),
+      onRefused: ({ id, epoch }) => {
+        if (this.active !== null) this.active.liveness.onRefused(id, epoch);
+        else this.suspectController(id, epoch);
+      },
+    });
+    this.lease = new ControllerLease(
+      {
+        ...deps,
+        epochSeen: () => deps.metadata.states.all()[0]?.spec.controllerEpoch ?? 0,
+        onElected: (epoch) => void this.begin(epoch),
+        onDeposed: () => this.stop(),
+      },
+      of,
+    );
+    deps.metadata.listen({
+      onLease: (lease) => this.onLease(lease),
+      onBroker: () => {
+        this.watchPeers();
+        this.active?.controller.wake();
+      },
+      onTopic: () => this.active?.controller.wake(),
+      onCluster: () => this.active?.controller.wake(),
+    });
+    for (const known of deps.metadata.leases.all()) this.onLease(known);
+    this.watchPeers();
+  }
+
+  get isController(): boolean {
+    return this.active !== null;
+  }
+
+  private onLease(lease: Lease): void {
+    if (lease.metadata.name === controllerLeaseName(this.of.cluster)) {
+      this.lease.onLease(lease);
+      this.watchPeers();
+    } else this.active?.liveness.onLease(lease);
+  }
+
+  /** A controller watches every broker; the others watch the controller. */
+  private watchPeers(): void {
+    if (this.over) return;
+    const { image } = this.deps.metadata;
+    const watched = image
+      .brokers()
+      .filter(({ id }) => id !== this.of.id && (this.lease.isHeld || id === image.controllerId));
+    this.presence.watch(
+      watched.map(({ id, epoch, host, replicationPort }) => ({
+        id,
+        epoch,
+        host,
+        port: replicationPort,
+      })),
+    );
+  }
+
+  private suspectController(id: number, epoch: number): void {
+    const broker = this.deps.metadata.brokers
+      .all()
+      .find(({ spec }) => spec.id === id && spec.epoch === epoch);
+    if (broker !== undefined) this.lease.holderIsDead(`${id}/${broker.spec.incarnation}`);
+  }
+
+  private async begin(epoch: number): Promise<void> {
+    const { api, clock, logger, metadata, config } = this.deps;
+    const startedMs = clock.monotonicMs();
+    const { namespace, cluster } = this.of;
+    const pages = new Pages({
+      api,
+      logger,
+      owner: this.deps.owner(),
+      namespace,
+      cluster,
+      controllerEpoch: epoch,
+    });
+    while (this.lease.isHeld && !this.over) {
+      try {
+        await claimClusterState(api, this.deps.state(), epoch);
+        await pages.claim();
+        break;
+      } catch (cause) {
+        if (cause instanceof Deposed) return;
+        logger.warn('taking over as controller failed, trying again', { cause });
+        await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
+      }
+    }
+    if (!this.lease.isHeld || this.over) return;
+    const liveness = new Liveness(
+      {
+        api,
+        clock,
+        logger,
+        brokers: () => metadata.brokers.all(),
+        isPresent: (id, brokerEpoch) => id === this.of.id || this.presence.isOpen(id, brokerEpoch),
+        sessionTimeoutMs: () => config.number('broker.session.timeout.ms'),
+        onChange: () => this.active?.controller.wake(),
+      },
+      this.of,
+      metadata.leases.all(),
+    );
+    const rulesOf = (topicId: string) =>
+      topicRules(metadata.image.topicConfig(topicId), metadata.image.clusterConfig);
+    const controller = new Controller({
+      api,
+      clock,
+      logger,
+      liveness,
+      pages,
+      topics: () => metadata.topics.all().filter(({ spec }) => spec.clusterRef.name === cluster),
+      clusterConfig: () => metadata.image.clusterConfig,
+      lineRules: (topicId) => rulesOf(topicId).line,
+      defaults: () => ({
+        partitions: config.number('num.partitions'),
+        replicas: config.number('default.replication.factor'),
+      }),
+      onDeposed: (cause) => {
+        logger.warn('deposed', { cause });
+        this.stop();
+      },
+      onUnclean: (line) => {
+        logger.error('unclean leader election: records may be lost', { line: formatLine(line) });
+        this.deps.onUnclean();
+      },
+    });
+    this.active = { epoch, controller, liveness };
+    this.watchPeers();
+    logger.info('elected controller', {
+      epoch,
+      elapsedMs: Math.round(clock.monotonicMs() - startedMs),
+    });
+  }
+
+  private stop(): void {
+    const { active } = this;
+    this.active = null;
+    active?.controller[Symbol.dispose]();
+    active?.liveness[Symbol.dispose]();
+    this.watchPeers();
+  }
+
+  /** What is answered to peers: only the controller accepts. */
+  readonly control: ControlHandlers = {
+    alterPartition: async ({ leader, changes }) => {
+      const { active } = this;
+      if (active === null) return { accepted: false, results: [] };
+      const requests = changes.map(({ topicId, partition, leaderEpoch, partitionEpoch, isr }) => ({
+        topicId,
+        partition,
+        change: { leader, leaderEpoch, partitionEpoch, isr },
+      }));
+      const answers = await active.controller.alterPartition(requests);
+      return {
+        accepted: true,
+        results: changes.map(({ topicId, partition }, i) => {
+          const answer = answers[i];
+          return {
+            topicId,
+            partition,
+            line: answer?.line ? formatLine(answer.line) : '',
+            refused: answer?.refused != null,
+          };
+        }),
+      };
+    },
+    leave: async (broker) => {
+      const { active } = this;
+      if (active === null) return { accepted: false, leadersLeft: -1 };
+      const leadersLeft = await active.controller.leave(broker);
+      return { accepted: leadersLeft >= 0, leadersLeft };
+    },
+    allocateProducerIds: async () => {
+      if (this.active === null) return { accepted: false, first: 0, count: 0 };
+      return { accepted: true, ...(await takeProducerIds(this.deps.api, this.deps.state())) };
+    },
+  };
+
+  /** Steps back so that another candidate may take over at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.over) return;
+    this.over = true;
+    this.stop();
+    this.presence[Symbol.dispose]();
+    await this.lease.end();
+  }
+}

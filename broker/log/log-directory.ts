@@ -1,0 +1,212 @@
+/**
+ * A broker's data folder, in Kafka's layout: one folder per replica, checkpoints beside them, and
+ * what this broker was called in its last life.
+ */
+import type { Disk } from '../../stdx/disk.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import { type OffsetCheckpoint, readOffsets, writeOffsets } from './checkpoint-file.ts';
+import { type LogConfig, type LogDeps, PartitionLog, type Recovery } from './partition-log.ts';
+
+const CLEAN_MARKER = '.kafka_cleanshutdown';
+const LIFE = 'tenure-life.json';
+const CHECKPOINTS = {
+  recovery: 'recovery-point-offset-checkpoint',
+  start: 'log-start-offset-checkpoint',
+  highWatermark: 'replication-offset-checkpoint',
+} as const;
+
+export interface Life {
+  readonly epoch: number;
+  readonly keptSince: number;
+  /** The kernel's id of this boot: with the same one, a killed process lost nothing it had written. */
+  readonly bootId: string;
+}
+
+export interface ReplicaId {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+}
+
+export interface OpenedLog {
+  readonly log: PartitionLog;
+  readonly highWatermark: number;
+  readonly recovery: Recovery;
+}
+
+export class LogDirectory {
+  readonly path: string;
+  private readonly deps: LogDeps & { readonly logger: Logger };
+  private readonly disk: Disk;
+  /** The last life, null for a new folder. */
+  readonly former: Life | null;
+  /** The last stop was orderly. */
+  readonly clean: boolean;
+  private readonly known: Record<keyof typeof CHECKPOINTS, OffsetCheckpoint>;
+  private readonly bootId: string;
+
+  constructor(deps: LogDeps & { readonly logger: Logger }, path: string, bootId: string) {
+    this.deps = deps;
+    this.disk = deps.disk;
+    this.path = path;
+    this.bootId = bootId;
+    this.disk.makeFolder(path);
+    this.former = this.readLife();
+    this.clean = this.readMarker() === this.former?.epoch;
+    this.known = {
+      recovery: readOffsets(this.disk, `${path}/${CHECKPOINTS.recovery}`),
+      start: readOffsets(this.disk, `${path}/${CHECKPOINTS.start}`),
+      highWatermark: readOffsets(this.disk, `${path}/${CHECKPOINTS.highWatermark}`),
+    };
+    // From here on a stop without a marker is an unclean one.
+    this.disk.remove(`${path}/${CLEAN_MARKER}`);
+  }
+
+  private readLife(): Life | null {
+    const text = this.disk.readText(`${this.path}/${LIFE}`);
+    if (text === null) return null;
+    try {
+      return JSON.parse(text) as Life;
+    } catch {
+      return null;
+    }
+  }
+
+  private readMarker(): number | undefined {
+    try {
+      const text = this.disk.readText(`${this.path}/${CLEAN_MARKER}`);
+      return text === null ? -1 : (JSON.parse(text) as { brokerEpoch: number }).brokerEpoch;
+    } catch {
+      return -1;
+    }
+  }
+
+  /** A kill leaves the page cache as it was; a reboot does not. */
+  get sameBoot(): boolean {
+    return this.former !== null && this.bootId !== '' && this.former.bootId === this.bootId;
+  }
+
+  noteLife(epoch: number, keptSince: number): void {
+    const life: Life = { epoch, keptSince, bootId: this.bootId };
+    this.disk.replaceFile(`${this.path}/${LIFE}`, JSON.stringify(life));
+  }
+
+  /** Kafka's file; other tools read it. */
+  writeMeta(of: { clusterId: string; nodeId: number; directoryId: string }): void {
+    const path = `${this.path}/meta.properties`;
+    if (this.disk.exists(path)) return;
+    const lines = [
+      'version=1',
+      `cluster.id=${of.clusterId}`,
+      `node.id=${of.nodeId}`,
+      `directory.id=${of.directoryId}`,
+    ];
+    this.disk.replaceFile(path, `${lines.join('\n')}\n`);
+  }
+
+  get clusterId(): string | null {
+    const text = this.disk.readText(`${this.path}/meta.properties`) ?? '';
+    return /^cluster\.id=(.*)$/m.exec(text)?.[1] ?? null;
+  }
+
+  private folderOf({ topic, partition }: ReplicaId): string {
+    return `${this.path}/${topic}-${partition}`;
+  }
+
+  /** Replicas that lie on this disk, by what their folders say. */
+  present(): ReplicaId[] {
+    const found: ReplicaId[] = [];
+    for (const name of this.disk.list(this.path)) {
+      const dash = name.lastIndexOf('-');
+      const text = this.disk.readText(`${this.path}/${name}/partition.metadata`);
+      const topicId = /^topic_id: (.+)$/m.exec(text ?? '')?.[1];
+      if (name.endsWith('-delete') || name.endsWith('-stray')) continue;
+      if (topicId !== undefined && dash > 0)
+        found.push({
+          topic: name.slice(0, dash),
+          partition: Number(name.slice(dash + 1)),
+          topicId,
+        });
+    }
+    return found;
+  }
+
+  /** Opens a replica's log, recovering it as needed; a folder of another topic of that name is set aside. */
+  openLog(id: ReplicaId, config: LogConfig): OpenedLog {
+    const folder = this.folderOf(id);
+    const text = this.disk.readText(`${folder}/partition.metadata`);
+    const isOther = text !== null && !text.includes(id.topicId);
+    if (isOther) this.setAside(folder, 'stray');
+    const isNew = text === null || isOther;
+    const log = new PartitionLog(this.deps, folder, config);
+    const key = `${id.topic} ${id.partition}`;
+    const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
+    const recovery = log.open({
+      clean: this.clean && !isNew,
+      recoveryPoint: of(this.known.recovery),
+      startOffset: of(this.known.start),
+    });
+    if (isNew)
+      this.disk.writeFile(
+        `${folder}/partition.metadata`,
+        Buffer.from(`version: 0\ntopic_id: ${id.topicId}\n`),
+      );
+    return { log, highWatermark: of(this.known.highWatermark), recovery };
+  }
+
+  /** Moves a folder out of the way and returns where it is now. */
+  setAside(folder: string, why: 'delete' | 'stray'): string {
+    let target = `${folder}.${why}-${why}`;
+    for (let i = 1; this.disk.exists(target); i++) target = `${folder}.${i}-${why}`;
+    this.disk.rename(folder, target);
+    return target;
+  }
+
+  remove(path: string): void {
+    this.disk.remove(path);
+  }
+
+  /** What lies around from earlier deletions. */
+  leftovers(): string[] {
+    return this.disk
+      .list(this.path)
+      .filter((name) => name.endsWith('-delete'))
+      .map((name) => `${this.path}/${name}`);
+  }
+
+  checkpoint(
+    replicas: Iterable<{
+      topic: string;
+      partition: number;
+      log: PartitionLog;
+      highWatermark: number;
+    }>,
+  ): void {
+    const maps = {
+      recovery: new Map<string, number>(),
+      start: new Map<string, number>(),
+      highWatermark: new Map<string, number>(),
+    };
+    for (const { topic, partition, log, highWatermark } of replicas) {
+      const key = `${topic} ${partition}`;
+      maps.recovery.set(key, log.recoveryPoint);
+      maps.start.set(key, log.startOffset);
+      maps.highWatermark.set(key, highWatermark);
+    }
+    for (const [name, file] of Object.entries(CHECKPOINTS)) {
+      writeOffsets(this.disk, `${this.path}/${file}`, maps[name as keyof typeof CHECKPOINTS]);
+    }
+  }
+
+  /** The promise that nothing is missing; never made after an I/O error. */
+  markClean(brokerEpoch: number): void {
+    this.disk.replaceFile(
+      `${this.path}/${CLEAN_MARKER}`,
+      JSON.stringify({ version: 0, brokerEpoch }),
+    );
+  }
+
+  space(): { totalBytes: number; freeBytes: number } {
+    return this.disk.space(this.path);
+  }
+}

@@ -1,0 +1,599 @@
+/**
+ * The log of one replica: segments, epochs, producers, and the newest batches in memory.
+ *
+ * Appending is two steps: `append` takes the batch into memory and gives it its offsets,
+ * `writePending` puts everything appended since into the file with one vectored write. Only what
+ * is written counts for replication and answers.
+ *
+ * Must never know: who leads, who follows, what the high watermark is for.
+ */
+
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  batch,
+  batchesOf,
+  stampBatch,
+} from '../../proto/kafka/record-batch.ts';
+import { assert } from '../../stdx/assert.ts';
+import type { Disk } from '../../stdx/disk.ts';
+import type { FileCache } from './file-cache.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import { ProducerState } from './producer-state.ts';
+import { Segment, segmentFileName } from './segment.ts';
+import type { TailMemory, TailOwner } from './tail-memory.ts';
+
+export interface LogDeps {
+  readonly disk: Disk;
+  readonly files: FileCache;
+  readonly tail: TailMemory;
+}
+
+/** The topic settings that a log obeys; they may change at any time. */
+export interface LogConfig {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly indexIntervalBytes: number;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly deletes: boolean;
+}
+
+/** Reads this close to the end of the log are likely in the page cache and done at once. */
+const RECENT_BYTES = 32 * 1024 * 1024;
+
+interface TailBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly bytes: Buffer;
+}
+
+export interface LogRead {
+  readonly buffers: readonly Buffer[];
+  readonly byteCount: number;
+}
+const NOTHING: LogRead = { buffers: [], byteCount: 0 };
+
+export interface ReadRequest {
+  readonly offset: number;
+  readonly bytesMax: number;
+  /** Nothing at or beyond this offset is returned. */
+  readonly endOffset: number;
+  /** Return the first batch even where it is larger than `bytesMax` (KIP-74). */
+  readonly atLeastOne: boolean;
+}
+
+export interface Recovery {
+  /** No whole batch was lost or damaged: only a torn, never acknowledged tail may have been cut. */
+  readonly clean: boolean;
+  readonly scannedBytes: number;
+}
+
+export class PartitionLog implements TailOwner {
+  readonly folder: string;
+  private readonly deps: LogDeps;
+  config: LogConfig;
+  private segments: Segment[] = [];
+  epochs = new LeaderEpochs();
+  readonly producers = new ProducerState();
+  startOffset = 0;
+  /** The offset that the next record gets. */
+  endOffset = 0;
+  /** Records below this are in the file. */
+  writtenOffset = 0;
+  /** Records below this are on stable storage. */
+  recoveryPoint = 0;
+  private tailBatches: TailBatch[] = [];
+  private tailHead = 0;
+  private pending: TailBatch[] = [];
+  private unflushedBytes = 0;
+  /** Set once by the first failed write: nothing is appended afterwards. */
+  failure: Error | null = null;
+
+  constructor(deps: LogDeps, folder: string, config: LogConfig) {
+    this.deps = deps;
+    this.folder = folder;
+    this.config = config;
+  }
+
+  private get active(): Segment {
+    return this.segments[this.segments.length - 1] as Segment;
+  }
+
+  get segmentCount(): number {
+    return this.segments.length;
+  }
+
+  get byteCount(): number {
+    let sum = 0;
+    for (const segment of this.segments) sum += segment.byteCount;
+    return sum;
+  }
+
+  /** The epoch of the last batch in the log, or -1. */
+  get latestEpoch(): number {
+    return this.epochs.latest;
+  }
+
+  /** Loads what is on disk. `clean`: the last stop was orderly, so nothing needs scanning. */
+  open(known: { clean: boolean; recoveryPoint: number; startOffset: number }): Recovery {
+    const { disk } = this.deps;
+    disk.makeFolder(this.folder);
+    const bases: number[] = [];
+    for (const name of disk.list(this.folder)) {
+      if (name.endsWith('.deleted') || name.endsWith('.tmp')) disk.remove(`${this.folder}/${name}`);
+      else if (name.endsWith('.log')) bases.push(Number(name.slice(0, -4)));
+    }
+    const epochsText = disk.readText(this.epochsPath);
+    this.epochs =
+      (epochsText === null ? null : LeaderEpochs.fromText(epochsText)) ?? new LeaderEpochs();
+    this.segments = bases.map((base) => new Segment(this.deps, this.folder, base));
+    if (this.segments.length === 0) this.startAt(known.startOffset);
+    const recovery = this.loadSegments(known);
+    this.startOffset = Math.max(known.startOffset, (this.segments[0] as Segment).baseOffset);
+    this.writtenOffset = this.endOffset;
+    this.startOffset = Math.min(this.startOffset, this.endOffset);
+    this.recoveryPoint = known.clean
+      ? this.endOffset
+      : Math.min(known.recoveryPoint, this.endOffset);
+    return recovery;
+  }
+
+  private get epochsPath(): string {
+    return `${this.folder}/leader-epoch-checkpoint`;
+  }
+
+  private startAt(offset: number): void {
+    const segment = new Segment(this.deps, this.folder, offset);
+    segment.startEmpty();
+    this.segments = [segment];
+    this.endOffset = offset;
+  }
+
+  private loadSegments(known: { clean: boolean; recoveryPoint: number }): Recovery {
+    const { disk } = this.deps;
+    let scannedBytes = 0;
+    let end = (this.segments[0] as Segment).baseOffset;
+    const noted = (b: Buffer, at: number) => {
+      end = batch.lastOffset(b, at) + 1;
+      this.epochs.assign(batch.leaderEpoch(b, at), batch.baseOffset(b, at));
+      this.producers.observe(b, at);
+    };
+    // Everything from the recovery point on is checked; after an orderly stop that is nothing.
+    const scanFrom = this.segments.findLastIndex(
+      ({ baseOffset }) => baseOffset <= known.recoveryPoint || baseOffset === end,
+    );
+    this.loadProducers(known.clean ? Infinity : (this.segments[scanFrom] as Segment).baseOffset);
+    for (const [i, segment] of this.segments.entries()) {
+      if (!disk.exists(segment.path('.log'))) continue;
+      if (i < scanFrom || known.clean) {
+        segment.openComplete();
+        continue;
+      }
+      if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
+      if (i > scanFrom && segment.baseOffset < end) this.epochs.truncateFromEnd(segment.baseOffset);
+      end = segment.baseOffset;
+      const result = segment.scan(this.config.indexIntervalBytes, noted);
+      scannedBytes += segment.byteCount;
+      if (result.kind === 'whole') continue;
+      segment.file.truncate(result.position);
+      const dropped = this.segments.splice(i + 1);
+      for (const later of dropped) later.remove();
+      this.endOffset = end;
+      return { clean: result.kind === 'torn' && dropped.length === 0, scannedBytes };
+    }
+    this.endOffset = known.clean ? this.findEndOffset() : end;
+    return { clean: true, scannedBytes };
+  }
+
+  /** After an orderly stop: the end of the last batch, found from the last index entry on. */
+  private findEndOffset(): number {
+    const { active } = this;
+    if (active.byteCount === 0) return active.baseOffset;
+    let end = active.baseOffset;
+    let position = active.positionFor(Number.MAX_SAFE_INTEGER);
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    while (position < active.byteCount) {
+      assert(
+        active.file.readAt(position, header) === BATCH_HEADER_BYTES,
+        `${active.path('.log')} must hold whole batches after an orderly stop`,
+      );
+      end = batch.lastOffset(header) + 1;
+      position += batch.byteCount(header);
+    }
+    return end;
+  }
+
+  private loadProducers(upTo: number): void {
+    const { disk } = this.deps;
+    const snapshots = disk
+      .list(this.folder)
+      .filter((name) => name.endsWith('.snapshot') && Number(name.slice(0, -9)) <= upTo);
+    for (const name of snapshots.reverse()) {
+      const bytes = disk.readBytes(`${this.folder}/${name}`);
+      if (bytes !== null && this.producers.load(bytes)) return;
+    }
+  }
+
+  /**
+   * Takes the batch at `bytes` (exactly one batch) into the log.
+   * A leader passes its epoch and the batch gets the next offsets; a follower's batch has them.
+   * @returns the batch as kept in memory.
+   */
+  append(bytes: Buffer, stamp: { leaderEpoch: number } | null): Buffer {
+    assert(this.failure === null, 'a failed log takes no appends');
+    const kept = this.deps.tail.keep(bytes);
+    if (stamp !== null) stampBatch(kept, 0, this.endOffset, stamp.leaderEpoch);
+    const baseOffset = batch.baseOffset(kept);
+    assert(baseOffset >= this.endOffset, 'offsets only grow');
+    const lastOffset = batch.lastOffset(kept);
+    this.epochs.assign(batch.leaderEpoch(kept), baseOffset);
+    this.producers.observe(kept, 0);
+    this.pending.push({ baseOffset, lastOffset, bytes: kept });
+    this.endOffset = lastOffset + 1;
+    return kept;
+  }
+
+  get hasPending(): boolean {
+    return this.pending.length > 0;
+  }
+
+  /**
+   * Writes what was appended since the last call.
+   * @throws DiskError; the appended batches are then gone and the log takes no more.
+   */
+  writePending(nowMs: number): void {
+    const { pending } = this;
+    if (pending.length === 0) return;
+    this.pending = [];
+    try {
+      let from = 0;
+      while (from < pending.length) from = this.writeSome(pending, from, nowMs);
+    } catch (cause) {
+      this.failure = cause as Error;
+      this.endOffset = this.writtenOffset;
+      this.epochs.truncateFromEnd(this.endOffset);
+      throw cause;
+    }
+  }
+
+  /** Writes batches into the active segment until it is full; returns where to go on. */
+  private writeSome(pending: readonly TailBatch[], from: number, nowMs: number): number {
+    this.rollIfDue(pending[from] as TailBatch, nowMs);
+    const segment = this.active;
+    const buffers: Buffer[] = [];
+    let byteCount = 0;
+    let to = from;
+    for (; to < pending.length; to++) {
+      const { bytes } = pending[to] as TailBatch;
+      if (to > from && segment.byteCount + byteCount + bytes.length > this.config.segmentBytes)
+        break;
+      buffers.push(bytes);
+      byteCount += bytes.length;
+    }
+    segment.file.writeAt(segment.byteCount, buffers);
+    for (let i = from; i < to; i++) {
+      const written = pending[i] as TailBatch;
+      segment.account(written.bytes, 0, this.config.indexIntervalBytes);
+      this.writtenOffset = written.lastOffset + 1;
+      this.tailBatches.push(written);
+      this.deps.tail.charge(this, written.bytes.length);
+    }
+    this.unflushedBytes += byteCount;
+    return to;
+  }
+
+  private rollIfDue(next: TailBatch, nowMs: number): void {
+    const segment = this.active;
+    if (segment.byteCount === 0) return;
+    const full = segment.byteCount + next.bytes.length > this.config.segmentBytes;
+    const old =
+      segment.firstTimestampMs >= 0 && nowMs - segment.firstTimestampMs > this.config.segmentMs;
+    const far = next.lastOffset - segment.baseOffset > 0x7fff_ffff;
+    if (full || old || far) this.roll(next.baseOffset);
+  }
+
+  private roll(baseOffset: number): void {
+    const before = this.active;
+    before.writeIndexes();
+    this.writeSnapshot(baseOffset);
+    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    const segment = new Segment(this.deps, this.folder, baseOffset);
+    segment.startEmpty();
+    this.segments.push(segment);
+  }
+
+  private writeSnapshot(offset: number): void {
+    if (this.producers.producerCount === 0) return;
+    const path = `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
+    this.deps.disk.writeFile(path, this.producers.toSnapshot());
+  }
+
+  /** How much of the log a power loss could take. */
+  get dirtyBytes(): number {
+    return this.unflushedBytes;
+  }
+
+  /** Puts the active segment on stable storage and moves the recovery point. */
+  async flush(): Promise<void> {
+    const target = this.writtenOffset;
+    this.unflushedBytes = 0;
+    const dirty = this.segments.filter(
+      (segment, i) =>
+        (this.segments[i + 1]?.baseOffset ?? Infinity) > this.recoveryPoint &&
+        segment.byteCount > 0,
+    );
+    for (const segment of dirty) await segment.flush();
+    // The recovery point may only cover what the epoch file and a snapshot cover as well.
+    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
+  }
+
+  /**
+   * Batches from the one that holds `offset` on. Answers at once from memory or the page cache,
+   * later where the disk may have to be waited for. The caller has checked the range.
+   */
+  read(request: ReadRequest): LogRead | Promise<LogRead> {
+    if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
+    return this.readTail(request) ?? this.readFile(request);
+  }
+
+  private readTail({ offset, bytesMax, endOffset, atLeastOne }: ReadRequest): LogRead | null {
+    const { tailBatches, tailHead } = this;
+    const first = tailBatches[tailHead];
+    if (first === undefined || first.baseOffset > offset) return null;
+    let low = tailHead;
+    let high = tailBatches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((tailBatches[middle] as TailBatch).lastOffset < offset) low = middle + 1;
+      else high = middle;
+    }
+    const buffers: Buffer[] = [];
+    let byteCount = 0;
+    for (let i = low; i < tailBatches.length; i++) {
+      const { lastOffset, bytes } = tailBatches[i] as TailBatch;
+      if (lastOffset >= endOffset) break;
+      const fits = byteCount + bytes.length <= bytesMax;
+      if (!fits && !(atLeastOne && byteCount === 0)) break;
+      buffers.push(bytes);
+      byteCount += bytes.length;
+      if (!fits) break;
+    }
+    return { buffers, byteCount };
+  }
+
+  private segmentAt(offset: number): number {
+    return Math.max(
+      this.segments.findLastIndex(({ baseOffset }) => baseOffset <= offset),
+      0,
+    );
+  }
+
+  private readFile(request: ReadRequest): LogRead | Promise<LogRead> {
+    const i = this.segmentAt(request.offset);
+    const segment = this.segments[i] as Segment;
+    const position = segment.positionFor(request.offset);
+    const spare = 2 * this.config.indexIntervalBytes + BATCH_HEADER_BYTES;
+    const wanted = Math.min(request.bytesMax + spare, segment.byteCount - position);
+    const recent = segment === this.active && segment.byteCount - position < RECENT_BYTES;
+    if (wanted <= 0) return this.readNextSegment(i, request);
+    const target = Buffer.allocUnsafe(wanted);
+    const found = (count: number) =>
+      this.pick(target.subarray(0, count), request, i, position, recent);
+    return recent
+      ? found(segment.file.readAt(position, target))
+      : segment.file.readAtLater(position, target).then(found);
+  }
+
+  private readNextSegment(i: number, request: ReadRequest): LogRead | Promise<LogRead> {
+    const next = this.segments[i + 1];
+    if (next === undefined) return NOTHING;
+    return this.readFile({ ...request, offset: Math.max(next.baseOffset, request.offset) });
+  }
+
+  /** Cuts the wanted batches out of bytes read from a segment at `position`. */
+  private pick(
+    bytes: Buffer,
+    request: ReadRequest,
+    segmentIndex: number,
+    position: number,
+    recent: boolean,
+  ): LogRead | Promise<LogRead> {
+    const { offset, bytesMax, endOffset, atLeastOne } = request;
+    let start = -1;
+    let end = 0;
+    for (const found of batchesOf(bytes)) {
+      end = found.end;
+      if (batch.lastOffset(bytes, found.at) < offset) continue;
+      if (batch.lastOffset(bytes, found.at) >= endOffset) {
+        end = found.at;
+        break;
+      }
+      if (start < 0) start = found.at;
+      if (found.end - start > bytesMax) {
+        end = found.at === start && atLeastOne ? found.end : found.at;
+        break;
+      }
+    }
+    if (start >= 0) {
+      const slice = bytes.subarray(start, Math.max(start, end));
+      return slice.length === 0 ? NOTHING : { buffers: [slice], byteCount: slice.length };
+    }
+    // The batch asked for begins in these bytes but ends beyond them, or in the next segment.
+    const segment = this.segments[segmentIndex] as Segment;
+    if (position + end >= segment.byteCount) return this.readNextSegment(segmentIndex, request);
+    const left = bytes.length - end;
+    const size =
+      left >= BATCH_PREFIX_BYTES ? batch.byteCount(bytes, end) : bytesMax + BATCH_HEADER_BYTES;
+    if (!atLeastOne && size > bytesMax) return NOTHING;
+    const target = Buffer.allocUnsafe(
+      Math.min(Math.max(size, BATCH_HEADER_BYTES), segment.byteCount - position - end),
+    );
+    const found = (count: number) =>
+      count === 0
+        ? NOTHING
+        : this.pick(target.subarray(0, count), request, segmentIndex, position + end, recent);
+    return recent
+      ? found(segment.file.readAt(position + end, target))
+      : segment.file.readAtLater(position + end, target).then(found);
+  }
+
+  dropOldest(): number {
+    const oldest = this.tailBatches[this.tailHead];
+    if (oldest === undefined) return 0;
+    this.tailHead++;
+    if (this.tailHead > 64 && this.tailHead * 2 > this.tailBatches.length) {
+      this.tailBatches = this.tailBatches.slice(this.tailHead);
+      this.tailHead = 0;
+    }
+    return oldest.bytes.length;
+  }
+
+  /** Their places in the eviction queue stay: later batches of this log then leave a little early. */
+  private dropTail(): void {
+    let byteCount = 0;
+    for (let i = this.tailHead; i < this.tailBatches.length; i++) {
+      byteCount += (this.tailBatches[i] as TailBatch).bytes.length;
+    }
+    this.deps.tail.release(byteCount);
+    this.tailBatches = [];
+    this.tailHead = 0;
+  }
+
+  /** Removes every record at or beyond `offset`; what a follower does where it parted from the leader. */
+  truncateTo(offset: number): void {
+    assert(!this.hasPending, 'pending batches are written before a log is cut');
+    if (offset >= this.endOffset) return;
+    this.dropTail();
+    if (offset <= (this.segments[0] as Segment).baseOffset) {
+      this.restartAt(offset);
+      return;
+    }
+    const i = this.segmentAt(offset);
+    for (const later of this.segments.splice(i + 1)) later.remove();
+    const cut = this.findCut(this.active, offset);
+    this.active.truncate(cut.position, cut.endOffset);
+    this.endOffset = cut.endOffset;
+    this.writtenOffset = cut.endOffset;
+    this.recoveryPoint = Math.min(this.recoveryPoint, this.active.baseOffset);
+    this.startOffset = Math.min(this.startOffset, this.endOffset);
+    this.epochs.truncateFromEnd(this.endOffset);
+    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.rebuildProducers();
+  }
+
+  /** The boundary after the last batch that lies wholly below `offset`. */
+  private findCut(segment: Segment, offset: number): { position: number; endOffset: number } {
+    let position = segment.positionFor(offset);
+    let endOffset = segment.baseOffset;
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    if (position > 0) {
+      segment.file.readAt(position, header);
+      endOffset = batch.baseOffset(header);
+    }
+    while (position < segment.byteCount) {
+      segment.file.readAt(position, header);
+      if (batch.lastOffset(header) >= offset) break;
+      endOffset = batch.lastOffset(header) + 1;
+      position += batch.byteCount(header);
+    }
+    return { position, endOffset };
+  }
+
+  private rebuildProducers(): void {
+    this.producers.clear();
+    for (const name of this.deps.disk.list(this.folder)) {
+      const beyond = name.endsWith('.snapshot') && Number(name.slice(0, -9)) > this.endOffset;
+      if (beyond) this.deps.disk.remove(`${this.folder}/${name}`);
+    }
+    this.loadProducers(this.active.baseOffset);
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    const { active } = this;
+    for (let position = 0; position < active.byteCount; position += batch.byteCount(header)) {
+      active.file.readAt(position, header);
+      this.producers.observe(header, 0);
+    }
+  }
+
+  /** Throws everything away and begins at `offset`: the leader no longer has what came before. */
+  restartAt(offset: number): void {
+    assert(!this.hasPending, 'pending batches are written before a log is emptied');
+    this.dropTail();
+    for (const segment of this.segments) segment.remove();
+    this.startAt(offset);
+    this.startOffset = offset;
+    this.writtenOffset = offset;
+    this.recoveryPoint = offset;
+    this.epochs = new LeaderEpochs();
+    this.producers.clear();
+    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+  }
+
+  /** Moves the start of the log; whole segments before it are set aside by the next retention run. */
+  advanceStartOffset(offset: number): void {
+    if (offset <= this.startOffset) return;
+    this.startOffset = Math.min(offset, this.endOffset);
+    this.epochs.truncateFromStart(this.startOffset);
+  }
+
+  /** Sets segments aside that time, size or the start offset condemn; returns files to remove later. */
+  retain(nowMs: number, highWatermark: number): string[] {
+    const { retentionMs, retentionBytes, deletes } = this.config;
+    let excess = retentionBytes >= 0 && deletes ? this.byteCount - retentionBytes : -1;
+    const isOld = (s: Segment) =>
+      deletes && retentionMs >= 0 && s.byteCount > 0 && nowMs - s.maxTimestampMs > retentionMs;
+    if (isOld(this.active) && this.endOffset <= highWatermark) this.roll(this.endOffset);
+    const aside: string[] = [];
+    while (this.segments.length > 1) {
+      const oldest = this.segments[0] as Segment;
+      const next = this.segments[1] as Segment;
+      if (next.baseOffset > highWatermark) break;
+      const tooBig = excess >= oldest.byteCount;
+      if (!isOld(oldest) && !tooBig && next.baseOffset > this.startOffset) break;
+      excess -= oldest.byteCount;
+      aside.push(...oldest.setAside());
+      this.segments.shift();
+      this.advanceStartOffset(next.baseOffset);
+    }
+    return aside;
+  }
+
+  /** First offset whose record may have a timestamp at or after `timestampMs`, with what is known of it. */
+  segmentForTimestamp(timestampMs: number): { readFrom: number } | null {
+    for (const segment of this.segments) {
+      if (segment.maxTimestampMs >= timestampMs) {
+        return { readFrom: Math.max(segment.offsetBefore(timestampMs), this.startOffset) };
+      }
+    }
+    return null;
+  }
+
+  /** The batch with the largest timestamp. */
+  get maxTimestamp(): { timestampMs: number; offset: number } | null {
+    let best: { timestampMs: number; offset: number } | null = null;
+    for (const { maxTimestampMs, maxTimestampOffset } of this.segments) {
+      if (maxTimestampMs >= 0 && (best === null || maxTimestampMs > best.timestampMs)) {
+        best = { timestampMs: maxTimestampMs, offset: maxTimestampOffset };
+      }
+    }
+    return best;
+  }
+
+  /** Writes what makes the next start need no scan. The caller flushed or accepts the page cache. */
+  close(): void {
+    if (this.failure === null) {
+      this.active.writeIndexes();
+      this.writeSnapshot(this.endOffset);
+      this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    }
+    this.dropTail();
+    for (const segment of this.segments) this.deps.files.close(segment.path('.log'));
+  }
+
+  /** Closes the files without writing anything, before the folder is moved or removed. */
+  abandon(): void {
+    this.dropTail();
+    for (const segment of this.segments) this.deps.files.close(segment.path('.log'));
+  }
+}

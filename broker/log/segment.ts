@@ -1,0 +1,189 @@
+/** One segment of a log: a file of batches and its two sparse indexes. */
+
+import { BATCH_HEADER_BYTES, batch, batchFault } from '../../proto/kafka/record-batch.ts';
+import { assert } from '../../stdx/assert.ts';
+import type { Disk } from '../../stdx/disk.ts';
+import type { FileCache } from './file-cache.ts';
+import { OffsetIndex, TimeIndex } from './offset-index.ts';
+
+export interface SegmentDeps {
+  readonly disk: Disk;
+  readonly files: FileCache;
+}
+
+/** Kafka's file name: the base offset as 20 digits. */
+export function segmentFileName(baseOffset: number, suffix: string): string {
+  return `${String(baseOffset).padStart(20, '0')}${suffix}`;
+}
+
+const SCAN_BYTES = 1024 * 1024;
+
+export type ScanEnd =
+  | { readonly kind: 'whole' }
+  /** The file ends inside a batch: a write that was cut short. Nobody was told that it happened. */
+  | { readonly kind: 'torn'; readonly position: number }
+  /** A batch that was once written whole is damaged. */
+  | { readonly kind: 'corrupt'; readonly position: number };
+
+export class Segment {
+  readonly baseOffset: number;
+  readonly folder: string;
+  private readonly deps: SegmentDeps;
+  /** Bytes of batches in the file. */
+  byteCount = 0;
+  /** Largest record timestamp, and the last offset of its batch; -1 while empty. */
+  maxTimestampMs = -1;
+  maxTimestampOffset = -1;
+  /** When the first batch was appended, for rolling by time; -1 while empty. */
+  firstTimestampMs = -1;
+  private bytesSinceIndexEntry = 0;
+  private indexes: { offsets: OffsetIndex; times: TimeIndex } | null = null;
+
+  constructor(deps: SegmentDeps, folder: string, baseOffset: number) {
+    this.deps = deps;
+    this.folder = folder;
+    this.baseOffset = baseOffset;
+  }
+
+  path(suffix: string): string {
+    return `${this.folder}/${segmentFileName(this.baseOffset, suffix)}`;
+  }
+
+  get file() {
+    return this.deps.files.get(this.path('.log'));
+  }
+
+  private get index(): { offsets: OffsetIndex; times: TimeIndex } {
+    if (this.indexes === null) {
+      const { disk } = this.deps;
+      const offsets = disk.readBytes(this.path('.index')) ?? Buffer.alloc(0);
+      const times = disk.readBytes(this.path('.timeindex')) ?? Buffer.alloc(0);
+      this.indexes = { offsets: OffsetIndex.fromBytes(offsets), times: TimeIndex.fromBytes(times) };
+    }
+    return this.indexes;
+  }
+
+  /** A segment whose indexes start empty: a new one, or one that is about to be scanned. */
+  startEmpty(): void {
+    this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
+    this.byteCount = 0;
+    this.maxTimestampMs = -1;
+    this.maxTimestampOffset = -1;
+    this.firstTimestampMs = -1;
+    this.bytesSinceIndexEntry = 0;
+  }
+
+  /** Opens a segment whose indexes are known to be complete. */
+  openComplete(): void {
+    this.byteCount = this.deps.disk.byteCount(this.path('.log'));
+    const last = this.index.times.last;
+    this.maxTimestampMs = last?.timestampMs ?? -1;
+    this.maxTimestampOffset = last === null ? -1 : last.relativeOffset + this.baseOffset;
+  }
+
+  /** Takes note of a batch at the end of the file, whether just written or just scanned. */
+  account(b: Buffer, at: number, indexIntervalBytes: number): void {
+    const byteCount = batch.byteCount(b, at);
+    const relative = batch.lastOffset(b, at) - this.baseOffset;
+    assert(relative >= 0, 'a batch never lies before its segment');
+    const timestampMs = batch.maxTimestamp(b, at);
+    if (this.firstTimestampMs < 0) this.firstTimestampMs = timestampMs;
+    if (timestampMs > this.maxTimestampMs) {
+      this.maxTimestampMs = timestampMs;
+      this.maxTimestampOffset = batch.lastOffset(b, at);
+    }
+    if (this.bytesSinceIndexEntry > indexIntervalBytes) {
+      this.index.offsets.add(relative, this.byteCount);
+      this.index.times.add(this.maxTimestampMs, this.maxTimestampOffset - this.baseOffset);
+      this.bytesSinceIndexEntry = 0;
+    }
+    this.bytesSinceIndexEntry += byteCount;
+    this.byteCount += byteCount;
+  }
+
+  /** Reads every batch of the file, checks it and rebuilds the indexes; stops at the first fault. */
+  scan(indexIntervalBytes: number, visit: (b: Buffer, at: number) => void): ScanEnd {
+    const fileBytes = this.deps.disk.byteCount(this.path('.log'));
+    this.startEmpty();
+    let window = Buffer.allocUnsafe(Math.min(SCAN_BYTES, Math.max(fileBytes, 1)));
+    while (this.byteCount < fileBytes) {
+      const start = this.byteCount;
+      const count = this.file.readAt(start, window);
+      let at = 0;
+      while (count - at >= BATCH_HEADER_BYTES) {
+        const byteCount = batch.byteCount(window, at);
+        const inFile = byteCount >= BATCH_HEADER_BYTES && start + at + byteCount <= fileBytes;
+        if (inFile && at + byteCount > count) break;
+        const fault = batchFault(window, at, count);
+        if (fault === 'truncated') return { kind: 'torn', position: start + at };
+        if (fault !== null) return { kind: 'corrupt', position: start + at };
+        visit(window, at);
+        this.account(window, at, indexIntervalBytes);
+        at += byteCount;
+      }
+      if (at > 0) continue;
+      if (fileBytes - start < BATCH_HEADER_BYTES) return { kind: 'torn', position: start };
+      // One batch larger than the window.
+      window = Buffer.allocUnsafe(batch.byteCount(window, 0));
+    }
+    return { kind: 'whole' };
+  }
+
+  /** Where to start reading to find `offset`. */
+  positionFor(offset: number): number {
+    return this.index.offsets.positionFor(offset - this.baseOffset);
+  }
+
+  /** An offset before which all records of this segment are older than `timestampMs`. */
+  offsetBefore(timestampMs: number): number {
+    return this.baseOffset + this.index.times.offsetBefore(timestampMs);
+  }
+
+  /** Cuts the file at a batch boundary. */
+  truncate(position: number, endOffset: number): void {
+    this.file.truncate(position);
+    this.byteCount = position;
+    this.index.offsets.truncate(position);
+    this.index.times.truncate(endOffset - this.baseOffset);
+    const last = this.index.times.last;
+    this.maxTimestampMs = last?.timestampMs ?? -1;
+    this.maxTimestampOffset = last === null ? -1 : last.relativeOffset + this.baseOffset;
+    if (position === 0) this.firstTimestampMs = -1;
+  }
+
+  /** Writes the indexes beside the file; after that `openComplete` may be used. */
+  writeIndexes(): void {
+    const { offsets, times } = this.index;
+    if (this.maxTimestampMs >= 0) {
+      times.add(this.maxTimestampMs, this.maxTimestampOffset - this.baseOffset);
+    }
+    this.deps.disk.writeFile(this.path('.index'), offsets.toBytes());
+    this.deps.disk.writeFile(this.path('.timeindex'), times.toBytes());
+  }
+
+  /** Frees the memory of the indexes; they are read again when needed. */
+  unloadIndexes(): void {
+    this.indexes = null;
+  }
+
+  flush(): Promise<void> {
+    return this.file.flush();
+  }
+
+  /** Sets the files aside (`.deleted`) and returns where they are, to be removed later. */
+  setAside(): string[] {
+    this.deps.files.close(this.path('.log'));
+    const aside: string[] = [];
+    for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) {
+      const path = this.path(suffix);
+      if (!this.deps.disk.exists(path)) continue;
+      this.deps.disk.rename(path, `${path}.deleted`);
+      aside.push(`${path}.deleted`);
+    }
+    return aside;
+  }
+
+  remove(): void {
+    for (const path of this.setAside()) this.deps.disk.remove(path);
+  }
+}

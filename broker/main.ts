@@ -1,0 +1,78 @@
+/** The broker's process: makes the real ports, starts, and stops in good order on SIGTERM. */
+import { readFileSync } from 'node:fs';
+import { KubeClient, podAccess } from '../kube/client.ts';
+import { systemChance } from '../stdx/chance.ts';
+import { systemClock } from '../stdx/clock.ts';
+import { nodeDisk } from '../stdx/disk-node.ts';
+import { createLogger } from '../stdx/logger.ts';
+import { VERSION } from '../stdx/version.ts';
+import { Broker } from './broker.ts';
+import { type BrokerOptions, brokerOptions } from './options.ts';
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return ''; // Not Linux: every unclean stop counts as one that may have lost data.
+  }
+}
+
+function readOptions(): BrokerOptions {
+  try {
+    return brokerOptions(process.env);
+  } catch (cause) {
+    process.stderr.write(`broker: ${(cause as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+export async function main(): Promise<void> {
+  const options = readOptions();
+  const logger = createLogger({
+    level: options.logLevel,
+    format: options.logFormat,
+    fields: { component: `broker-${options.id}` },
+  });
+  const api = new KubeClient(podAccess(process.env, options.serviceAccountFolder));
+  const onFatal = (why: string) => {
+    logger.error('stopping at once', { why });
+    process.exit(1);
+  };
+  const broker = new Broker(
+    {
+      clock: systemClock,
+      chance: systemChance,
+      disk: nodeDisk,
+      logger,
+      api,
+      bootId: readBootId(),
+      onFatal,
+      version: VERSION,
+    },
+    options,
+  );
+  const stop = (signal: string) => {
+    logger.info('stopping', { signal });
+    broker.stop().then(
+      () => process.exit(0),
+      (cause: unknown) => {
+        logger.error('stopping failed', { cause });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('unhandledRejection', (cause) => {
+    logger.error('a promise failed that nobody awaited', { cause });
+    process.exit(1);
+  });
+  try {
+    await broker.start();
+  } catch (cause) {
+    logger.error('the broker cannot start', { cause });
+    process.exit(1);
+  }
+}
+
+await main();

@@ -1,0 +1,253 @@
+/**
+ * The controller: the one broker that decides about partition lines. It turns topics, sessions
+ * and the wishes of leaders into pages, one step at a time; decisions themselves are pure
+ * (election-core, topic-plan-core, placement-core).
+ *
+ * Must never know: records, logs, clients.
+ */
+
+import {
+  type ConfigMapOf,
+  type KafkaTopic,
+  kafkaTopics,
+  TOPIC_FINALIZER,
+  topicIdOf,
+} from '../../kube/kafka-objects.ts';
+import {
+  type Member,
+  type PartitionLine,
+  partitionKey,
+  sameMember,
+} from '../../kube/partition-line.ts';
+import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import {
+  alterIsr,
+  type Brokers,
+  type IsrChange,
+  type LineRules,
+  preferLeader,
+  settleLine,
+} from './election-core.ts';
+import type { Liveness } from './liveness.ts';
+import { Deposed, type Pages } from './pages.ts';
+import { planTopics, type TopicPlan } from './topic-plan-core.ts';
+import { TopicStatusWriter } from './topic-status.ts';
+
+export interface ControllerDeps {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly liveness: Liveness;
+  readonly pages: Pages;
+  readonly topics: () => readonly KafkaTopic[];
+  readonly clusterConfig: () => ConfigMapOf;
+  readonly lineRules: (topicId: string) => LineRules;
+  readonly defaults: () => { partitions: number; replicas: number };
+  readonly onDeposed: (cause: unknown) => void;
+  readonly onUnclean: (line: PartitionLine) => void;
+}
+
+export interface IsrRequest {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly change: IsrChange;
+}
+export interface IsrAnswer {
+  readonly line: PartitionLine | null;
+  readonly refused: string | null;
+}
+
+interface PendingIsr extends IsrRequest {
+  readonly done: (answer: IsrAnswer) => void;
+}
+
+const RETRY_MS = 300;
+
+export class Controller implements Disposable {
+  private readonly deps: ControllerDeps;
+  private readonly statuses: TopicStatusWriter;
+  private pendingIsr: PendingIsr[] = [];
+  private leaving: { broker: Member; done: (leadersLeft: number) => void }[] = [];
+  private settledFor = '';
+  private balance = false;
+  private wanted = true;
+  private running = false;
+  private over = false;
+  private readonly timers: Disposable[] = [];
+
+  constructor(deps: ControllerDeps) {
+    this.deps = deps;
+    this.statuses = new TopicStatusWriter(deps);
+    const checkSeconds = Number(
+      deps.clusterConfig()['leader.imbalance.check.interval.seconds'] ?? 300,
+    );
+    this.timers.push(
+      deps.clock.every(checkSeconds * 1000, () => {
+        this.balance = deps.clusterConfig()['auto.leader.rebalance.enable'] !== false;
+        this.wake();
+      }),
+      deps.clock.every(1000, () => this.statuses.writeDue()),
+    );
+    this.wake();
+  }
+
+  /** Something may have changed: look again. */
+  wake(): void {
+    this.wanted = true;
+    if (!this.running && !this.over) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.wanted && !this.over) {
+      this.wanted = false;
+      try {
+        await this.step();
+      } catch (cause) {
+        if (cause instanceof Deposed) {
+          this.deps.onDeposed(cause);
+          break;
+        }
+        this.deps.logger.warn('controller step failed, trying again', { cause });
+        this.settledFor = '';
+        this.deps.clock.after(RETRY_MS, () => this.wake());
+      }
+    }
+    this.running = false;
+  }
+
+  alterPartition(requests: readonly IsrRequest[]): Promise<IsrAnswer[]> {
+    const answers = requests.map(
+      (request) => new Promise<IsrAnswer>((done) => this.pendingIsr.push({ ...request, done })),
+    );
+    this.wake();
+    return Promise.all(answers);
+  }
+
+  /** Hands over what the broker leads; resolves with how many partitions nobody else could take. */
+  leave(broker: Member): Promise<number> {
+    const left = new Promise<number>((done) => this.leaving.push({ broker, done }));
+    this.deps.liveness.onLeaving(broker.id, broker.epoch);
+    this.wake();
+    return left;
+  }
+
+  private async step(): Promise<void> {
+    const { liveness, pages } = this.deps;
+    const brokers = liveness.view();
+    const lines = pages.all();
+    const updates = new Map<string, PartitionLine | null>();
+    const current = (key: string) =>
+      updates.has(key) ? (updates.get(key) as PartitionLine | null) : (lines.get(key) ?? null);
+
+    const plan = planTopics(this.deps.topics(), lines, brokers, this.deps.defaults());
+    for (const line of plan.created) updates.set(partitionKey(line.topicId, line.partition), line);
+    const dying = new Set(plan.deleted.map(topicIdOf));
+    for (const [key, line] of lines) if (dying.has(line.topicId)) updates.set(key, null);
+
+    this.settleLines(lines, brokers, updates);
+    const pending = this.pendingIsr;
+    this.pendingIsr = [];
+    const refusals = new Map<PendingIsr, string>();
+    for (const request of pending) {
+      const key = partitionKey(request.topicId, request.partition);
+      const line = current(key);
+      if (line === null) continue;
+      const result = alterIsr(line, request.change, brokers, this.deps.lineRules(line.topicId));
+      if (typeof result === 'string') refusals.set(request, result);
+      else updates.set(key, result);
+    }
+    const leaving = this.leaving;
+    this.leaving = [];
+    try {
+      if (updates.size > 0) await pages.write(updates);
+    } finally {
+      this.answer(pending, refusals, updates);
+      for (const { broker, done } of leaving) done(this.ledBy(broker));
+    }
+    // A page that could not be written is settled again.
+    for (const [key, line] of updates) {
+      if (line !== null && pages.get(key)?.partitionEpoch !== line.partitionEpoch)
+        this.settledFor = '';
+    }
+    await this.finishTopics(plan, brokers);
+  }
+
+  private settleLines(
+    lines: ReadonlyMap<string, PartitionLine>,
+    brokers: Brokers,
+    updates: Map<string, PartitionLine | null>,
+  ): void {
+    const signature = JSON.stringify([...brokers.values()]);
+    if (signature === this.settledFor && !this.balance) return;
+    this.settledFor = signature;
+    const startedMs = this.deps.clock.monotonicMs();
+    let moved = 0;
+    for (const [key, line] of lines) {
+      if (updates.has(key)) continue;
+      const settled = settleLine(line, brokers, this.deps.lineRules(line.topicId));
+      const next = this.balance ? preferLeader(settled.line, brokers) : settled.line;
+      if (next === line) continue;
+      if (settled.unclean) this.deps.onUnclean(next);
+      if (!sameMember(next.leader, line.leader)) moved++;
+      updates.set(key, next);
+    }
+    this.balance = false;
+    if (moved > 0) {
+      this.deps.logger.info('leaders moved', {
+        partitions: moved,
+        planMs: Math.round(this.deps.clock.monotonicMs() - startedMs),
+      });
+    }
+  }
+
+  private answer(
+    pending: readonly PendingIsr[],
+    refusals: ReadonlyMap<PendingIsr, string>,
+    updates: ReadonlyMap<string, PartitionLine | null>,
+  ): void {
+    for (const request of pending) {
+      const key = partitionKey(request.topicId, request.partition);
+      const line = this.deps.pages.get(key);
+      const refused =
+        refusals.get(request) ?? (updates.has(key) ? null : 'the partition is unknown');
+      request.done({ line, refused });
+    }
+  }
+
+  private ledBy(broker: Member): number {
+    let count = 0;
+    for (const line of this.deps.pages.all().values()) if (sameMember(line.leader, broker)) count++;
+    return count;
+  }
+
+  /** After the pages: finalizers and statuses, which follow and never decide. */
+  private async finishTopics(plan: TopicPlan, brokers: Brokers): Promise<void> {
+    for (const topic of plan.deleted) {
+      if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER)) await this.release(topic);
+    }
+    this.statuses.update(this.deps.topics(), this.deps.pages.all(), plan.problems, brokers);
+    this.statuses.writeDue();
+  }
+
+  private async release(topic: KafkaTopic): Promise<void> {
+    const { namespace = '', name, resourceVersion, finalizers = [] } = topic.metadata;
+    const left = finalizers.filter((finalizer) => finalizer !== TOPIC_FINALIZER);
+    try {
+      const patch = { metadata: { resourceVersion, finalizers: left.length === 0 ? null : left } };
+      await this.deps.api.patch(kafkaTopics, { namespace, name }, patch);
+    } catch (cause) {
+      if (!isKubeError(cause, 404, 409)) throw cause;
+      if (isKubeError(cause, 409)) this.deps.clock.after(RETRY_MS, () => this.wake());
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.over = true;
+    for (const timer of this.timers) timer[Symbol.dispose]();
+    for (const { done } of this.pendingIsr) done({ line: null, refused: null });
+    for (const { done } of this.leaving) done(-1);
+  }
+}

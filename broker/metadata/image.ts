@@ -1,0 +1,154 @@
+/** What this broker knows of the cluster: topics, partitions, brokers, configuration. */
+import {
+  type ConfigMapOf,
+  type KafkaBroker,
+  type KafkaPartitionMap,
+  type KafkaTopic,
+  topicIdOf,
+  topicNameOf,
+} from '../../kube/kafka-objects.ts';
+import { type PartitionLine, parsePage, partitionKey } from '../../kube/partition-line.ts';
+
+export interface TopicImage {
+  readonly name: string;
+  readonly id: string;
+  /** Indexed by partition; a hole is a partition that has no line yet. */
+  readonly partitions: PartitionLine[];
+}
+
+export interface BrokerImage {
+  readonly id: number;
+  readonly epoch: number;
+  readonly host: string;
+  readonly port: number;
+  readonly replicationPort: number;
+  readonly rack: string | null;
+  readonly fenced: boolean;
+  readonly draining: boolean;
+}
+
+export type LineChange = {
+  readonly before: PartitionLine | null;
+  readonly after: PartitionLine | null;
+};
+
+export class MetadataImage {
+  private readonly topicsById = new Map<string, TopicImage>();
+  private readonly topicsByName = new Map<string, TopicImage>();
+  private readonly topicObjects = new Map<string, KafkaTopic>();
+  private readonly pages = new Map<string, Map<string, PartitionLine>>();
+  private readonly pageTexts = new Map<string, string>();
+  private readonly brokersById = new Map<number, BrokerImage>();
+  clusterId = '';
+  clusterConfig: ConfigMapOf = {};
+  controllerId = -1;
+
+  topic(name: string): TopicImage | null {
+    return this.topicsByName.get(name) ?? null;
+  }
+  topicById(id: string): TopicImage | null {
+    return this.topicsById.get(id) ?? null;
+  }
+  topics(): TopicImage[] {
+    return [...this.topicsByName.values()];
+  }
+  /** The KafkaTopic behind a topic id. */
+  topicObject(id: string): KafkaTopic | null {
+    return this.topicObjects.get(id) ?? null;
+  }
+  /** The KafkaTopic that claims a Kafka name, if it is not being deleted. */
+  topicObjectNamed(name: string): KafkaTopic | null {
+    const topic = this.topicsByName.get(name);
+    if (topic !== undefined) return this.topicObject(topic.id);
+    for (const object of this.topicObjects.values()) {
+      if (topicNameOf(object) === name && object.metadata.deletionTimestamp === undefined)
+        return object;
+    }
+    return null;
+  }
+  topicConfig(id: string): ConfigMapOf {
+    return this.topicObjects.get(id)?.spec.config ?? {};
+  }
+  broker(id: number): BrokerImage | null {
+    return this.brokersById.get(id) ?? null;
+  }
+  /** Every registered broker, by id. */
+  brokers(): BrokerImage[] {
+    return [...this.brokersById.values()].sort((a, b) => a.id - b.id);
+  }
+  liveBrokers(): BrokerImage[] {
+    return this.brokers().filter(({ fenced }) => !fenced);
+  }
+  line(topicId: string, partition: number): PartitionLine | null {
+    return this.topicsById.get(topicId)?.partitions[partition] ?? null;
+  }
+
+  setBroker(name: string, broker: KafkaBroker | null): void {
+    if (broker === null) {
+      const id = Number(name.slice(name.lastIndexOf('-') + 1));
+      this.brokersById.delete(id);
+      return;
+    }
+    const { spec, status } = broker;
+    const state = status?.epoch === spec.epoch ? status.state : undefined;
+    this.brokersById.set(spec.id, {
+      id: spec.id,
+      epoch: spec.epoch,
+      host: spec.host,
+      port: spec.port,
+      replicationPort: spec.replicationPort,
+      rack: spec.rack ?? null,
+      fenced: state === 'Fenced',
+      draining: state === 'Draining',
+    });
+  }
+
+  setTopicObject(topic: KafkaTopic, present: boolean): void {
+    if (present) this.topicObjects.set(topicIdOf(topic), topic);
+    else this.topicObjects.delete(topicIdOf(topic));
+  }
+
+  /** Takes a new version of a page; returns the lines that differ. */
+  setPage(name: string, page: KafkaPartitionMap | null): LineChange[] {
+    const text = page?.spec.partitions ?? '';
+    if (this.pageTexts.get(name) === text) return [];
+    this.pageTexts.set(name, text);
+    const before = this.pages.get(name) ?? new Map<string, PartitionLine>();
+    const after = new Map(
+      parsePage(text).map((line) => [partitionKey(line.topicId, line.partition), line]),
+    );
+    this.pages.set(name, after);
+    const changes: LineChange[] = [];
+    for (const [key, line] of after) {
+      const known = before.get(key) ?? null;
+      if (known?.partitionEpoch === line.partitionEpoch) continue;
+      changes.push({ before: known, after: line });
+      this.setLine(line);
+    }
+    for (const [key, line] of before) {
+      if (after.has(key)) continue;
+      changes.push({ before: line, after: null });
+      this.removeLine(line);
+    }
+    return changes;
+  }
+
+  private setLine(line: PartitionLine): void {
+    let topic = this.topicsById.get(line.topicId);
+    if (topic === undefined) {
+      topic = { name: line.topic, id: line.topicId, partitions: [] };
+      this.topicsById.set(line.topicId, topic);
+      this.topicsByName.set(line.topic, topic);
+    }
+    topic.partitions[line.partition] = line;
+  }
+
+  private removeLine(line: PartitionLine): void {
+    const topic = this.topicsById.get(line.topicId);
+    if (topic === undefined) return;
+    delete topic.partitions[line.partition];
+    if (topic.partitions.some((present) => present !== undefined)) return;
+    this.topicsById.delete(line.topicId);
+    if (this.topicsByName.get(line.topic) === topic) this.topicsByName.delete(line.topic);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Which broker processes live, as far as the controller can tell.
+ *
+ * A broker dies by a connection that broke and is then refused, by giving its Lease back, or by a
+ * Lease that stood still for the session timeout while its process showed no other sign of life.
+ * Fencing early is safe (every write is checked against an epoch); only slow is bad.
+ */
+
+import { type KafkaBroker } from '../../kube/kafka-objects.ts';
+import { type Lease, leases } from '../../kube/objects.ts';
+import type { KubeApi } from '../../kube/port.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Brokers, BrokerView } from './election-core.ts';
+import { brokerName } from './metadata.ts';
+
+const CHECK_MS = 500;
+
+interface Seen {
+  lease: Lease;
+  atMs: number;
+}
+type Fence = 'refused' | 'expired';
+
+export interface LivenessDeps {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly brokers: () => readonly KafkaBroker[];
+  /** Whether a stream to that life of the broker is open right now. */
+  readonly isPresent: (id: number, epoch: number) => boolean;
+  readonly sessionTimeoutMs: () => number;
+  readonly onChange: () => void;
+}
+
+export class Liveness implements Disposable {
+  private readonly deps: LivenessDeps;
+  private readonly of: { namespace: string; cluster: string };
+  private readonly seen = new Map<string, Seen>();
+  private readonly fences = new Map<string, Fence>();
+  private readonly draining = new Set<string>();
+  private readonly timer: Disposable;
+  private checking = false;
+
+  constructor(
+    deps: LivenessDeps,
+    of: { namespace: string; cluster: string },
+    known: readonly Lease[],
+  ) {
+    this.deps = deps;
+    this.of = of;
+    // A new controller gives everybody a full timeout, whatever the clocks in the Leases say.
+    for (const lease of known)
+      this.seen.set(lease.metadata.name, { lease, atMs: deps.clock.monotonicMs() });
+    this.timer = deps.clock.every(CHECK_MS, () => void this.check());
+  }
+
+  onLease(lease: Lease): void {
+    const { name, resourceVersion } = lease.metadata;
+    const before = this.seen.get(name);
+    if (before?.lease.metadata.resourceVersion === resourceVersion) return;
+    this.seen.set(name, { lease, atMs: this.deps.clock.monotonicMs() });
+    const key = `${name}@${lease.spec?.leaseTransitions}`;
+    const released = !lease.spec?.holderIdentity && before?.lease.spec?.holderIdentity;
+    const revived = this.fences.get(key) === 'expired' && this.fences.delete(key);
+    const newLife = before?.lease.spec?.leaseTransitions !== lease.spec?.leaseTransitions;
+    if (released || revived || newLife) this.deps.onChange();
+  }
+
+  /** The process is gone: its port refuses connections. */
+  onRefused(id: number, epoch: number): void {
+    const key = `${brokerName(this.of.cluster, id)}@${epoch}`;
+    if (this.fences.has(key)) return;
+    this.fences.set(key, 'refused');
+    this.deps.logger.info('broker fenced', { broker: id, epoch, why: 'its process is gone' });
+    this.deps.onChange();
+  }
+
+  onPresent(id: number, epoch: number): void {
+    if (this.fences.delete(`${brokerName(this.of.cluster, id)}@${epoch}`)) this.deps.onChange();
+  }
+
+  onLeaving(id: number, epoch: number): void {
+    this.draining.add(`${brokerName(this.of.cluster, id)}@${epoch}`);
+    this.deps.onChange();
+  }
+
+  isFenced(id: number, epoch: number): boolean {
+    return this.fences.has(`${brokerName(this.of.cluster, id)}@${epoch}`);
+  }
+
+  view(): Brokers {
+    const views = new Map<number, BrokerView>();
+    for (const { spec } of this.deps.brokers()) {
+      const name = brokerName(this.of.cluster, spec.id);
+      const lease = this.seen.get(name)?.lease.spec;
+      const key = `${name}@${spec.epoch}`;
+      const holds =
+        lease?.holderIdentity === `${spec.id}/${spec.incarnation}` &&
+        lease.leaseTransitions === spec.epoch;
+      views.set(spec.id, {
+        id: spec.id,
+        epoch: spec.epoch,
+        live: holds && !this.fences.has(key),
+        draining: this.draining.has(key),
+        keptSince: spec.keptSince,
+        rack: spec.rack ?? null,
+      });
+    }
+    return views;
+  }
+
+  /** Looks for Leases that stood still; asks the API before believing it. */
+  private async check(): Promise<void> {
+    if (this.checking) return;
+    this.checking = true;
+    try {
+      for (const broker of this.view().values()) {
+        const name = brokerName(this.of.cluster, broker.id);
+        const seen = this.seen.get(name);
+        if (!broker.live || seen === undefined) continue;
+        if (this.deps.clock.monotonicMs() - seen.atMs <= this.deps.sessionTimeoutMs()) continue;
+        if (this.deps.isPresent(broker.id, broker.epoch)) continue;
+        await this.confirm(broker, name, seen);
+      }
+    } finally {
+      this.checking = false;
+    }
+  }
+
+  private async confirm(broker: BrokerView, name: string, seen: Seen): Promise<void> {
+    let current: Lease | null;
+    try {
+      current = await this.deps.api.get(leases, this.of.namespace, name);
+    } catch {
+      // An API that does not answer fences nobody: all begin anew.
+      for (const entry of this.seen.values()) entry.atMs = this.deps.clock.monotonicMs();
+      return;
+    }
+    if (
+      current !== null &&
+      current.metadata.resourceVersion !== seen.lease.metadata.resourceVersion
+    ) {
+      this.onLease(current);
+      return;
+    }
+    this.fences.set(`${name}@${broker.epoch}`, 'expired');
+    this.deps.logger.warn('broker fenced', {
+      broker: broker.id,
+      epoch: broker.epoch,
+      why: 'its Lease ran out',
+    });
+    this.deps.onChange();
+  }
+
+  [Symbol.dispose](): void {
+    this.timer[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * What admin clients ask for, done to the objects that hold it: a topic made by a Kafka client is
+ * a KafkaTopic like any other.
+ */
+import { createHash } from 'node:crypto';
+import {
+  API_VERSION,
+  CLUSTER_LABEL,
+  type ConfigMapOf,
+  type KafkaTopic,
+  kafkaClusters,
+  kafkaTopics,
+  TOPIC_FINALIZER,
+  topicIdOf,
+  topicNameOf,
+} from '../../kube/kafka-objects.ts';
+import { isKubeError, type KubeApi, KubeError, KubeUnreachable } from '../../kube/port.ts';
+import { KafkaError } from '../../proto/kafka/errors.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { MetadataImage } from './image.ts';
+import type { Metadata } from './metadata.ts';
+
+export interface NewTopic {
+  readonly name: string;
+  readonly partitions?: number;
+  readonly replicas?: number;
+  readonly assignments?: readonly (readonly number[])[];
+  readonly config: ConfigMapOf;
+}
+
+export interface TopicAdminDeps {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly metadata: Metadata;
+  readonly namespace: string;
+  readonly cluster: string;
+}
+
+/** Null removes a key. */
+export type ConfigChanges = Readonly<Record<string, string | null>>;
+
+/** The object name for a Kafka topic name: itself where Kubernetes allows it, else derived. */
+export function objectNameFor(topic: string): string {
+  if (/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(topic) && !topic.includes('..')) return topic;
+  const plain = topic
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  const digest = createHash('sha256').update(topic).digest('hex').slice(0, 10);
+  return `${plain === '' ? 'topic' : plain.slice(0, 200)}-${digest}`;
+}
+
+function asKafkaError(cause: unknown): unknown {
+  if (cause instanceof KubeUnreachable)
+    return new KafkaError('REQUEST_TIMED_OUT', 'the Kubernetes API does not answer');
+  if (!(cause instanceof KubeError)) return cause;
+  if (cause.status === 422) return new KafkaError('INVALID_REQUEST', cause.message);
+  if (cause.status === 403) return new KafkaError('POLICY_VIOLATION', cause.message);
+  return cause;
+}
+
+export class TopicAdmin {
+  private readonly deps: TopicAdminDeps;
+
+  constructor(deps: TopicAdminDeps) {
+    this.deps = deps;
+  }
+
+  private get image(): MetadataImage {
+    return this.deps.metadata.image;
+  }
+
+  /** @throws KafkaError */
+  async create(topic: NewTopic): Promise<KafkaTopic> {
+    const { namespace, cluster } = this.deps;
+    if (this.image.topicObjectNamed(topic.name) !== null) {
+      throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' already exists`);
+    }
+    const plain = objectNameFor(topic.name);
+    try {
+      return await this.createNamed(plain, topic);
+    } catch (cause) {
+      if (!isKubeError(cause, 409)) throw asKafkaError(cause);
+    }
+    // The name is taken: by this topic meanwhile, or by a topic of another cluster.
+    const other = await this.deps.api.get(kafkaTopics, namespace, plain);
+    if (other === null || other.spec.clusterRef.name === cluster) {
+      const dying = other?.metadata.deletionTimestamp !== undefined;
+      throw new KafkaError(
+        'TOPIC_ALREADY_EXISTS',
+        `topic '${topic.name}' ${dying ? 'is being deleted' : 'already exists'}`,
+      );
+    }
+    try {
+      return await this.createNamed(`${cluster}.${plain}`, topic);
+    } catch (cause) {
+      throw isKubeError(cause, 409) ? new KafkaError('TOPIC_ALREADY_EXISTS') : asKafkaError(cause);
+    }
+  }
+
+  private createNamed(
+    name: string,
+    { name: topicName, partitions, replicas, assignments, config }: NewTopic,
+  ): Promise<KafkaTopic> {
+    const { namespace, cluster } = this.deps;
+    return this.deps.api.create(kafkaTopics, {
+      apiVersion: API_VERSION,
+      kind: 'KafkaTopic',
+      metadata: {
+        name,
+        namespace,
+        labels: { [CLUSTER_LABEL]: cluster },
+        finalizers: [TOPIC_FINALIZER],
+      },
+      spec: {
+        clusterRef: { name: cluster },
+        ...(name === topicName ? {} : { topicName }),
+        ...(partitions === undefined ? {} : { partitions }),
+        ...(replicas === undefined ? {} : { replicas }),
+        ...(assignments === undefined ? {} : { assignments }),
+        ...(Object.keys(config).length === 0 ? {} : { config }),
+      },
+    });
+  }
+
+  /**
+   * Resolves once this broker knows a leader for that many partitions of the topic.
+   * @throws KafkaError REQUEST_TIMED_OUT, or why the topic cannot be.
+   */
+  async waitForPartitions(topic: KafkaTopic, count: number, timeoutMs: number): Promise<void> {
+    const id = topicIdOf(topic);
+    await this.waitUntil(timeoutMs, () => {
+      const partitions = this.image.topicById(id)?.partitions ?? [];
+      let ready = 0;
+      for (let p = 0; p < count; p++) if (partitions[p]?.leader) ready++;
+      if (ready >= count) return true;
+      const condition = this.image
+        .topicObject(id)
+        ?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (condition?.reason === 'InvalidReplicationFactor')
+        throw new KafkaError('INVALID_REPLICATION_FACTOR', condition.message);
+      if (condition?.reason === 'InvalidAssignment')
+        throw new KafkaError('INVALID_REPLICA_ASSIGNMENT', condition.message);
+      return false;
+    });
+  }
+
+  async waitUntilGone(topicId: string, timeoutMs: number): Promise<void> {
+    await this.waitUntil(timeoutMs, () => this.image.topicById(topicId) === null);
+  }
+
+  private waitUntil(timeoutMs: number, holds: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        try {
+          if (!holds()) return;
+          end();
+          resolve();
+        } catch (cause) {
+          end();
+          reject(cause);
+        }
+      };
+      const listening = this.deps.metadata.listen({ onLines: check, onTopic: check });
+      const timer = this.deps.clock.after(Math.max(timeoutMs, 0), () => {
+        end();
+        reject(
+          new KafkaError(
+            'REQUEST_TIMED_OUT',
+            'the change was accepted but did not take effect in time',
+          ),
+        );
+      });
+      const end = () => {
+        listening[Symbol.dispose]();
+        timer[Symbol.dispose]();
+      };
+      check();
+    });
+  }
+
+  async delete(topicId: string): Promise<void> {
+    const topic = this.image.topicObject(topicId);
+    if (topic === null) throw new KafkaError('UNKNOWN_TOPIC_ID');
+    const { name, uid } = topic.metadata;
+    try {
+      await this.deps.api.delete(
+        kafkaTopics,
+        this.deps.namespace,
+        name,
+        uid === undefined ? {} : { uid },
+      );
+    } catch (cause) {
+      if (isKubeError(cause, 404)) return;
+      throw asKafkaError(cause);
+    }
+  }
+
+  private async patch(topic: KafkaTopic, spec: object): Promise<void> {
+    try {
+      await this.deps.api.patch(
+        kafkaTopics,
+        { namespace: this.deps.namespace, name: topic.metadata.name },
+        { spec },
+      );
+    } catch (cause) {
+      throw asKafkaError(cause);
+    }
+  }
+
+  setPartitions(
+    topic: KafkaTopic,
+    partitions: number,
+    assignments: readonly (readonly number[])[] | null,
+  ): Promise<void> {
+    return this.patch(topic, { partitions, ...(assignments === null ? {} : { assignments }) });
+  }
+
+  changeTopicConfig(topic: KafkaTopic, changes: ConfigChanges): Promise<void> {
+    return this.patch(topic, { config: changes });
+  }
+
+  async changeClusterConfig(changes: ConfigChanges): Promise<void> {
+    const { namespace, cluster } = this.deps;
+    try {
+      await this.deps.api.patch(
+        kafkaClusters,
+        { namespace, name: cluster },
+        { spec: { config: changes } },
+      );
+    } catch (cause) {
+      throw asKafkaError(cause);
+    }
+  }
+
+  nameOf(topic: KafkaTopic): string {
+    return topicNameOf(topic);
+  }
+}

@@ -1,0 +1,153 @@
+/** KafkaTopic status: written when a number in it changes, at most every ten seconds per topic. */
+
+import { conditionsWith } from '../../kube/conditions.ts';
+import {
+  type KafkaTopic,
+  kafkaTopics,
+  TOPIC_FINALIZER,
+  topicIdOf,
+} from '../../kube/kafka-objects.ts';
+import { type PartitionLine, partitionKey } from '../../kube/partition-line.ts';
+import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Brokers } from './election-core.ts';
+import type { TopicProblem } from './topic-plan-core.ts';
+
+const WRITE_PERIOD_MS = 10_000;
+
+type Status = NonNullable<KafkaTopic['status']>;
+
+/** Status without times, so that two of them can be compared. Pure. */
+export function topicStatus(
+  topic: KafkaTopic,
+  lines: readonly PartitionLine[],
+  problem: TopicProblem | null,
+): Status {
+  const wanted = topic.spec.partitions ?? lines.length;
+  const online = lines.filter(({ leader }) => leader !== null);
+  const underReplicated = lines.filter(({ isr, replicas }) => isr.length < replicas.length).length;
+  const leaders = [...new Set(online.map(({ leader }) => leader?.id))].sort().join(',');
+  const ready =
+    problem === null &&
+    lines.length >= wanted &&
+    lines.length > 0 &&
+    online.length === lines.length;
+  const generation = topic.metadata.generation ?? 0;
+  const message =
+    problem?.message ??
+    (ready
+      ? 'every partition has a leader'
+      : `${online.length} of ${Math.max(wanted, 1)} partitions have a leader`);
+  const reason = problem?.reason ?? (ready ? 'TopicReady' : 'PartitionsNotReady');
+  return {
+    observedGeneration: generation,
+    topicId: topicIdOf(topic),
+    partitions: lines.length,
+    replicas: lines[0]?.replicas.length ?? 0,
+    inSync: lines.length - underReplicated,
+    underReplicated,
+    offline: lines.length - online.length,
+    leaders,
+    conditions: conditionsWith(
+      topic.status?.conditions ?? [],
+      [
+        {
+          type: 'Ready',
+          status: ready ? 'True' : 'False',
+          reason,
+          message,
+          observedGeneration: generation,
+        },
+      ],
+      '',
+    ),
+  };
+}
+
+export class TopicStatusWriter {
+  private readonly deps: { readonly api: KubeApi; readonly clock: Clock; readonly logger: Logger };
+  private readonly due = new Map<string, { topic: KafkaTopic; status: Status }>();
+  private readonly written = new Map<string, { text: string; atMs: number }>();
+  private writing = false;
+
+  constructor(deps: { readonly api: KubeApi; readonly clock: Clock; readonly logger: Logger }) {
+    this.deps = deps;
+  }
+
+  update(
+    topics: readonly KafkaTopic[],
+    lines: ReadonlyMap<string, PartitionLine>,
+    problems: readonly TopicProblem[],
+    _brokers: Brokers,
+  ): void {
+    for (const topic of topics) {
+      if (topic.metadata.deletionTimestamp !== undefined) continue;
+      const own: PartitionLine[] = [];
+      for (let p = 0; ; p++) {
+        const line = lines.get(partitionKey(topicIdOf(topic), p));
+        if (line === undefined) break;
+        own.push(line);
+      }
+      const problem = problems.find((candidate) => candidate.topic === topic) ?? null;
+      this.due.set(topic.metadata.uid ?? '', { topic, status: topicStatus(topic, own, problem) });
+    }
+  }
+
+  /** Writes what has changed and whose turn has come. */
+  writeDue(): void {
+    if (!this.writing) void this.write();
+  }
+
+  private async write(): Promise<void> {
+    this.writing = true;
+    for (const [uid, { topic, status }] of [...this.due]) {
+      const text = JSON.stringify(withoutTimes(status));
+      const before = this.written.get(uid);
+      const stored = topic.status === undefined ? '' : JSON.stringify(withoutTimes(topic.status));
+      const finalized = topic.metadata.finalizers?.includes(TOPIC_FINALIZER) === true;
+      if (finalized && (before?.text === text || (before === undefined && stored === text))) {
+        this.due.delete(uid);
+        continue;
+      }
+      const nowMs = this.deps.clock.monotonicMs();
+      const becameReady = before === undefined || !before.text.includes('"TopicReady"');
+      if (before !== undefined && nowMs - before.atMs < WRITE_PERIOD_MS && !becameReady) continue;
+      this.due.delete(uid);
+      try {
+        await this.put(topic, status, finalized);
+        this.written.set(uid, { text, atMs: nowMs });
+      } catch (cause) {
+        if (!isKubeError(cause, 404, 409, 422))
+          this.deps.logger.debug('writing a topic status failed', { cause });
+      }
+    }
+    this.writing = false;
+  }
+
+  private async put(topic: KafkaTopic, status: Status, finalized: boolean): Promise<void> {
+    const { namespace = '', name, resourceVersion, finalizers = [] } = topic.metadata;
+    if (!finalized) {
+      const metadata = { resourceVersion, finalizers: [...finalizers, TOPIC_FINALIZER] };
+      await this.deps.api.patch(kafkaTopics, { namespace, name }, { metadata });
+    }
+    const now = new Date(this.deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const conditions = conditionsWith(topic.status?.conditions ?? [], status.conditions ?? [], now);
+    await this.deps.api.patch(
+      kafkaTopics,
+      { namespace, name, subresource: 'status' },
+      { status: { ...status, conditions } },
+    );
+  }
+}
+
+function withoutTimes(status: Status): object {
+  const { observedGeneration: _, ...rest } = status;
+  const conditions = status.conditions?.map(({ type, status: state, reason, message }) => ({
+    type,
+    status: state,
+    reason,
+    message,
+  }));
+  return { ...Object.fromEntries(Object.entries(rest).sort()), conditions };
+}

@@ -1,0 +1,465 @@
+/**
+ * The broker's metrics under the names that Kafka's dashboards ask for (jmx_exporter with
+ * Strimzi's rules): counters end in _total, percentages in _percent, histograms are gauges with a
+ * quantile label. Values that can be read off are read when scraped and cost nothing before.
+ */
+import { performance } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { TrafficObserver } from '../api/ports.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { RequestObserver } from '../server/dispatch.ts';
+import { Sample } from './quantiles.ts';
+
+const QUANTILES = [0.5, 0.75, 0.95, 0.98, 0.99, 0.999] as const;
+
+/** What is read at scrape time. */
+export interface BrokerFacts {
+  readonly partitions: () => Iterable<Partition>;
+  readonly isController: () => boolean;
+  readonly offlinePartitions: () => number;
+  readonly globalTopics: () => number;
+  readonly globalPartitions: () => number;
+  readonly activeBrokers: () => number;
+  readonly fencedBrokers: () => number;
+  readonly connections: () => ReadonlyMap<string, number>;
+  readonly offlineLogDirectories: () => number;
+  readonly groupStates: () => ReadonlyMap<string, number>;
+  readonly state: () => number;
+  readonly tailBytes: () => number;
+}
+
+interface TopicCounters {
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  produceRequests: number;
+  fetchRequests: number;
+  failedProduce: number;
+  failedFetch: number;
+}
+const COUNTERS = {
+  bytesIn: ['bytesin', 'Bytes of records that producers wrote.'],
+  bytesOut: ['bytesout', 'Bytes of records that consumers read.'],
+  messagesIn: ['messagesin', 'Records that producers wrote.'],
+  produceRequests: ['totalproducerequests', 'Produce requests.'],
+  fetchRequests: ['totalfetchrequests', 'Fetch requests.'],
+  failedProduce: ['failedproducerequests', 'Produce requests that failed.'],
+  failedFetch: ['failedfetchrequests', 'Fetch requests that failed.'],
+} as const;
+
+const newCounters = (): TopicCounters => ({
+  bytesIn: 0,
+  bytesOut: 0,
+  messagesIn: 0,
+  produceRequests: 0,
+  fetchRequests: 0,
+  failedProduce: 0,
+  failedFetch: 0,
+});
+
+export class BrokerMetrics implements TrafficObserver, RequestObserver {
+  readonly registry = new Registry();
+  private readonly topics = new Map<string, TopicCounters>();
+  private readonly requestTimes = new Map<string, Sample>();
+  private readonly requestErrors = new Map<string, number>();
+  private readonly isrChanges = { expand: 0, shrink: 0 };
+  private replicationIn = 0;
+  private replicationOut = 0;
+  private unclean = 0;
+  private utilization = performance.eventLoopUtilization();
+
+  constructor(facts: BrokerFacts) {
+    collectDefaultMetrics({ register: this.registry });
+    this.trafficMetrics();
+    this.requestMetrics();
+    this.replicaMetrics(facts);
+    this.partitionMetrics(facts);
+    this.controllerMetrics(facts);
+    this.processMetrics(facts);
+  }
+
+  private of(topic: string): TopicCounters {
+    let counters = this.topics.get(topic);
+    if (counters === undefined) {
+      counters = newCounters();
+      this.topics.set(topic, counters);
+    }
+    return counters;
+  }
+
+  // ---- what is told -------------------------------------------------------------------------
+
+  onProduced(topic: string, byteCount: number, records: number): void {
+    const counters = this.of(topic);
+    counters.bytesIn += byteCount;
+    counters.messagesIn += records;
+  }
+  onProduceFailed(topic: string): void {
+    this.of(topic).failedProduce++;
+  }
+  onProduceRequest(topic: string): void {
+    this.of(topic).produceRequests++;
+  }
+  onFetched(topic: string, byteCount: number): void {
+    if (byteCount > 0) this.of(topic).bytesOut += byteCount;
+  }
+  onFetchFailed(topic: string): void {
+    this.of(topic).failedFetch++;
+  }
+  onFetchRequest(topic: string): void {
+    this.of(topic).fetchRequests++;
+  }
+  onRequest(name: string, elapsedMs: number, error: boolean): void {
+    let sample = this.requestTimes.get(name);
+    if (sample === undefined) {
+      sample = new Sample();
+      this.requestTimes.set(name, sample);
+    }
+    sample.add(elapsedMs);
+    if (error) this.requestErrors.set(name, (this.requestErrors.get(name) ?? 0) + 1);
+  }
+  onIsrChange(kind: 'expand' | 'shrink'): void {
+    this.isrChanges[kind]++;
+  }
+  onReplicationIn(byteCount: number): void {
+    this.replicationIn += byteCount;
+  }
+  onReplicationOut(byteCount: number): void {
+    this.replicationOut += byteCount;
+  }
+  onUnclean(): void {
+    this.unclean++;
+  }
+
+  // ---- what is shown --------------------------------------------------------------------------
+
+  private counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+
+  private gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+
+  private labelled(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    rows: () => Iterable<readonly [Record<string, string>, number]>,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [labels, value] of rows()) this.set(labels, value);
+      },
+    });
+  }
+
+  private trafficMetrics(): void {
+    const { topics } = this;
+    for (const [key, [name, help]] of Object.entries(COUNTERS)) {
+      const field = key as keyof TopicCounters;
+      new Counter({
+        name: `kafka_server_brokertopicmetrics_${name}_total`,
+        help,
+        labelNames: ['topic'],
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          let sum = 0;
+          for (const [topic, counters] of topics) {
+            sum += counters[field];
+            if (topic !== '') this.inc({ topic }, counters[field]);
+          }
+          // The aggregate stands beside the topics, without a label.
+          this.inc(sum);
+        },
+      });
+    }
+    this.counter(
+      'kafka_server_brokertopicmetrics_replicationbytesin_total',
+      'Bytes received from leaders.',
+      () => this.replicationIn,
+    );
+    this.counter(
+      'kafka_server_brokertopicmetrics_replicationbytesout_total',
+      'Bytes sent to followers.',
+      () => this.replicationOut,
+    );
+  }
+
+  private requestMetrics(): void {
+    const { requestTimes } = this;
+    this.labelled(
+      'kafka_network_requestmetrics_totaltimems',
+      'Time from a request to its answer, in milliseconds.',
+      ['request', 'quantile'],
+      function* () {
+        for (const [request, sample] of requestTimes) {
+          const values = sample.quantiles(QUANTILES);
+          for (const [i, q] of QUANTILES.entries())
+            yield [{ request, quantile: q === 0.5 ? '0.50' : String(q) }, values[i] as number];
+        }
+      },
+    );
+    for (const name of [
+      'kafka_network_requestmetrics_totaltimems_count_total',
+      'kafka_network_requestmetrics_requests_total',
+    ]) {
+      this.labelled(name, 'Requests answered.', ['request'], function* () {
+        for (const [request, sample] of requestTimes) yield [{ request }, sample.count];
+      });
+    }
+    const errors = this.requestErrors;
+    this.labelled(
+      'kafka_network_requestmetrics_errors_total',
+      'Requests that failed as a whole.',
+      ['request'],
+      function* () {
+        for (const [request, count] of errors) yield [{ request }, count];
+      },
+    );
+  }
+
+  private replicaMetrics(facts: BrokerFacts): void {
+    const count = (holds: (partition: Partition) => boolean) => () => {
+      let n = 0;
+      for (const partition of facts.partitions()) if (holds(partition)) n++;
+      return n;
+    };
+    const isr = (p: Partition) => p.leaderCore?.line.isr.length ?? 0;
+    const minIsr = (p: Partition) => p.leaderCore?.effectiveMinIsr(p.rules) ?? 0;
+    const rm = 'kafka_server_replicamanager_';
+    this.gauge(
+      `${rm}leadercount`,
+      'Partitions led by this broker.',
+      count((p) => p.isLeader),
+    );
+    this.gauge(
+      `${rm}partitioncount`,
+      'Replicas on this broker.',
+      count(() => true),
+    );
+    this.gauge(
+      `${rm}underreplicatedpartitions`,
+      'Led partitions with fewer in-sync replicas than replicas.',
+      count((p) => p.isLeader && isr(p) < (p.line?.replicas.length ?? 0)),
+    );
+    this.gauge(
+      `${rm}underminisrpartitioncount`,
+      'Led partitions below min.insync.replicas.',
+      count((p) => p.isLeader && isr(p) < minIsr(p)),
+    );
+    this.gauge(
+      `${rm}atminisrpartitioncount`,
+      'Led partitions exactly at min.insync.replicas.',
+      count((p) => p.isLeader && isr(p) === minIsr(p)),
+    );
+    this.gauge(
+      `${rm}offlinereplicacount`,
+      'Replicas whose disk failed.',
+      count((p) => p.log.failure !== null),
+    );
+    this.gauge(
+      `${rm}reassigningpartitions`,
+      'Led partitions being moved.',
+      count((p) => p.isLeader && p.line?.target != null),
+    );
+    this.gauge(`${rm}produceridcount`, 'Idempotent producers remembered.', () => {
+      let n = 0;
+      for (const { log } of facts.partitions()) n += log.producers.producerCount;
+      return n;
+    });
+    this.counter(`${rm}isrexpands_total`, 'Times an ISR grew.', () => this.isrChanges.expand);
+    this.counter(`${rm}isrshrinks_total`, 'Times an ISR shrank.', () => this.isrChanges.shrink);
+    this.gauge(
+      'kafka_log_logmanager_offlinelogdirectorycount',
+      'Log directories that failed.',
+      facts.offlineLogDirectories,
+    );
+  }
+
+  private partitionMetrics(facts: BrokerFacts): void {
+    const rows = (value: (partition: Partition) => number, leadersOnly: boolean) =>
+      function* (): Generator<readonly [Record<string, string>, number]> {
+        for (const p of facts.partitions()) {
+          if (leadersOnly && !p.isLeader) continue;
+          yield [{ topic: p.topic, partition: String(p.partition) }, value(p)];
+        }
+      };
+    const labels = ['topic', 'partition'];
+    const isr = (p: Partition) => p.leaderCore?.line.isr.length ?? 0;
+    const minIsr = (p: Partition) => p.leaderCore?.effectiveMinIsr(p.rules) ?? 0;
+    this.labelled(
+      'kafka_cluster_partition_underminisr',
+      '1 below min.insync.replicas.',
+      labels,
+      rows((p) => Number(isr(p) < minIsr(p)), true),
+    );
+    this.labelled(
+      'kafka_cluster_partition_atminisr',
+      '1 exactly at min.insync.replicas.',
+      labels,
+      rows((p) => Number(isr(p) === minIsr(p)), true),
+    );
+    this.labelled(
+      'kafka_cluster_partition_underreplicated',
+      '1 with fewer in-sync replicas than replicas.',
+      labels,
+      rows((p) => Number(isr(p) < (p.line?.replicas.length ?? 0)), true),
+    );
+    this.labelled(
+      'kafka_cluster_partition_replicascount',
+      'Replicas.',
+      labels,
+      rows((p) => p.line?.replicas.length ?? 0, true),
+    );
+    this.labelled(
+      'kafka_cluster_partition_insyncreplicascount',
+      'In-sync replicas.',
+      labels,
+      rows(isr, true),
+    );
+    this.labelled(
+      'kafka_log_log_size',
+      'Bytes of a log on disk.',
+      labels,
+      rows((p) => p.log.byteCount, false),
+    );
+    this.labelled(
+      'kafka_log_log_logstartoffset',
+      'First offset of a log.',
+      labels,
+      rows((p) => p.log.startOffset, false),
+    );
+    this.labelled(
+      'kafka_log_log_logendoffset',
+      'Offset of the next record.',
+      labels,
+      rows((p) => p.log.endOffset, false),
+    );
+    this.labelled(
+      'kafka_log_log_numlogsegments',
+      'Segments of a log.',
+      labels,
+      rows((p) => p.log.segmentCount, false),
+    );
+  }
+
+  private controllerMetrics(facts: BrokerFacts): void {
+    const kc = 'kafka_controller_kafkacontroller_';
+    const own = (value: () => number) => () => (facts.isController() ? value() : 0);
+    this.gauge(`${kc}activecontrollercount`, '1 on the controller.', () =>
+      Number(facts.isController()),
+    );
+    this.gauge(
+      `${kc}offlinepartitionscount`,
+      'Partitions without a leader, on the controller.',
+      own(facts.offlinePartitions),
+    );
+    this.gauge(
+      `${kc}globaltopiccount`,
+      'Topics of the cluster, on the controller.',
+      own(facts.globalTopics),
+    );
+    this.gauge(
+      `${kc}globalpartitioncount`,
+      'Partitions of the cluster, on the controller.',
+      own(facts.globalPartitions),
+    );
+    this.gauge(
+      `${kc}activebrokercount`,
+      'Live brokers, on the controller.',
+      own(facts.activeBrokers),
+    );
+    this.gauge(
+      `${kc}fencedbrokercount`,
+      'Fenced brokers, on the controller.',
+      own(facts.fencedBrokers),
+    );
+    this.counter(
+      'kafka_controller_controllerstats_uncleanleaderelections_total',
+      'Elections that may have lost records.',
+      () => this.unclean,
+    );
+    const states = ['stable', 'preparingrebalance', 'completingrebalance', 'empty', 'dead'];
+    const gm = 'kafka_coordinator_group_groupmetadatamanager_numgroups';
+    this.gauge(gm, 'Groups on this broker.', () =>
+      [...facts.groupStates().values()].reduce((sum, n) => sum + n, 0),
+    );
+    for (const state of states)
+      this.gauge(
+        `${gm}${state}`,
+        `Groups in state ${state}.`,
+        () => facts.groupStates().get(state) ?? 0,
+      );
+  }
+
+  private processMetrics(facts: BrokerFacts): void {
+    this.labelled(
+      'kafka_server_socket_server_metrics_connection_count',
+      'Client connections.',
+      ['listener', 'networkProcessor'],
+      function* () {
+        for (const [listener, count] of facts.connections())
+          yield [{ listener, networkProcessor: '0' }, count];
+      },
+    );
+    // One event loop does the work of Kafka's network and request threads.
+    let idle = 1;
+    const refresh = () => {
+      const now = performance.eventLoopUtilization();
+      const since = performance.eventLoopUtilization(now, this.utilization);
+      if (since.active + since.idle > 1000) {
+        idle = 1 - since.utilization;
+        this.utilization = now;
+      }
+      return idle;
+    };
+    this.gauge(
+      'kafka_network_socketserver_networkprocessoravgidle_percent',
+      'Share of time that the event loop is idle.',
+      refresh,
+    );
+    this.gauge(
+      'kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent',
+      'Share of time that the event loop is idle.',
+      refresh,
+    );
+    this.gauge(
+      'kafka_server_kafkaserver_brokerstate',
+      '1 starting, 2 recovering, 3 running, 6 draining, 7 stopping.',
+      facts.state,
+    );
+    this.gauge('tenure_broker_tail_bytes', 'Newest records held in memory.', facts.tailBytes);
+    this.labelled(
+      'jvm_memory_used_bytes',
+      'Memory in use, under the name that Kafka dashboards ask for.',
+      ['area'],
+      function* () {
+        const { heapUsed, rss } = process.memoryUsage();
+        yield [{ area: 'heap' }, heapUsed];
+        yield [{ area: 'nonheap' }, rss - heapUsed];
+      },
+    );
+  }
+}

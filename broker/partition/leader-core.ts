@@ -1,0 +1,191 @@
+/**
+ * What a leader decides about its partition: the high watermark and who is in sync. Pure.
+ *
+ * - The high watermark is the lowest end offset, confirmed in this leader epoch, over the maximal
+ *   ISR, and moves only while the ISR has min.insync.replicas members (KIP-966).
+ * - The maximal ISR is the confirmed one plus whoever was proposed and not yet decided (KIP-497).
+ * - The leader never shrinks its ISR by itself: it proposes, the page decides.
+ */
+
+import {
+  hasMember,
+  type Member,
+  type PartitionLine,
+  sameMember,
+} from '../../kube/partition-line.ts';
+import { assert } from '../../stdx/assert.ts';
+
+export interface FollowerProgress {
+  readonly id: number;
+  brokerEpoch: number;
+  /** Confirmed in this leader epoch; -1 until then. */
+  endOffset: number;
+  /** When the follower last held everything the leader had. */
+  caughtUpAtMs: number;
+  lastAckAtMs: number;
+  leaderEndAtLastAck: number;
+}
+
+export interface IsrRules {
+  readonly minInsyncReplicas: number;
+  readonly replicaLagTimeMaxMs: number;
+}
+
+export class LeaderCore {
+  readonly self: Member;
+  private current: PartitionLine;
+  private proposed: readonly Member[] | null = null;
+  /** The log's end when this leader took over: nobody joins the ISR below it. */
+  readonly epochStartOffset: number;
+  private readonly followers = new Map<number, FollowerProgress>();
+  private hw: number;
+
+  constructor(
+    line: PartitionLine,
+    self: Member,
+    from: { endOffset: number; highWatermark: number; nowMs: number },
+  ) {
+    assert(sameMember(line.leader, self), 'only the leader named by the line leads');
+    this.self = self;
+    this.current = line;
+    this.epochStartOffset = from.endOffset;
+    this.hw = Math.min(from.highWatermark, from.endOffset);
+    for (const id of line.replicas) if (id !== self.id) this.track(id, from.nowMs);
+  }
+
+  get line(): PartitionLine {
+    return this.current;
+  }
+  get highWatermark(): number {
+    return this.hw;
+  }
+  get hasProposal(): boolean {
+    return this.proposed !== null;
+  }
+
+  private track(id: number, nowMs: number): void {
+    const member = this.current.isr.find((m) => m.id === id);
+    this.followers.set(id, {
+      id,
+      brokerEpoch: member?.epoch ?? -1,
+      endOffset: -1,
+      caughtUpAtMs: nowMs,
+      lastAckAtMs: nowMs,
+      leaderEndAtLastAck: 0,
+    });
+  }
+
+  /** A newer line of the same leader epoch. */
+  onLine(line: PartitionLine, nowMs: number): void {
+    assert(line.leaderEpoch === this.current.leaderEpoch, 'a new leader epoch makes a new leader');
+    assert(line.partitionEpoch >= this.current.partitionEpoch, 'lines only get newer');
+    if (line.partitionEpoch > this.current.partitionEpoch) this.proposed = null;
+    this.current = line;
+    for (const id of this.followers.keys())
+      if (!line.replicas.includes(id)) this.followers.delete(id);
+    for (const id of line.replicas) {
+      if (id !== this.self.id && !this.followers.has(id)) this.track(id, nowMs);
+    }
+  }
+
+  /** The controller certainly did not and will not act on the proposal. */
+  onProposalRefused(): void {
+    this.proposed = null;
+  }
+
+  /** Members over which the high watermark is taken. */
+  private *maximalIsr(): Generator<Member> {
+    yield* this.current.isr;
+    for (const member of this.proposed ?? []) {
+      if (!hasMember(this.current.isr, member)) yield member;
+    }
+  }
+
+  /** A follower of that broker epoch confirms that it holds everything below `endOffset`. */
+  onFollower(
+    at: { id: number; brokerEpoch: number; endOffset: number },
+    leaderEnd: number,
+    nowMs: number,
+  ): void {
+    const follower = this.followers.get(at.id);
+    if (follower === undefined || at.brokerEpoch < follower.brokerEpoch) return;
+    if (at.brokerEpoch > follower.brokerEpoch) follower.endOffset = -1;
+    follower.brokerEpoch = at.brokerEpoch;
+    follower.endOffset = at.endOffset;
+    if (at.endOffset >= leaderEnd) follower.caughtUpAtMs = nowMs;
+    else if (at.endOffset >= follower.leaderEndAtLastAck) {
+      follower.caughtUpAtMs = Math.max(follower.caughtUpAtMs, follower.lastAckAtMs);
+    }
+    follower.leaderEndAtLastAck = leaderEnd;
+    follower.lastAckAtMs = nowMs;
+  }
+
+  /** Its stream broke: what it confirmed stays true, but nothing new is known of it. */
+  private endOffsetOf({ id, epoch }: Member, writtenOffset: number): number {
+    if (id === this.self.id) return writtenOffset;
+    const follower = this.followers.get(id);
+    return follower !== undefined && follower.brokerEpoch === epoch ? follower.endOffset : -1;
+  }
+
+  effectiveMinIsr(rules: IsrRules): number {
+    return Math.min(rules.minInsyncReplicas, this.current.replicas.length);
+  }
+
+  /** Moves the high watermark as far as the rules allow; true if it moved. */
+  advance(writtenOffset: number, rules: IsrRules): boolean {
+    if (this.current.isr.length < this.effectiveMinIsr(rules)) return false;
+    let lowest = Infinity;
+    for (const member of this.maximalIsr()) {
+      lowest = Math.min(lowest, this.endOffsetOf(member, writtenOffset));
+    }
+    if (lowest <= this.hw || lowest === Infinity) return false;
+    this.hw = lowest;
+    return true;
+  }
+
+  /**
+   * The ISR that this leader would like, if it differs from the confirmed one; null otherwise.
+   * It counts as possibly in force from the moment it is returned.
+   */
+  propose(
+    writtenOffset: number,
+    rules: IsrRules,
+    mayJoin: (id: number, brokerEpoch: number) => boolean,
+    nowMs: number,
+  ): readonly Member[] | null {
+    if (this.proposed !== null) return null;
+    const wanted = this.current.isr.filter(
+      ({ id, epoch }) =>
+        id === this.self.id || !this.isLagging(id, epoch, writtenOffset, rules, nowMs),
+    );
+    for (const { id, brokerEpoch, endOffset } of this.followers.values()) {
+      if (hasMember(this.current.isr, { id, epoch: brokerEpoch })) continue;
+      const caughtUp = endOffset >= this.hw && endOffset >= this.epochStartOffset;
+      if (caughtUp && mayJoin(id, brokerEpoch)) wanted.push({ id, epoch: brokerEpoch });
+    }
+    const same =
+      wanted.length === this.current.isr.length &&
+      wanted.every((m) => hasMember(this.current.isr, m));
+    if (same) return null;
+    this.proposed = wanted;
+    return wanted;
+  }
+
+  private isLagging(
+    id: number,
+    epoch: number,
+    writtenOffset: number,
+    rules: IsrRules,
+    nowMs: number,
+  ): boolean {
+    const follower = this.followers.get(id);
+    if (follower === undefined) return true;
+    const complete = follower.brokerEpoch === epoch && follower.endOffset >= writtenOffset;
+    return !complete && nowMs - follower.caughtUpAtMs > rules.replicaLagTimeMaxMs;
+  }
+
+  /** Followers and how far they are, for metrics and describe calls. */
+  get progress(): readonly FollowerProgress[] {
+    return [...this.followers.values()];
+  }
+}

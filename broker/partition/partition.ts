@@ -1,0 +1,382 @@
+/**
+ * One replica of one partition on this broker: its log, its role, and everybody who waits on it.
+ *
+ * Everything that happens in one event-loop turn is settled at its end, in this order: write to
+ * the file, offer to followers, move the high watermark, answer producers, wake consumers.
+ *
+ * Must never know: sockets, gRPC, Kubernetes.
+ */
+
+import { type Member, type PartitionLine, sameMember } from '../../kube/partition-line.ts';
+import type { ErrorName } from '../../proto/kafka/errors.ts';
+import {
+  batch,
+  batchesOf,
+  batchFault,
+  stampLogAppendTime,
+} from '../../proto/kafka/record-batch.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import type { LogRead, PartitionLog, ReadRequest } from '../log/partition-log.ts';
+import { type IsrRules, LeaderCore } from './leader-core.ts';
+import { judgeProduce, type ProduceRules } from './produce-core.ts';
+
+/** Phases of a turn. */
+export const TURN_WRITE = 0;
+export const TURN_REPLICATE = 1;
+export const TURN_SETTLE = 2;
+export const TURN_SEND = 3;
+export const TURN_PHASES = 4;
+
+export type Role =
+  | { readonly kind: 'leader'; readonly core: LeaderCore }
+  | { readonly kind: 'follower'; readonly leader: Member; readonly leaderEpoch: number }
+  | { readonly kind: 'offline'; readonly why: ErrorName };
+
+export interface PartitionRules extends IsrRules, ProduceRules {
+  readonly producerExpirationMs: number;
+}
+
+export interface PartitionDeps {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  /** The disk failed under this partition: it must lose leadership and be reported. */
+  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+}
+
+export interface ProduceResult {
+  readonly error: ErrorName;
+  readonly message?: string;
+  readonly baseOffset: number;
+  readonly logAppendTimeMs: number;
+}
+
+interface AckWaiter {
+  readonly lastOffset: number;
+  readonly acksAll: boolean;
+  readonly deadlineMs: number;
+  readonly result: ProduceResult;
+  readonly done: (result: ProduceResult) => void;
+}
+
+/** Somebody to be told, once, that there may be more to read. */
+export interface ReadWaiter {
+  onReadable(): void;
+}
+
+/** A follower's stream: told at the end of the turn that the log or the high watermark moved. */
+export interface ReplicationSink {
+  onLogMoved(): void;
+  onHighWatermarkMoved(): void;
+}
+
+const UNKNOWN_LINE_EPOCH = -1;
+
+export class Partition implements TurnTask {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly log: PartitionLog;
+  private readonly deps: PartitionDeps;
+  rules: PartitionRules;
+  role: Role = { kind: 'offline', why: 'LEADER_NOT_AVAILABLE' };
+  line: PartitionLine | null = null;
+  /** As known by this replica: a leader decides it, a follower is told. */
+  private followerHw: number;
+  private ackWaiters: AckWaiter[] = [];
+  private readWaiters = new Set<ReadWaiter>();
+  readonly sinks = new Set<ReplicationSink>();
+  scheduled = false;
+  private readonly settle: TurnTask = { scheduled: false, runInTurn: () => this.settleTurn() };
+
+  constructor(
+    deps: PartitionDeps,
+    id: { topic: string; topicId: string; partition: number },
+    log: PartitionLog,
+    highWatermark: number,
+    rules: PartitionRules,
+  ) {
+    this.deps = deps;
+    this.topic = id.topic;
+    this.topicId = id.topicId;
+    this.partition = id.partition;
+    this.log = log;
+    this.rules = rules;
+    this.followerHw = Math.min(highWatermark, log.endOffset);
+  }
+
+  get highWatermark(): number {
+    return this.role.kind === 'leader' ? this.role.core.highWatermark : this.followerHw;
+  }
+  get leaderEpoch(): number {
+    return this.line?.leaderEpoch ?? UNKNOWN_LINE_EPOCH;
+  }
+  get isLeader(): boolean {
+    return this.role.kind === 'leader';
+  }
+  get leaderCore(): LeaderCore | null {
+    return this.role.kind === 'leader' ? this.role.core : null;
+  }
+  /** Until no open transactions are known of, the last stable offset is the high watermark. */
+  get lastStableOffset(): number {
+    return this.highWatermark;
+  }
+
+  /** Takes the role that a page gives to this broker process. Older lines change nothing. */
+  applyLine(line: PartitionLine, self: Member): void {
+    const before = this.line;
+    if (before !== null && line.partitionEpoch < before.partitionEpoch) return;
+    this.line = line;
+    if (this.log.failure !== null) return this.goOffline('KAFKA_STORAGE_ERROR');
+    if (line.leader === null) return this.goOffline('LEADER_NOT_AVAILABLE');
+    if (sameMember(line.leader, self)) return this.lead(line, self);
+    if (line.leader.id === self.id) return this.goOffline('LEADER_NOT_AVAILABLE');
+    const { role } = this;
+    const same =
+      role.kind === 'follower' &&
+      role.leaderEpoch === line.leaderEpoch &&
+      sameMember(role.leader, line.leader);
+    if (same) return;
+    this.leaveLeadership();
+    this.role = { kind: 'follower', leader: line.leader, leaderEpoch: line.leaderEpoch };
+    this.wakeReaders();
+  }
+
+  private lead(line: PartitionLine, self: Member): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    if (this.role.kind === 'leader' && this.role.core.line.leaderEpoch === line.leaderEpoch) {
+      this.role.core.onLine(line, nowMs);
+    } else {
+      this.flushPending();
+      if (this.log.failure !== null) return;
+      const from = { endOffset: this.log.endOffset, highWatermark: this.highWatermark, nowMs };
+      this.leaveLeadership();
+      this.role = { kind: 'leader', core: new LeaderCore(line, self, from) };
+    }
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
+  /** Nobody is served here until a newer line says otherwise. */
+  goOffline(why: ErrorName): void {
+    this.leaveLeadership();
+    this.role = { kind: 'offline', why };
+    this.wakeReaders();
+  }
+
+  /** A replica that knows a newer epoch refused this one: stop at once, the new line is on its way. */
+  stepDown(newerEpoch: number): void {
+    if (this.role.kind === 'leader' && newerEpoch > this.leaderEpoch)
+      this.goOffline('NOT_LEADER_OR_FOLLOWER');
+  }
+
+  private leaveLeadership(): void {
+    if (this.role.kind !== 'leader') return;
+    this.followerHw = this.role.core.highWatermark;
+    const waiters = this.ackWaiters;
+    this.ackWaiters = [];
+    for (const { done } of waiters) done(failed('NOT_LEADER_OR_FOLLOWER'));
+    for (const sink of this.sinks) sink.onLogMoved();
+  }
+
+  /**
+   * Appends what a producer sent. `done` is called once, later in this turn or when the replicas
+   * have it; for acks=0 it is called as well, and nobody is told.
+   */
+  produce(
+    records: Buffer,
+    request: { acks: number; timeoutMs: number },
+    done: (result: ProduceResult) => void,
+  ): void {
+    const { role } = this;
+    if (role.kind !== 'leader') {
+      return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
+    }
+    const { core } = role;
+    if (request.acks === -1 && core.line.isr.length < core.effectiveMinIsr(this.rules)) {
+      return done(failed('NOT_ENOUGH_REPLICAS', 'the ISR must have min.insync.replicas members'));
+    }
+    const nowMs = this.deps.clock.nowMs();
+    const verdict = judgeProduce(records, this.rules, this.log.producers, nowMs);
+    if (verdict.kind === 'refuse') return done(failed(verdict.error, verdict.message));
+    if (verdict.kind === 'duplicate') {
+      const { baseOffset, lastOffset } = verdict.of;
+      return this.await({ lastOffset, baseOffset, logAppendTimeMs: -1, request, done });
+    }
+    let logAppendTimeMs = -1;
+    if (this.rules.logAppendTime) {
+      stampLogAppendTime(records, 0, nowMs);
+      logAppendTimeMs = nowMs;
+    }
+    const baseOffset = this.log.endOffset;
+    this.log.append(records, { leaderEpoch: core.line.leaderEpoch });
+    this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
+    this.deps.turn.schedule(TURN_WRITE, this);
+  }
+
+  private await(of: {
+    lastOffset: number;
+    baseOffset: number;
+    logAppendTimeMs: number;
+    request: { acks: number; timeoutMs: number };
+    done: (result: ProduceResult) => void;
+  }): void {
+    const { lastOffset, baseOffset, logAppendTimeMs, request, done } = of;
+    this.ackWaiters.push({
+      lastOffset,
+      acksAll: request.acks === -1,
+      deadlineMs: this.deps.clock.monotonicMs() + request.timeoutMs,
+      result: { error: 'NONE', baseOffset, logAppendTimeMs },
+      done,
+    });
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
+  /**
+   * Takes batches from the leader, whole and in order.
+   * @returns why they were not taken, or null.
+   */
+  appendFromLeader(records: Buffer, leaderEpoch: number): string | null {
+    if (this.role.kind !== 'follower' || this.role.leaderEpoch !== leaderEpoch)
+      return 'not following that epoch';
+    for (const { at, end } of batchesOf(records)) {
+      const fault = batchFault(records, at, end);
+      if (fault !== null) return `a batch from the leader is damaged (${fault})`;
+      if (batch.baseOffset(records, at) < this.log.endOffset) continue; // A resent batch.
+      this.log.append(records.subarray(at, end), null);
+    }
+    this.deps.turn.schedule(TURN_WRITE, this);
+    return null;
+  }
+
+  /** What the leader says is committed and still there. */
+  followLeader(highWatermark: number, logStartOffset: number): void {
+    if (this.role.kind !== 'follower') return;
+    const hw = Math.min(highWatermark, this.log.endOffset);
+    if (hw > this.followerHw) {
+      this.followerHw = hw;
+      this.wakeReaders();
+    }
+    if (logStartOffset > this.log.startOffset && logStartOffset <= this.followerHw) {
+      this.log.advanceStartOffset(logStartOffset);
+    }
+  }
+
+  /** Cuts the log where it parted from the leader's. */
+  truncateTo(offset: number): void {
+    this.flushPending();
+    this.log.truncateTo(offset);
+    this.followerHw = Math.min(this.followerHw, this.log.endOffset);
+  }
+
+  /** Begins anew at the leader's log start. */
+  restartAt(offset: number): void {
+    this.flushPending();
+    this.log.restartAt(offset);
+    this.followerHw = offset;
+  }
+
+  onFollowerProgress(at: { id: number; brokerEpoch: number; endOffset: number }): void {
+    if (this.role.kind !== 'leader') return;
+    this.role.core.onFollower(at, this.log.writtenOffset, this.deps.clock.monotonicMs());
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
+  /** The write phase of a turn. */
+  runInTurn(): void {
+    this.flushPending();
+    for (const sink of this.sinks) sink.onLogMoved();
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
+  private flushPending(): void {
+    if (!this.log.hasPending) return;
+    try {
+      this.log.writePending(this.deps.clock.nowMs());
+    } catch (cause) {
+      const waiters = this.ackWaiters;
+      this.ackWaiters = [];
+      for (const { done } of waiters)
+        done(failed('KAFKA_STORAGE_ERROR', 'the disk refused the write'));
+      this.goOffline('KAFKA_STORAGE_ERROR');
+      this.deps.onStorageFailure(this, cause);
+    }
+  }
+
+  private settleTurn(): void {
+    const { role, log } = this;
+    if (role.kind !== 'leader') {
+      this.answer(0);
+      return;
+    }
+    if (role.core.advance(log.writtenOffset, this.rules)) {
+      for (const sink of this.sinks) sink.onHighWatermarkMoved();
+      this.wakeReaders();
+    }
+    this.answer(role.core.highWatermark);
+  }
+
+  private answer(highWatermark: number): void {
+    if (this.ackWaiters.length === 0) return;
+    const left: AckWaiter[] = [];
+    const { writtenOffset } = this.log;
+    for (const waiter of this.ackWaiters) {
+      const reached = waiter.acksAll
+        ? waiter.lastOffset < highWatermark
+        : waiter.lastOffset < writtenOffset;
+      if (!reached) left.push(waiter);
+      else waiter.done(this.checked(waiter));
+    }
+    this.ackWaiters = left;
+  }
+
+  private checked({ acksAll, result }: AckWaiter): ProduceResult {
+    const core = this.leaderCore;
+    if (!acksAll || core === null) return result;
+    const enough = core.line.isr.length >= core.effectiveMinIsr(this.rules);
+    return enough ? result : { ...result, error: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND' };
+  }
+
+  /** Answers producers whose time is up. */
+  expireWaiters(): void {
+    if (this.ackWaiters.length === 0) return;
+    const nowMs = this.deps.clock.monotonicMs();
+    const late = this.ackWaiters.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    if (late.length === 0) return;
+    this.ackWaiters = this.ackWaiters.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    for (const { done } of late)
+      done(failed('REQUEST_TIMED_OUT', 'the replicas did not confirm in time'));
+  }
+
+  get waitingProducers(): number {
+    return this.ackWaiters.length;
+  }
+
+  /** Reads batches; whose limit applies is the caller's choice of `endOffset`. */
+  read(request: ReadRequest): LogRead | Promise<LogRead> {
+    return this.log.read(request);
+  }
+
+  waitForMore(waiter: ReadWaiter): void {
+    this.readWaiters.add(waiter);
+  }
+  stopWaiting(waiter: ReadWaiter): void {
+    this.readWaiters.delete(waiter);
+  }
+
+  private wakeReaders(): void {
+    if (this.readWaiters.size === 0) return;
+    for (const waiter of [...this.readWaiters]) waiter.onReadable();
+  }
+
+  /** The replica is removed from this broker. */
+  close(): void {
+    this.flushPending();
+    this.goOffline('UNKNOWN_TOPIC_OR_PARTITION');
+  }
+}
+
+function failed(error: ErrorName, message?: string): ProduceResult {
+  return message === undefined
+    ? { error, baseOffset: -1, logAppendTimeMs: -1 }
+    : { error, message, baseOffset: -1, logAppendTimeMs: -1 };
+}

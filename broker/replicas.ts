@@ -1,0 +1,172 @@
+/** The replicas that the pages place on this broker: made, given their roles, and set aside. */
+
+import type { Member, PartitionLine } from '../kube/partition-line.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+import type { Turn } from '../stdx/turn.ts';
+import { OFFSETS_TOPIC } from './api/ports.ts';
+import { type TopicRules, topicRules } from './config/config.ts';
+import type { LogDirectory } from './log/log-directory.ts';
+import type { LineChange, MetadataImage } from './metadata/image.ts';
+import { Partition } from './partition/partition.ts';
+import type { Partitions } from './partition/partitions.ts';
+import type { Followers } from './replication/follower-stream.ts';
+
+export interface ReplicasDeps {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly image: MetadataImage;
+  readonly directory: LogDirectory;
+  readonly partitions: Partitions;
+  readonly followers: Followers;
+  readonly self: () => Member;
+  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+  /** The leadership of a partition of __consumer_offsets here: its epoch, or null. */
+  readonly onGroupPartition: (partition: number, leaderEpoch: number | null) => void;
+}
+
+export class Replicas {
+  private readonly deps: ReplicasDeps;
+  /** Logs opened at the start, before the pages say what is to become of them. */
+  private readonly found = new Map<string, Partition>();
+  cleanRecovery = true;
+
+  constructor(deps: ReplicasDeps) {
+    this.deps = deps;
+  }
+
+  rulesOf(topicId: string): TopicRules {
+    const { image } = this.deps;
+    return topicRules(image.topicConfig(topicId), image.clusterConfig);
+  }
+
+  /** Opens everything on the disk, so that the former standing can be judged before registering. */
+  openAll(): void {
+    const startedMs = this.deps.clock.monotonicMs();
+    let scannedBytes = 0;
+    for (const id of this.deps.directory.present()) {
+      const { partition, recovery } = this.open(id);
+      scannedBytes += recovery.scannedBytes;
+      if (!recovery.clean) {
+        this.cleanRecovery = false;
+        this.deps.logger.warn('a log had lost or damaged batches', {
+          topic: id.topic,
+          partition: id.partition,
+        });
+      }
+      this.found.set(`${id.topicId}:${id.partition}`, partition);
+    }
+    this.deps.logger.info('logs opened', {
+      count: this.found.size,
+      clean: this.deps.directory.clean,
+      scannedBytes,
+      elapsedMs: Math.round(this.deps.clock.monotonicMs() - startedMs),
+    });
+  }
+
+  private open(id: { topic: string; topicId: string; partition: number }) {
+    const { clock, turn, directory, onStorageFailure } = this.deps;
+    const rules = this.rulesOf(id.topicId);
+    const { log, highWatermark, recovery } = directory.openLog(id, rules.log);
+    const partition = new Partition(
+      { clock, turn, onStorageFailure },
+      id,
+      log,
+      highWatermark,
+      rules.partition,
+    );
+    return { partition, recovery };
+  }
+
+  onLines(changes: readonly LineChange[]): void {
+    for (const { before, after } of changes) {
+      if (after !== null) this.place(after);
+      else if (before !== null) this.dropIfGone(before);
+    }
+  }
+
+  private place(line: PartitionLine): void {
+    const { partitions } = this.deps;
+    const self = this.deps.self();
+    let partition = partitions.get(line.topicId, line.partition);
+    if (!line.replicas.includes(self.id)) {
+      if (partition !== null) this.drop(partition);
+      return;
+    }
+    if (partition === null) {
+      partition = this.adopt(line);
+      if (partition === null) return;
+      partitions.add(partition);
+    }
+    partition.applyLine(line, self);
+    this.deps.followers.update(partition);
+    this.announce(partition);
+  }
+
+  private adopt(line: PartitionLine): Partition | null {
+    const key = `${line.topicId}:${line.partition}`;
+    const found = this.found.get(key);
+    this.found.delete(key);
+    if (found !== undefined) return found;
+    try {
+      return this.open(line).partition;
+    } catch (cause) {
+      this.deps.logger.error('a replica could not be made', {
+        topic: line.topic,
+        partition: line.partition,
+        cause,
+      });
+      return null;
+    }
+  }
+
+  private announce(partition: Partition): void {
+    if (partition.topic !== OFFSETS_TOPIC) return;
+    this.deps.onGroupPartition(
+      partition.partition,
+      partition.isLeader ? partition.leaderEpoch : null,
+    );
+  }
+
+  /** A newer page without the line: the replica is given up, its files only after a while. */
+  private dropIfGone(line: PartitionLine): void {
+    const partition = this.deps.partitions.get(line.topicId, line.partition);
+    if (partition !== null) this.drop(partition);
+  }
+
+  private drop(partition: Partition): void {
+    const { clock, directory, followers, logger, partitions } = this.deps;
+    followers.forget(partition);
+    partition.close();
+    this.announce(partition);
+    partitions.remove(partition);
+    partition.log.abandon();
+    const aside = directory.setAside(partition.log.folder, 'delete');
+    logger.info('replica set aside', { topic: partition.topic, partition: partition.partition });
+    clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directory.remove(aside));
+  }
+
+  /** Once the pages are known: what the disk has and no page names is kept, and said. */
+  reportStrays(): void {
+    for (const partition of this.found.values()) {
+      this.deps.logger.warn('a replica on disk is in no page: kept as stray', {
+        topic: partition.topic,
+        partition: partition.partition,
+      });
+      partition.log.abandon();
+      this.deps.directory.setAside(partition.log.folder, 'stray');
+    }
+    this.found.clear();
+  }
+
+  /** Topic or cluster configuration changed: rules take effect at once. */
+  refreshRules(topicId: string | null): void {
+    for (const partition of this.deps.partitions) {
+      if (topicId !== null && partition.topicId !== topicId) continue;
+      const rules = this.rulesOf(partition.topicId);
+      partition.log.config = rules.log;
+      partition.rules = rules.partition;
+    }
+  }
+}

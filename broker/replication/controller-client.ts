@@ -1,0 +1,70 @@
+/** Calls to whoever is the controller now; all of them give up rather than wait for long. */
+import type { BrokerImage } from '../metadata/image.ts';
+import {
+  type AllocateProducerIdsResponse,
+  type AlterPartitionRequest,
+  type AlterPartitionResponse,
+  type ControlPeer,
+  connectControl,
+  type LeaveResponse,
+  type ProtoMember,
+} from './services.ts';
+
+export class ControllerUnavailable extends Error {}
+
+export class ControllerClient implements Disposable {
+  private readonly controller: () => BrokerImage | null;
+  private peer: ControlPeer | null = null;
+  private address = '';
+
+  constructor(controller: () => BrokerImage | null) {
+    this.controller = controller;
+  }
+
+  private connect(): ControlPeer {
+    const broker = this.controller();
+    if (broker === null) throw new ControllerUnavailable('no controller is known');
+    const address = `${broker.host}:${broker.replicationPort}`;
+    if (this.peer === null || this.address !== address) {
+      this.peer?.close();
+      this.peer = connectControl(address);
+      this.address = address;
+    }
+    return this.peer;
+  }
+
+  private call<Response>(
+    timeoutMs: number,
+    run: (
+      peer: ControlPeer,
+      options: { deadline: number },
+      done: (cause: Error | null, response: Response) => void,
+    ) => void,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      // gRPC deadlines are wall-clock times by its interface; nothing else here depends on them.
+      const options = { deadline: performance.timeOrigin + performance.now() + timeoutMs };
+      run(this.connect(), options, (cause, response) =>
+        cause === null ? resolve(response) : reject(cause),
+      );
+    });
+  }
+
+  alterPartition(request: AlterPartitionRequest): Promise<AlterPartitionResponse> {
+    return this.call(5_000, (peer, options, done) => peer.AlterPartition(request, options, done));
+  }
+
+  leave(broker: ProtoMember, timeoutMs: number): Promise<LeaveResponse> {
+    return this.call(timeoutMs, (peer, options, done) => peer.Leave({ broker }, options, done));
+  }
+
+  allocateProducerIds(broker: ProtoMember): Promise<AllocateProducerIdsResponse> {
+    return this.call(5_000, (peer, options, done) =>
+      peer.AllocateProducerIds({ broker }, options, done),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.peer?.close();
+  }
+}

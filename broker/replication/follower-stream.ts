@@ -1,0 +1,310 @@
+/**
+ * The follower's end: one stream to each broker that leads something this broker follows.
+ *
+ * Records are appended as they come, written with everything else of the turn, and acknowledged
+ * once written. Where the logs part, the follower cuts its own by epoch and asks again.
+ */
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type Member, sameMember } from '../../kube/partition-line.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import { type Partition, TURN_SETTLE } from '../partition/partition.ts';
+import {
+  connectReplication,
+  type Data,
+  type FollowerMessage,
+  type LeaderMessage,
+  type Refusal,
+} from './services.ts';
+
+const RETRY_MS = 100;
+
+export interface FollowerDeps {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly clusterId: () => string;
+  readonly self: () => Member;
+  /** The replication address of a broker, or null while it is unknown. */
+  readonly addressOf: (brokerId: number) => string | null;
+  readonly onReceived: (byteCount: number) => void;
+}
+
+interface Followed {
+  readonly handle: number;
+  readonly partition: Partition;
+  leaderEpoch: number;
+  /** Acknowledged end offset on this stream; -1: not yet subscribed. */
+  acked: number;
+  received: boolean;
+}
+
+class LeaderConnection implements TurnTask {
+  scheduled = false;
+  private readonly deps: FollowerDeps;
+  readonly leader: Member;
+  private readonly followed = new Map<number, Followed>();
+  private nextHandle = 1;
+  private client: ReturnType<typeof connectReplication> | null = null;
+  private stream: ClientDuplexStream<FollowerMessage, LeaderMessage> | null = null;
+  private outgoing: FollowerMessage = {};
+  private retry: Disposable | null = null;
+  private closed = false;
+
+  constructor(deps: FollowerDeps, leader: Member) {
+    this.deps = deps;
+    this.leader = leader;
+  }
+
+  get isIdle(): boolean {
+    return this.followed.size === 0;
+  }
+
+  follow(partition: Partition): void {
+    for (const known of this.followed.values()) {
+      if (known.partition !== partition) continue;
+      if (known.leaderEpoch === partition.leaderEpoch) return;
+      this.unfollow(partition);
+      break;
+    }
+    const handle = this.nextHandle++;
+    const entry = {
+      handle,
+      partition,
+      leaderEpoch: partition.leaderEpoch,
+      acked: -1,
+      received: false,
+    };
+    this.followed.set(handle, entry);
+    if (this.stream === null) this.open();
+    else this.subscribe(entry);
+  }
+
+  unfollow(partition: Partition): void {
+    for (const [handle, known] of this.followed) {
+      if (known.partition !== partition) continue;
+      this.followed.delete(handle);
+      if (this.stream === null) return;
+      this.outgoing.unsubscribe = [...(this.outgoing.unsubscribe ?? []), handle];
+      this.deps.turn.schedule(TURN_SETTLE, this);
+      return;
+    }
+  }
+
+  private open(): void {
+    if (this.closed || this.stream !== null || this.retry !== null) return;
+    const address = this.deps.addressOf(this.leader.id);
+    if (address === null) return this.tryLater();
+    this.client ??= connectReplication(address);
+    const stream = this.client.Follow();
+    this.stream = stream;
+    stream.on('data', (message: LeaderMessage) => this.onMessage(message));
+    const lost = (cause?: unknown) => {
+      if (this.stream !== stream) return;
+      this.stream = null;
+      this.outgoing = {};
+      stream.cancel();
+      if (this.closed) return;
+      this.deps.logger.debug('replication stream lost', { leader: this.leader.id, cause });
+      this.client?.close();
+      this.client = null;
+      this.tryLater();
+    };
+    stream.on('error', lost);
+    stream.on('end', () => lost());
+    stream.write({
+      hello: {
+        clusterId: this.deps.clusterId(),
+        follower: { ...this.deps.self() },
+        leader: { ...this.leader },
+      },
+    });
+    for (const entry of this.followed.values()) this.subscribe(entry);
+  }
+
+  private tryLater(): void {
+    if (this.closed || this.retry !== null) return;
+    this.retry = this.deps.clock.after(RETRY_MS, () => {
+      this.retry = null;
+      if (this.followed.size > 0) this.open();
+    });
+  }
+
+  private subscribe(entry: Followed): void {
+    const { partition } = entry;
+    if (partition.role.kind !== 'follower' || partition.log.failure !== null) return;
+    entry.acked = partition.log.endOffset;
+    const request = {
+      handle: entry.handle,
+      topicId: partition.topicId,
+      partition: partition.partition,
+      leaderEpoch: entry.leaderEpoch,
+      logEndOffset: partition.log.endOffset,
+      lastEpoch: partition.log.latestEpoch,
+    };
+    this.outgoing.subscribe = [...(this.outgoing.subscribe ?? []), request];
+    this.deps.turn.schedule(TURN_SETTLE, this);
+  }
+
+  private onMessage({ data, refusal }: LeaderMessage): void {
+    for (const entry of refusal ?? []) this.onRefusal(entry);
+    let taken = 0;
+    for (const entry of data ?? []) {
+      taken += entry.records.length;
+      this.onData(entry);
+    }
+    this.deps.onReceived(taken);
+    this.outgoing.takenBytes = (this.outgoing.takenBytes ?? 0) + taken;
+    this.deps.turn.schedule(TURN_SETTLE, this);
+  }
+
+  private onData({ handle, leaderEpoch, highWatermark, logStartOffset, records }: Data): void {
+    const entry = this.followed.get(handle);
+    if (entry === undefined || entry.leaderEpoch !== leaderEpoch) return;
+    const { partition } = entry;
+    if (records.length > 0) {
+      const fault = partition.appendFromLeader(records, leaderEpoch);
+      if (fault !== null) {
+        this.deps.logger.warn('records from the leader were refused', {
+          topic: partition.topic,
+          partition: partition.partition,
+          fault,
+        });
+        this.again(entry);
+        return;
+      }
+      entry.received = true;
+    }
+    partition.followLeader(highWatermark, logStartOffset);
+  }
+
+  private again(entry: Followed): void {
+    this.deps.clock.after(RETRY_MS, () => {
+      if (this.followed.get(entry.handle) === entry && this.stream !== null) this.subscribe(entry);
+    });
+  }
+
+  private onRefusal({ handle, diverging, logStartOffset, why }: Refusal): void {
+    const entry = this.followed.get(handle);
+    if (entry === undefined || entry.partition.role.kind !== 'follower') return;
+    const { partition, leaderEpoch } = entry;
+    if (partition.leaderEpoch !== leaderEpoch) return;
+    if (why === 'diverging' && diverging != null) {
+      this.cut(partition, diverging);
+      this.subscribe(entry);
+    } else if (why === 'logStartOffset') {
+      this.deps.logger.warn('replica begins anew at the leader log start', {
+        topic: partition.topic,
+        partition: partition.partition,
+        logStartOffset,
+      });
+      partition.restartAt(logStartOffset as number);
+      this.subscribe(entry);
+    } else {
+      this.again(entry);
+    }
+  }
+
+  /** Cuts to the end of the last epoch that both logs have. Source: KIP-279. */
+  private cut(partition: Partition, theirs: { epoch: number; endOffset: number }): void {
+    const { log } = partition;
+    const mine = log.epochs.endOffsetFor(theirs.epoch, log.endOffset);
+    const common =
+      theirs.epoch < 0
+        ? Math.min(theirs.endOffset, log.startOffset)
+        : Math.min(theirs.endOffset, mine.endOffset);
+    const target = Math.max(common, 0);
+    this.deps.logger.info('replica cut to its leader', {
+      topic: partition.topic,
+      partition: partition.partition,
+      from: log.endOffset,
+      to: target,
+    });
+    partition.truncateTo(target);
+  }
+
+  /** After the turn's writes: acknowledge what is in the files now. */
+  runInTurn(): void {
+    if (this.stream === null) return;
+    const ack = [];
+    for (const entry of this.followed.values()) {
+      if (!entry.received) continue;
+      entry.received = false;
+      const { writtenOffset, failure } = entry.partition.log;
+      if (failure !== null || entry.partition.leaderEpoch !== entry.leaderEpoch) continue;
+      ack.push({
+        handle: entry.handle,
+        leaderEpoch: entry.leaderEpoch,
+        logEndOffset: writtenOffset,
+      });
+    }
+    const message = this.outgoing;
+    this.outgoing = {};
+    if (ack.length > 0) message.ack = ack;
+    if (message.ack ?? message.subscribe ?? message.unsubscribe ?? message.takenBytes)
+      this.stream.write(message);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.retry?.[Symbol.dispose]();
+    this.stream?.cancel();
+    this.stream = null;
+    this.client?.close();
+  }
+}
+
+/** Keeps a connection to every process that leads something this broker follows. */
+export class Followers implements Disposable {
+  private readonly deps: FollowerDeps;
+  private readonly connections = new Map<number, LeaderConnection>();
+  private readonly where = new Map<Partition, LeaderConnection>();
+
+  constructor(deps: FollowerDeps) {
+    this.deps = deps;
+  }
+
+  /** Brings the streams in line with the partition's role. */
+  update(partition: Partition): void {
+    const { role } = partition;
+    const before = this.where.get(partition);
+    if (role.kind !== 'follower') {
+      if (before !== undefined) this.leave(partition, before);
+      return;
+    }
+    let connection = this.connections.get(role.leader.id);
+    if (connection !== undefined && !sameMember(connection.leader, role.leader)) {
+      // Another life of the same broker: what was said to the old one does not hold.
+      if (connection.leader.epoch > role.leader.epoch) return;
+      connection.close();
+      this.connections.delete(role.leader.id);
+      connection = undefined;
+    }
+    if (connection === undefined) {
+      connection = new LeaderConnection(this.deps, role.leader);
+      this.connections.set(role.leader.id, connection);
+    }
+    if (before !== undefined && before !== connection) before.unfollow(partition);
+    this.where.set(partition, connection);
+    connection.follow(partition);
+  }
+
+  forget(partition: Partition): void {
+    const connection = this.where.get(partition);
+    if (connection !== undefined) this.leave(partition, connection);
+  }
+
+  private leave(partition: Partition, connection: LeaderConnection): void {
+    this.where.delete(partition);
+    connection.unfollow(partition);
+    if (connection.isIdle && this.connections.get(connection.leader.id) === connection) {
+      this.connections.delete(connection.leader.id);
+      connection.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.connections.values()) connection.close();
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * The leader's end of one follower's stream: pushes what the follower lacks, within its credit.
+ *
+ * One path for the tail and for catching up: each subscription knows its next offset; at the end
+ * of a turn every subscription that is behind gets a fair share of the next frame.
+ */
+
+import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import type { LogRead } from '../log/partition-log.ts';
+import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import type {
+  Data,
+  FollowerMessage,
+  LeaderMessage,
+  ProtoMember,
+  Refusal,
+  Subscribe,
+} from './services.ts';
+
+/** Bytes that may be on their way to a follower, unacknowledged. */
+const CREDIT_BYTES = 8 * 1024 * 1024;
+const FRAME_BYTES = 1024 * 1024;
+const SHARE_BYTES = 256 * 1024;
+
+export interface LeaderStreamDeps {
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly partitions: Partitions;
+  readonly send: (message: LeaderMessage) => void;
+  /** Counts bytes for metrics. */
+  readonly onSent: (byteCount: number) => void;
+}
+
+class Subscription implements ReplicationSink {
+  readonly handle: number;
+  readonly partition: Partition;
+  readonly leaderEpoch: number;
+  nextOffset: number;
+  sentHighWatermark = -1;
+  /** A read from disk is under way. */
+  busy = false;
+  queued = false;
+  hwMoved = false;
+  ended = false;
+  private readonly stream: LeaderStream;
+
+  constructor(
+    stream: LeaderStream,
+    partition: Partition,
+    { handle, leaderEpoch, logEndOffset }: Subscribe,
+  ) {
+    this.stream = stream;
+    this.partition = partition;
+    this.handle = handle;
+    this.leaderEpoch = leaderEpoch;
+    this.nextOffset = logEndOffset;
+  }
+
+  onLogMoved(): void {
+    this.stream.enqueue(this);
+  }
+  onHighWatermarkMoved(): void {
+    this.stream.noteHighWatermark(this);
+  }
+}
+
+export class LeaderStream implements TurnTask {
+  scheduled = false;
+  private readonly deps: LeaderStreamDeps;
+  private readonly follower: ProtoMember;
+  private readonly subscriptions = new Map<number, Subscription>();
+  private queue: Subscription[] = [];
+  private hwQueue: Subscription[] = [];
+  private credit = CREDIT_BYTES;
+  private closed = false;
+
+  constructor(deps: LeaderStreamDeps, follower: ProtoMember) {
+    this.deps = deps;
+    this.follower = follower;
+  }
+
+  onMessage({ subscribe, ack, unsubscribe, takenBytes }: FollowerMessage): void {
+    for (const handle of unsubscribe ?? []) this.end(handle);
+    for (const request of subscribe ?? []) this.subscribe(request);
+    for (const { handle, leaderEpoch, logEndOffset } of ack ?? []) {
+      const subscription = this.subscriptions.get(handle);
+      if (subscription === undefined || subscription.leaderEpoch !== leaderEpoch) continue;
+      this.progress(subscription, logEndOffset);
+    }
+    if (takenBytes) {
+      this.credit += takenBytes;
+      if (this.queue.length > 0) this.deps.turn.schedule(TURN_REPLICATE, this);
+    }
+  }
+
+  private progress({ partition, leaderEpoch }: Subscription, endOffset: number): void {
+    if (partition.leaderEpoch !== leaderEpoch) return;
+    partition.onFollowerProgress({
+      id: this.follower.id,
+      brokerEpoch: this.follower.epoch,
+      endOffset,
+    });
+  }
+
+  private subscribe(request: Subscribe): void {
+    this.end(request.handle);
+    const partition = this.deps.partitions.get(request.topicId, request.partition);
+    const refusal = partition === null ? { fencedByEpoch: -1 } : refuse(partition, request);
+    if (partition === null || refusal !== null) {
+      this.deps.send({ refusal: [{ handle: request.handle, ...refusal }] });
+      return;
+    }
+    const subscription = new Subscription(this, partition, request);
+    this.subscriptions.set(request.handle, subscription);
+    partition.sinks.add(subscription);
+    this.progress(subscription, request.logEndOffset);
+    this.enqueue(subscription);
+    this.noteHighWatermark(subscription);
+  }
+
+  private end(handle: number): void {
+    const subscription = this.subscriptions.get(handle);
+    if (subscription === undefined) return;
+    subscription.ended = true;
+    subscription.partition.sinks.delete(subscription);
+    this.subscriptions.delete(handle);
+  }
+
+  enqueue(subscription: Subscription): void {
+    if (this.closed || subscription.queued || subscription.busy || subscription.ended) return;
+    subscription.queued = true;
+    this.queue.push(subscription);
+    this.deps.turn.schedule(TURN_REPLICATE, this);
+  }
+
+  /** The follower needs the high watermark soon, not at once: it rides on the next data or tick. */
+  noteHighWatermark(subscription: Subscription): void {
+    if (subscription.hwMoved || subscription.ended) return;
+    subscription.hwMoved = true;
+    this.hwQueue.push(subscription);
+  }
+
+  /** Called a few times a second. */
+  tick(): void {
+    if (this.hwQueue.length === 0 || this.closed) return;
+    const data: Data[] = [];
+    for (const subscription of this.hwQueue) {
+      subscription.hwMoved = false;
+      const { partition } = subscription;
+      if (subscription.ended || partition.leaderEpoch !== subscription.leaderEpoch) continue;
+      if (partition.highWatermark === subscription.sentHighWatermark) continue;
+      data.push(this.frame(subscription, Buffer.alloc(0)));
+    }
+    this.hwQueue = [];
+    if (data.length > 0) this.deps.send({ data });
+  }
+
+  private frame(subscription: Subscription, records: Buffer): Data {
+    const { partition, handle, leaderEpoch } = subscription;
+    subscription.sentHighWatermark = partition.highWatermark;
+    return {
+      handle,
+      leaderEpoch,
+      highWatermark: partition.highWatermark,
+      logStartOffset: partition.log.startOffset,
+      records,
+    };
+  }
+
+  runInTurn(): void {
+    while (this.queue.length > 0 && this.credit > 0 && !this.closed) {
+      const data = this.fillFrame();
+      if (data.length === 0) return;
+      this.deps.send({ data });
+    }
+  }
+
+  private fillFrame(): Data[] {
+    const data: Data[] = [];
+    let byteCount = 0;
+    while (this.queue.length > 0 && byteCount < FRAME_BYTES && byteCount < this.credit) {
+      const subscription = this.queue.shift() as Subscription;
+      subscription.queued = false;
+      const records = this.next(subscription);
+      if (records === null) continue;
+      byteCount += records.length;
+      data.push(this.frame(subscription, records));
+      if (subscription.nextOffset < subscription.partition.log.writtenOffset)
+        this.enqueue(subscription);
+    }
+    this.credit -= byteCount;
+    this.deps.onSent(byteCount);
+    return data;
+  }
+
+  /** The next records for a subscription, or null: nothing to send now. */
+  private next(subscription: Subscription): Buffer | null {
+    const { partition, nextOffset } = subscription;
+    if (subscription.ended) return null;
+    if (!partition.isLeader || partition.leaderEpoch !== subscription.leaderEpoch) {
+      this.end(subscription.handle);
+      this.deps.send({
+        refusal: [{ handle: subscription.handle, fencedByEpoch: partition.leaderEpoch }],
+      });
+      return null;
+    }
+    const { log } = partition;
+    if (nextOffset >= log.writtenOffset) return null;
+    if (nextOffset < log.startOffset) {
+      this.end(subscription.handle);
+      this.deps.send({
+        refusal: [{ handle: subscription.handle, logStartOffset: log.startOffset }],
+      });
+      return null;
+    }
+    const read = log.read({
+      offset: nextOffset,
+      bytesMax: SHARE_BYTES,
+      endOffset: log.writtenOffset,
+      atLeastOne: true,
+    });
+    if (read instanceof Promise) {
+      this.later(subscription, read);
+      return null;
+    }
+    return this.advance(subscription, read);
+  }
+
+  private advance(subscription: Subscription, { buffers, byteCount }: LogRead): Buffer | null {
+    if (byteCount === 0) return null;
+    const records =
+      buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers, byteCount);
+    subscription.nextOffset = endOffsetOf(records);
+    return records;
+  }
+
+  private later(subscription: Subscription, read: Promise<LogRead>): void {
+    subscription.busy = true;
+    const done = (result: LogRead | null) => {
+      subscription.busy = false;
+      if (subscription.ended || this.closed) return;
+      const records = result === null ? null : this.advance(subscription, result);
+      if (records !== null) {
+        this.credit -= records.length;
+        this.deps.onSent(records.length);
+        this.deps.send({ data: [this.frame(subscription, records)] });
+        this.enqueue(subscription);
+      }
+    };
+    read.then(done, (cause) => {
+      this.deps.logger.error('reading for a follower failed', {
+        topic: subscription.partition.topic,
+        cause,
+      });
+      done(null);
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const handle of [...this.subscriptions.keys()]) this.end(handle);
+  }
+}
+
+/** Why the subscription cannot be served as asked, or null. Source: KIP-320, KIP-279. */
+function refuse(partition: Partition, request: Subscribe): Omit<Refusal, 'handle'> | null {
+  if (!partition.isLeader || partition.leaderEpoch !== request.leaderEpoch) {
+    // A follower with a newer epoch proves that this leadership is over.
+    partition.stepDown(request.leaderEpoch);
+    return { fencedByEpoch: partition.leaderEpoch };
+  }
+  const { log } = partition;
+  if (request.lastEpoch >= 0) {
+    const end = log.epochs.endOffsetFor(request.lastEpoch, log.endOffset);
+    if (end.epoch !== request.lastEpoch || end.endOffset < request.logEndOffset) {
+      return { diverging: end };
+    }
+  } else if (request.logEndOffset > log.endOffset) {
+    return { diverging: { epoch: -1, endOffset: log.endOffset } };
+  }
+  if (request.logEndOffset < log.startOffset) return { logStartOffset: log.startOffset };
+  return null;
+}
+
+function endOffsetOf(records: Buffer): number {
+  let end = 0;
+  for (const { at } of batchesOf(records)) end = batch.lastOffset(records, at) + 1;
+  return end;
+}

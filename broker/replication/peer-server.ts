@@ -1,0 +1,143 @@
+/** The gRPC server of a broker: followers' streams and the control calls. */
+import * as grpc from '@grpc/grpc-js';
+import type { Member } from '../../kube/partition-line.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Turn } from '../../stdx/turn.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import { LeaderStream } from './leader-stream.ts';
+import {
+  type AllocateProducerIdsResponse,
+  type AlterPartitionRequest,
+  type AlterPartitionResponse,
+  channelOptions,
+  controlService,
+  type FollowerMessage,
+  type LeaderMessage,
+  type LeaveResponse,
+  type ProtoMember,
+  replicationService,
+} from './services.ts';
+
+const TICK_MS = 100;
+
+/** What this broker answers when it is the controller; `accepted: false` when it is not. */
+export interface ControlHandlers {
+  readonly alterPartition: (request: AlterPartitionRequest) => Promise<AlterPartitionResponse>;
+  readonly leave: (broker: ProtoMember) => Promise<LeaveResponse>;
+  readonly allocateProducerIds: () => Promise<AllocateProducerIdsResponse>;
+}
+
+export interface PeerServerDeps {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly partitions: Partitions;
+  readonly self: () => Member;
+  readonly clusterId: () => string;
+  readonly control: ControlHandlers;
+  readonly onSent: (byteCount: number) => void;
+}
+
+export class PeerServer implements AsyncDisposable {
+  private readonly deps: PeerServerDeps;
+  private readonly server = new grpc.Server(channelOptions);
+  private readonly streams = new Set<LeaderStream>();
+  private readonly timer: Disposable;
+
+  constructor(deps: PeerServerDeps) {
+    this.deps = deps;
+    const { control } = deps;
+    this.server.addService(replicationService, {
+      Follow: (call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>) => this.follow(call),
+    });
+    this.server.addService(controlService, {
+      AlterPartition: unary(control.alterPartition),
+      Leave: unary(({ broker }: { broker: ProtoMember }) => control.leave(broker)),
+      AllocateProducerIds: unary(() => control.allocateProducerIds()),
+      Presence: (call: grpc.ServerDuplexStream<object, object>) => {
+        call.on('data', () => call.write({}));
+        call.on('end', () => call.end());
+        call.on('error', () => {});
+      },
+    });
+    this.timer = deps.clock.every(TICK_MS, () => {
+      for (const stream of this.streams) stream.tick();
+    });
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(
+        `${host}:${port}`,
+        grpc.ServerCredentials.createInsecure(),
+        (cause, bound) => {
+          if (cause) reject(cause);
+          else resolve(bound);
+        },
+      );
+    });
+  }
+
+  private follow(call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>): void {
+    let stream: LeaderStream | null = null;
+    call.on('data', (message: FollowerMessage) => {
+      if (stream === null) stream = this.greet(call, message);
+      else stream.onMessage(message);
+    });
+    const over = () => {
+      if (stream !== null) this.streams.delete(stream);
+      stream?.close();
+    };
+    call.on('end', () => {
+      over();
+      call.end();
+    });
+    call.on('cancelled', over);
+    call.on('error', over);
+  }
+
+  /** The first message says who asks and which life of this broker it means. */
+  private greet(
+    call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>,
+    message: FollowerMessage,
+  ): LeaderStream | null {
+    const { hello } = message;
+    const self = this.deps.self();
+    const meant = hello?.leader.id === self.id && hello.leader.epoch === self.epoch;
+    if (!hello || !meant || hello.clusterId !== this.deps.clusterId()) {
+      call.emit('error', {
+        code: grpc.status.FAILED_PRECONDITION,
+        details: 'the stream is meant for another process',
+      });
+      return null;
+    }
+    const { turn, logger, partitions, onSent } = this.deps;
+    const send = (frame: LeaderMessage) => void call.write(frame);
+    const stream = new LeaderStream({ turn, logger, partitions, send, onSent }, hello.follower);
+    this.streams.add(stream);
+    stream.onMessage(message);
+    return stream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.timer[Symbol.dispose]();
+    for (const stream of this.streams) stream.close();
+    this.server.forceShutdown();
+  }
+}
+
+function unary<Request, Response>(
+  handle: (request: Request) => Promise<Response>,
+): grpc.handleUnaryCall<Request, Response> {
+  return (call, done) => {
+    handle(call.request).then(
+      (response) => done(null, response),
+      (cause: unknown) =>
+        done({
+          code: grpc.status.INTERNAL,
+          details: cause instanceof Error ? cause.message : String(cause),
+        }),
+    );
+  };
+}

@@ -1,0 +1,132 @@
+/** The gRPC services of a broker, loaded from their .proto files, with typed messages. */
+import { fileURLToPath } from 'node:url';
+import * as grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+export interface ProtoMember {
+  id: number;
+  epoch: number;
+}
+export interface Subscribe {
+  handle: number;
+  topicId: string;
+  partition: number;
+  leaderEpoch: number;
+  logEndOffset: number;
+  lastEpoch: number;
+}
+export interface Ack {
+  handle: number;
+  leaderEpoch: number;
+  logEndOffset: number;
+}
+export interface FollowerMessage {
+  hello?: { clusterId: string; follower: ProtoMember; leader: ProtoMember } | null;
+  subscribe?: Subscribe[];
+  ack?: Ack[];
+  unsubscribe?: number[];
+  takenBytes?: number;
+}
+export interface Data {
+  handle: number;
+  leaderEpoch: number;
+  highWatermark: number;
+  logStartOffset: number;
+  records: Buffer;
+}
+export interface Refusal {
+  handle: number;
+  why?: 'diverging' | 'logStartOffset' | 'fencedByEpoch';
+  diverging?: { epoch: number; endOffset: number };
+  logStartOffset?: number;
+  fencedByEpoch?: number;
+}
+export interface LeaderMessage {
+  data?: Data[];
+  refusal?: Refusal[];
+}
+
+export interface AlterPartitionRequest {
+  leader: ProtoMember;
+  changes: {
+    topicId: string;
+    partition: number;
+    leaderEpoch: number;
+    partitionEpoch: number;
+    isr: ProtoMember[];
+  }[];
+}
+export interface AlterPartitionResponse {
+  accepted: boolean;
+  results: { topicId: string; partition: number; line: string; refused: boolean }[];
+}
+export interface LeaveResponse {
+  accepted: boolean;
+  leadersLeft: number;
+}
+export interface AllocateProducerIdsResponse {
+  accepted: boolean;
+  first: number;
+  count: number;
+}
+
+const folder = fileURLToPath(new URL('../../proto/', import.meta.url));
+const definition = loadSync(['replication.proto', 'control.proto'], {
+  includeDirs: [folder],
+  longs: Number,
+  defaults: true,
+  oneofs: true,
+  arrays: true,
+});
+
+export const replicationService = definition[
+  'tenure.replication.v1.Replication'
+] as grpc.ServiceDefinition;
+export const controlService = definition['tenure.control.v1.Control'] as grpc.ServiceDefinition;
+
+/** Frames are bounded by what a leader puts into one, plus one oversized batch. */
+export const channelOptions: grpc.ChannelOptions = {
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  // The data flows server to client, where the window can be set; 64 KiB would cap a stream.
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.min_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 500,
+  'grpc.keepalive_time_ms': 2000,
+  'grpc.keepalive_timeout_ms': 4000,
+  'grpc.enable_http_proxy': 0,
+};
+
+type ClientClass = new (
+  address: string,
+  credentials: grpc.ChannelCredentials,
+  options: grpc.ChannelOptions,
+) => grpc.Client;
+const clientOf = (service: grpc.ServiceDefinition, name: string) =>
+  grpc.makeGenericClientConstructor(service, name) as unknown as ClientClass;
+const ReplicationClient = clientOf(replicationService, 'Replication');
+const ControlClient = clientOf(controlService, 'Control');
+
+export function connectReplication(address: string): grpc.Client & {
+  Follow(): grpc.ClientDuplexStream<FollowerMessage, LeaderMessage>;
+} {
+  return new ReplicationClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
+}
+
+type Unary<Request, Response> = (
+  request: Request,
+  options: { deadline: number },
+  done: (error: grpc.ServiceError | null, response: Response) => void,
+) => void;
+
+export interface ControlPeer extends grpc.Client {
+  AlterPartition: Unary<AlterPartitionRequest, AlterPartitionResponse>;
+  Leave: Unary<{ broker: ProtoMember }, LeaveResponse>;
+  AllocateProducerIds: Unary<{ broker: ProtoMember }, AllocateProducerIdsResponse>;
+  Presence(): grpc.ClientDuplexStream<object, object>;
+}
+
+export function connectControl(address: string): ControlPeer {
+  return new ControlClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
+}

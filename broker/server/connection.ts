@@ -1,0 +1,156 @@
+/**
+ * One client connection: frames in, answers out in the order of the requests, with back-pressure
+ * both ways. Answers of one turn leave in one write.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import { TURN_SEND } from '../partition/partition.ts';
+import { FrameReader } from './frames.ts';
+
+/** Requests that may wait for their answers; beyond it the socket is not read. */
+const IN_FLIGHT_MAX = 500;
+const WRITE_BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The chunks of one answer, its size field included; null: the request wants none. */
+export type Answer = readonly Buffer[] | null;
+
+interface Slot {
+  answer: Answer | undefined;
+}
+
+export interface ConnectionDeps {
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly frameBytesMax: number;
+  /** Handles a request; `done` is called exactly once, at once or later. Throws to close. */
+  readonly onRequest: (
+    connection: Connection,
+    frame: Buffer,
+    owned: boolean,
+    done: (answer: Answer) => void,
+  ) => void;
+  readonly onClose: (connection: Connection, cause: unknown) => void;
+}
+
+export class Connection implements TurnTask {
+  scheduled = false;
+  readonly id: number;
+  readonly peer: string;
+  readonly listener: string;
+  private readonly deps: ConnectionDeps;
+  private readonly frames: FrameReader;
+  private socket: Socket | null = null;
+  private slots: Slot[] = [];
+  private paused = false;
+  private closed = false;
+  lastActiveMs: number;
+  /** Told by ApiVersions; shown in metrics. */
+  software = { name: 'unknown', version: 'unknown' };
+  /** What handlers keep for this connection, such as its fetch sessions. */
+  readonly attachments = new Map<string, unknown>();
+
+  constructor(deps: ConnectionDeps, of: { id: number; peer: string; listener: string }) {
+    this.deps = deps;
+    this.id = of.id;
+    this.peer = of.peer;
+    this.listener = of.listener;
+    this.lastActiveMs = deps.clock.monotonicMs();
+    this.frames = new FrameReader(
+      { onFrame: (frame, owned) => this.onFrame(frame, owned) },
+      deps.frameBytesMax,
+    );
+  }
+
+  attach(socket: Socket): void {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on('error', (cause) => this.close(cause));
+    socket.on('close', () => this.close(null));
+    socket.on('end', () => this.close(null));
+    socket.on('drain', () => this.resumeIfIdle());
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+  get inFlight(): number {
+    return this.slots.length;
+  }
+
+  readBuffer(): Buffer {
+    return this.frames.next();
+  }
+
+  /** Returns false while nothing more should be read. */
+  onRead(byteCount: number): boolean {
+    return this.guarded(() => this.frames.onRead(byteCount));
+  }
+  onBytes(bytes: Buffer): boolean {
+    return this.guarded(() => this.frames.onBytes(bytes));
+  }
+
+  private guarded(run: () => void): boolean {
+    if (this.closed) return false;
+    try {
+      run();
+    } catch (cause) {
+      this.close(cause);
+      return false;
+    }
+    const full =
+      this.slots.length >= IN_FLIGHT_MAX ||
+      (this.socket?.writableLength ?? 0) > WRITE_BACKLOG_BYTES_MAX;
+    if (full && !this.paused) {
+      this.paused = true;
+      this.socket?.pause();
+    }
+    return !full;
+  }
+
+  private onFrame(frame: Buffer, owned: boolean): void {
+    if (this.closed) return;
+    this.lastActiveMs = this.deps.clock.monotonicMs();
+    const slot: Slot = { answer: undefined };
+    this.slots.push(slot);
+    this.deps.onRequest(this, frame, owned, (answer) => {
+      slot.answer = answer;
+      if (this.slots[0] === slot) this.deps.turn.schedule(TURN_SEND, this);
+    });
+  }
+
+  /** Sends every answer whose turn it is. */
+  runInTurn(): void {
+    const { socket } = this;
+    if (this.closed || socket === null) return;
+    let count = 0;
+    socket.cork();
+    for (const { answer } of this.slots) {
+      if (answer === undefined) break;
+      count++;
+      for (const chunk of answer ?? []) socket.write(chunk);
+    }
+    socket.uncork();
+    this.slots.splice(0, count);
+    this.resumeIfIdle();
+  }
+
+  private resumeIfIdle(): void {
+    if (!this.paused || this.closed) return;
+    if (
+      this.slots.length >= IN_FLIGHT_MAX / 2 ||
+      (this.socket?.writableLength ?? 0) > WRITE_BACKLOG_BYTES_MAX / 2
+    )
+      return;
+    this.paused = false;
+    this.socket?.resume();
+  }
+
+  close(cause: unknown): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.slots = [];
+    this.socket?.destroy();
+    this.deps.onClose(this, cause);
+  }
+}

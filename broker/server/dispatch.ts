@@ -1,0 +1,131 @@
+/**
+ * From a frame to an answer: header, version, handler, response. The one place where something
+ * thrown becomes an error code; what is not a Kafka request at all closes the connection.
+ */
+
+import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
+import { apiVersionsResponse } from '../../proto/kafka/messages/18-api-versions.ts';
+import { requestHeader } from '../../proto/kafka/messages/headers.ts';
+import { AssertionFailed } from '../../stdx/assert.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { Api, RequestContext } from '../api/handler.ts';
+import type { Answer, Connection } from './connection.ts';
+
+const API_VERSIONS = 18;
+
+export interface RequestObserver {
+  onRequest(name: string, elapsedMs: number, error: boolean): void;
+}
+
+export interface DispatchDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly apis: ReadonlyMap<number, Api>;
+  readonly observer: RequestObserver;
+  /** A bug of our own was met: the process must not go on. */
+  readonly onBug: (cause: unknown) => void;
+}
+
+export class UnknownRequest extends Error {}
+
+/** The size field, the response header and the body, ready to be sent. */
+function encode(api: Api, version: number, correlationId: number, response: unknown): Buffer[] {
+  const w = new Writer(512);
+  w.int32(0);
+  w.int32(correlationId);
+  // ApiVersions answers always carry the old header, so that a client of any age can read them.
+  if (api.response.isFlexible(version) && api.key !== API_VERSIONS) w.int8(0);
+  api.response.write(w, version, response as never);
+  const size = w.byteCount - 4;
+  const chunks = w.finish();
+  (chunks[0] as Buffer).writeInt32BE(size, 0);
+  return chunks;
+}
+
+export class Dispatch {
+  private readonly deps: DispatchDeps;
+
+  constructor(deps: DispatchDeps) {
+    this.deps = deps;
+  }
+
+  onRequest(
+    connection: Connection,
+    frame: Buffer,
+    owned: boolean,
+    done: (answer: Answer) => void,
+  ): void {
+    if (frame.length < 8) throw new UnknownRequest('a request must have a header');
+    const key = frame.readInt16BE(0);
+    const version = frame.readInt16BE(2);
+    const correlationId = frame.readInt32BE(4);
+    const api = this.deps.apis.get(key);
+    if (api === undefined) throw new UnknownRequest(`API key ${key} is not served`);
+    if (version < api.versions[0] || version > api.versions[1]) {
+      if (key !== API_VERSIONS)
+        throw new UnknownRequest(`${api.name} version ${version} is not served`);
+      done(unsupportedApiVersions(api, correlationId));
+      return;
+    }
+    const startedMs = this.deps.clock.monotonicMs();
+    // Whatever may be kept beyond this call must not sit in the shared read buffer.
+    const bytes = owned || api.synchronous === true ? frame : Buffer.from(frame);
+    const reader = new Reader(bytes);
+    const header = requestHeader.read(reader, api.request.isFlexible(version) ? 2 : 1);
+    const request = api.request.read(reader, version);
+    const context: RequestContext = {
+      apiVersion: version,
+      clientId: header.clientId,
+      peer: connection.peer,
+      listener: connection.listener,
+      connectionId: connection.id,
+      noteSoftware: (name, softwareVersion) => {
+        connection.software = { name, version: softwareVersion };
+      },
+    };
+    const finish = (response: unknown, error: boolean) => {
+      this.deps.observer.onRequest(api.name, this.deps.clock.monotonicMs() - startedMs, error);
+      done(response === null ? null : encode(api, version, correlationId, response));
+    };
+    const fail = (cause: unknown) =>
+      finish(api.failed(request, this.errorOf(api, cause), version), true);
+    try {
+      const result = api.handle(request, context);
+      if (result instanceof Promise) {
+        result.then((response) => finish(response, false)).catch((cause: unknown) => fail(cause));
+      } else finish(result, false);
+    } catch (cause) {
+      fail(cause);
+    }
+  }
+
+  private errorOf(api: Api, cause: unknown): ErrorName {
+    if (cause instanceof KafkaError) return cause.error;
+    if (cause instanceof AssertionFailed) this.deps.onBug(cause);
+    // Mixed numbers beyond 2^53 and the like: the client sent what no client sends.
+    if (cause instanceof TypeError || cause instanceof RangeError) {
+      this.deps.logger.warn('request refused', { api: api.name, cause });
+      return 'INVALID_REQUEST';
+    }
+    this.deps.logger.error('request failed', { api: api.name, cause });
+    return 'UNKNOWN_SERVER_ERROR';
+  }
+}
+
+/** An ApiVersions request of a version that is too new is answered in version 0, with the range. */
+function unsupportedApiVersions(api: Api, correlationId: number): Buffer[] {
+  const [minVersion, maxVersion] = api.versions;
+  const body = apiVersionsResponse.encode(
+    {
+      errorCode: codeOf('UNSUPPORTED_VERSION'),
+      apiKeys: [{ apiKey: api.key, minVersion, maxVersion }],
+    },
+    0,
+  );
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(body.length + 4, 0);
+  head.writeInt32BE(correlationId, 4);
+  return [head, body];
+}

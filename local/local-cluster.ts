@@ -1,0 +1,263 @@
+/**
+ * Everything on one machine: the embedded Kubernetes API, the StatefulSet behaviour, the node
+ * agent, the operator and the bootstrap address. Brokers and operator cannot tell it from a cluster.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { KubeClient } from '../kube/client.ts';
+import { conditionOf } from '../kube/conditions.ts';
+import { EmbeddedApi } from '../kube/embedded/api.ts';
+import { groupVersion } from '../kube/embedded/kinds.ts';
+import { EmbeddedServer } from '../kube/embedded/server.ts';
+import { Store } from '../kube/embedded/store.ts';
+import {
+  type KafkaCluster,
+  kafkaBrokers,
+  kafkaClusters,
+  kafkaTopics,
+} from '../kube/kafka-objects.ts';
+import type { KubeObject, Resource } from '../kube/objects.ts';
+import { pods } from '../kube/objects.ts';
+import { crds } from '../operator/api/crds.ts';
+import { Operator } from '../operator/operator.ts';
+import type { Chance } from '../stdx/chance.ts';
+import { type Clock, sleep } from '../stdx/clock.ts';
+import { Lifetime } from '../stdx/lifetime.ts';
+import type { Logger } from '../stdx/logger.ts';
+import { Bootstrap } from './bootstrap.ts';
+import { NodeAgent } from './node-agent.ts';
+import { StatefulSets } from './stateful-sets.ts';
+
+export interface LocalOptions {
+  readonly folder: string;
+  readonly manifests: readonly KubeObject[];
+  /** Overrides the replicas of every KafkaCluster in the manifests. */
+  readonly brokers: number | null;
+  /** Bootstrap port on localhost; 0: any free one is not possible, null: none. */
+  readonly bootstrapPort: number | null;
+  readonly apiPort: number;
+  readonly reset: boolean;
+  readonly brokerLogFormat: 'json' | 'text';
+}
+
+export interface LocalDeps {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly logger: Logger;
+}
+
+const NAMESPACE = 'default';
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+export class LocalCluster implements AsyncDisposable {
+  private readonly deps: LocalDeps;
+  private readonly options: LocalOptions;
+  private readonly lifetime = new Lifetime();
+  api!: KubeClient;
+  agent!: NodeAgent;
+  apiUrl = '';
+
+  constructor(deps: LocalDeps, options: LocalOptions) {
+    this.deps = deps;
+    this.options = options;
+  }
+
+  /** Brings everything up; resolves when the API serves and the manifests are applied. */
+  async start(): Promise<void> {
+    const { folder, reset } = this.options;
+    if (reset) rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    await this.startApi();
+    await this.applyManifests();
+    this.startNode();
+    await this.startOperator();
+    await this.startBootstrap();
+  }
+
+  get kubeconfig(): string {
+    return join(this.options.folder, 'kubeconfig');
+  }
+
+  private async startApi(): Promise<void> {
+    const { clock, chance, logger } = this.deps;
+    const store = this.lifetime.own(new Store(join(this.options.folder, 'kubernetes.sqlite')));
+    const embedded = new EmbeddedApi({ store, clock, chance });
+    const server = new EmbeddedServer({
+      api: embedded,
+      clock,
+      logger: logger.child({ component: 'api' }),
+      logsOf: (namespace, pod, tail) => this.agent?.logsOf(namespace, pod, tail) ?? null,
+    });
+    this.lifetime.own(server);
+    const port = await server.listen('127.0.0.1', this.options.apiPort);
+    this.apiUrl = `http://127.0.0.1:${port}`;
+    this.api = this.lifetime.own(new KubeClient({ server: this.apiUrl }));
+    const kubeconfig = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'tenure', cluster: { server: this.apiUrl } }],
+      contexts: [
+        { name: 'tenure', context: { cluster: 'tenure', namespace: NAMESPACE, user: 'local' } },
+      ],
+      users: [{ name: 'local', user: {} }],
+      'current-context': 'tenure',
+    };
+    writeFileSync(this.kubeconfig, stringify(kubeconfig));
+    for (const crd of crds)
+      embedded.patch(
+        embedded.kind('apiextensions.k8s.io', 'v1', 'customresourcedefinitions') as never,
+        '',
+        crd.metadata.name,
+        'apply',
+        crd as never,
+        null,
+        { fieldManager: 'tenure-local', force: true },
+      );
+    this.resourceOf = (object) => {
+      const kind = embedded
+        .kinds()
+        .find((one) => groupVersion(one) === object.apiVersion && one.kind === object.kind);
+      return kind === undefined ? null : { ...kind };
+    };
+  }
+
+  private resourceOf: (object: KubeObject) => Resource | null = () => null;
+
+  /** Makes what the manifests name and does not exist yet; what exists is the user's to change. */
+  private async applyManifests(): Promise<void> {
+    for (const object of this.options.manifests) {
+      const resource = this.resourceOf(object);
+      if (resource === null)
+        throw new Error(
+          `${object.kind} ${object.metadata.name}: there is no kind ${object.kind} in ${object.apiVersion}`,
+        );
+      const namespace = object.metadata.namespace ?? NAMESPACE;
+      const { brokers } = this.options;
+      const wanted = { ...object, metadata: { ...object.metadata, namespace } } as KubeObject & {
+        spec?: { replicas?: number };
+      };
+      const isCluster = object.kind === 'KafkaCluster';
+      const shaped =
+        isCluster && brokers !== null
+          ? { ...wanted, spec: { ...wanted.spec, replicas: brokers } }
+          : wanted;
+      const before = await this.api.get(resource, namespace, object.metadata.name);
+      if (before === null) await this.api.create(resource, shaped);
+      else if (isCluster && brokers !== null)
+        await this.api.patch(
+          resource,
+          { namespace, name: object.metadata.name },
+          { spec: { replicas: brokers } },
+        );
+    }
+  }
+
+  private startNode(): void {
+    const { clock, chance, logger } = this.deps;
+    const informerDeps = {
+      api: this.api,
+      clock,
+      chance,
+      logger: logger.child({ component: 'node' }),
+    };
+    this.lifetime.own(new StatefulSets(informerDeps));
+    this.agent = new NodeAgent(informerDeps, {
+      nodeName: 'local',
+      folder: join(this.options.folder, 'node'),
+      clusterEnv: {
+        KUBERNETES_SERVER: this.apiUrl,
+        NODE_COMPILE_CACHE: join(this.options.folder, 'compile-cache'),
+        NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+      },
+      commandFor: ([program, ...args]) =>
+        program === 'tenure'
+          ? [process.execPath, join(ROOT, 'cli/tenure.ts'), ...args]
+          : [program as string, ...args],
+    });
+    this.lifetime.own(this.agent);
+  }
+
+  private async startOperator(): Promise<void> {
+    const operator = new Operator({
+      ...this.deps,
+      logger: this.deps.logger.child({ component: 'operator' }),
+      api: this.api,
+      defaults: {
+        image: 'tenure:local',
+        clusterDns: false,
+        brokerLogFormat: this.options.brokerLogFormat,
+      },
+      bootstrapShown: () => this.bootstrapServers,
+      namespace: '',
+      admin: null,
+    });
+    await operator.start();
+    this.lifetime.own(operator);
+  }
+
+  get bootstrapServers(): string {
+    return `localhost:${this.options.bootstrapPort ?? 9092}`;
+  }
+
+  private async startBootstrap(): Promise<void> {
+    if (this.options.bootstrapPort === null) return;
+    let backends: { host: string; port: number }[] = [];
+    const refresh = async () => {
+      try {
+        const [running, brokers] = await Promise.all([
+          this.api.list(pods, { namespace: NAMESPACE }),
+          this.api.list(kafkaBrokers, { namespace: NAMESPACE }),
+        ]);
+        const ready = new Set(
+          running.items
+            .filter(({ status }) => conditionOf(status?.conditions, 'Ready')?.status === 'True')
+            .map(({ status }) => status?.podIP),
+        );
+        backends = brokers.items
+          .filter(({ spec }) => ready.has(spec.host))
+          .map(({ spec }) => ({ host: spec.host, port: spec.port }));
+      } catch (cause) {
+        this.deps.logger.debug('looking for brokers failed', { cause });
+      }
+    };
+    await refresh();
+    this.lifetime.own(this.deps.clock.every(250, () => void refresh()));
+    const bootstrap = new Bootstrap({
+      hosts: ['127.0.0.1', '::1'],
+      port: this.options.bootstrapPort,
+      backends: () => backends,
+    });
+    await bootstrap.listen();
+    this.lifetime.own(bootstrap);
+  }
+
+  /** Resolves when every cluster and topic of the manifests is ready. @throws Error after the timeout. */
+  async ready(timeoutMs: number): Promise<readonly KafkaCluster[]> {
+    const { clock } = this.deps;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const [clusters, topics] = await Promise.all([
+        this.api.list(kafkaClusters, {}),
+        this.api.list(kafkaTopics, {}),
+      ]);
+      const waiting = [...clusters.items, ...topics.items].filter(
+        ({ status }) => conditionOf(status?.conditions, 'Ready')?.status !== 'True',
+      );
+      if (waiting.length === 0) return clusters.items;
+      if (clock.monotonicMs() > deadlineMs) {
+        const why = waiting.map(
+          ({ kind, metadata, status }) =>
+            `${kind} ${metadata.name}: ${conditionOf(status?.conditions, 'Ready')?.message ?? 'nothing is known of it yet'}`,
+        );
+        throw new Error(`not ready after ${timeoutMs / 1000} s: ${why.join('; ')}`);
+      }
+      await sleep(clock, 50);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lifetime[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,230 @@
+/** A node of one machine: runs the pods of the embedded API as child processes, as a kubelet would. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Informer, type InformerDeps } from '../kube/informer.ts';
+import type { Condition, Pod } from '../kube/objects.ts';
+import { pods as podResource } from '../kube/objects.ts';
+import { isKubeError, type KubeApi } from '../kube/port.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+import { type PodFacts, PodProcess } from './pod-process.ts';
+
+export interface NodeAgentOptions {
+  readonly nodeName: string;
+  /** Volumes, logs and what addresses were given are kept here. */
+  readonly folder: string;
+  readonly clusterEnv: Readonly<Record<string, string>>;
+  readonly commandFor: PodFacts['commandFor'];
+}
+
+export class NodeAgent implements AsyncDisposable {
+  private readonly api: KubeApi;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly options: NodeAgentOptions;
+  private readonly pods: Informer<Pod>;
+  private readonly processes = new Map<string, PodProcess>();
+  private readonly addresses: Map<string, string>;
+  private readonly busy = new Set<string>();
+  private readonly again = new Set<string>();
+  private closing = false;
+
+  constructor(deps: InformerDeps, options: NodeAgentOptions) {
+    this.api = deps.api;
+    this.clock = deps.clock;
+    this.logger = deps.logger;
+    this.options = options;
+    mkdirSync(options.folder, { recursive: true });
+    this.addresses = this.readAddresses();
+    this.pods = new Informer(deps, podResource, {}, ({ before, after }) => {
+      const { namespace, name } = (after ?? before)?.metadata ?? { name: '' };
+      this.sync(`${namespace}/${name}`);
+    });
+  }
+
+  private get addressFile(): string {
+    return join(this.options.folder, 'addresses.json');
+  }
+
+  private readAddresses(): Map<string, string> {
+    if (!existsSync(this.addressFile)) return new Map();
+    return new Map(
+      Object.entries(JSON.parse(readFileSync(this.addressFile, 'utf8')) as Record<string, string>),
+    );
+  }
+
+  /** A loopback address of its own for each pod name, the same after a restart. */
+  private addressOf(key: string): string {
+    const known = this.addresses.get(key);
+    if (known !== undefined) return known;
+    const used = new Set(this.addresses.values());
+    for (let i = 0; i < 65_000; i++) {
+      const address = `127.0.${64 + Math.floor(i / 250)}.${1 + (i % 250)}`;
+      if (used.has(address)) continue;
+      this.addresses.set(key, address);
+      writeFileSync(this.addressFile, JSON.stringify(Object.fromEntries(this.addresses)));
+      return address;
+    }
+    throw new Error('there are no addresses left for pods');
+  }
+
+  private sync(key: string): void {
+    if (this.busy.has(key)) {
+      this.again.add(key);
+      return;
+    }
+    this.busy.add(key);
+    void this.syncPod(key)
+      .catch((cause: unknown) => {
+        this.logger.warn('running a pod failed, trying again', { pod: key, cause });
+        this.clock.after(500, () => this.sync(key));
+      })
+      .finally(() => {
+        this.busy.delete(key);
+        if (this.again.delete(key)) this.sync(key);
+      });
+  }
+
+  private async syncPod(key: string): Promise<void> {
+    if (this.closing) return;
+    await this.pods.synced;
+    const [namespace = '', name = ''] = key.split('/');
+    const pod = this.pods.get(name, namespace);
+    const running = this.processes.get(key);
+    if (pod === null || (running !== undefined && running.uid !== pod.metadata.uid)) {
+      this.processes.delete(key);
+      await running?.stop(0);
+      this.dropEphemeral(key, running?.uid);
+      if (pod !== null) this.again.add(key);
+      return;
+    }
+    if (pod.metadata.deletionTimestamp !== undefined) return this.terminate(key, pod, running);
+    if (pod.spec.nodeName === undefined) {
+      await this.api.patch(
+        podResource,
+        { namespace, name },
+        { spec: { nodeName: this.options.nodeName } },
+      );
+      return;
+    }
+    if (running === undefined) {
+      const process = new PodProcess(this.clock, pod, this.factsOf(key, pod), () => this.sync(key));
+      this.processes.set(key, process);
+    }
+    await this.writeStatus(key, pod);
+  }
+
+  private async terminate(key: string, pod: Pod, running: PodProcess | undefined): Promise<void> {
+    await running?.stop((pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000);
+    this.processes.delete(key);
+    this.dropEphemeral(key, pod.metadata.uid);
+    const { namespace = '', name, uid } = pod.metadata;
+    try {
+      await this.api.delete(podResource, namespace, name, {
+        gracePeriodSeconds: 0,
+        ...(uid === undefined ? {} : { uid }),
+      });
+    } catch (cause) {
+      if (!isKubeError(cause, 404, 409)) throw cause;
+    }
+  }
+
+  private ephemeralFolder(uid: string | undefined): string {
+    return join(this.options.folder, 'ephemeral', uid ?? 'none');
+  }
+
+  private dropEphemeral(_key: string, uid: string | undefined): void {
+    rmSync(this.ephemeralFolder(uid), { recursive: true, force: true });
+  }
+
+  private factsOf(key: string, pod: Pod): PodFacts {
+    const volumes = new Map<string, string>();
+    for (const volume of pod.spec.volumes ?? []) {
+      const claim = (volume.persistentVolumeClaim as { claimName?: string } | undefined)?.claimName;
+      const folder =
+        claim === undefined
+          ? join(this.ephemeralFolder(pod.metadata.uid), volume.name)
+          : join(this.options.folder, 'volumes', `${pod.metadata.namespace}_${claim}`);
+      mkdirSync(folder, { recursive: true });
+      volumes.set(volume.name, folder);
+    }
+    const { clusterEnv, commandFor, folder } = this.options;
+    return {
+      ip: this.addressOf(key),
+      volumes,
+      clusterEnv,
+      commandFor,
+      logFolder: join(folder, 'logs'),
+    };
+  }
+
+  private async writeStatus(key: string, pod: Pod): Promise<void> {
+    const process = this.processes.get(key);
+    if (process === undefined) return;
+    const { ready, restartCount, state, lastState } = process.status();
+    const now = new Date(this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const condition = (type: string, holds: boolean): Condition => {
+      const before = pod.status?.conditions?.find((one) => one.type === type);
+      const status = holds ? 'True' : 'False';
+      return {
+        type,
+        status,
+        reason: '',
+        message: '',
+        lastTransitionTime: before?.status === status ? before.lastTransitionTime : now,
+      };
+    };
+    const container = pod.spec.containers[0];
+    const status = {
+      phase: state.terminated ? 'Failed' : 'Running',
+      podIP: process.ip,
+      podIPs: [{ ip: process.ip }],
+      hostIP: '127.0.0.1',
+      startTime: pod.status?.startTime ?? now,
+      conditions: [
+        condition('Initialized', true),
+        condition('PodScheduled', true),
+        condition('ContainersReady', ready),
+        condition('Ready', ready),
+      ],
+      containerStatuses: [
+        {
+          name: container?.name ?? '',
+          image: container?.image ?? '',
+          ready,
+          started: true,
+          restartCount,
+          state,
+          ...(lastState === undefined ? {} : { lastState }),
+        },
+      ],
+    };
+    if (JSON.stringify(status) === JSON.stringify(pod.status)) return;
+    const { namespace = '', name } = pod.metadata;
+    try {
+      await this.api.patch(podResource, { namespace, name, subresource: 'status' }, { status });
+    } catch (cause) {
+      if (!isKubeError(cause, 404)) throw cause;
+    }
+  }
+
+  logsOf(namespace: string, pod: string, tailLines: number | null): string | null {
+    return this.processes.get(`${namespace}/${pod}`)?.logs(tailLines) ?? null;
+  }
+
+  /** Process id of a pod's container, for tests that kill it. */
+  pidOf(namespace: string, pod: string): number | undefined {
+    return this.processes.get(`${namespace}/${pod}`)?.pid;
+  }
+
+  get podCount(): number {
+    return this.processes.size;
+  }
+
+  /** Stops every container in good order; the pods stay in the API and run again at the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.closing = true;
+    this.pods[Symbol.dispose]();
+    await Promise.all([...this.processes.values()].map((process) => process.stop(30_000)));
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * Tenure's CustomResourceDefinitions: the schema of each kind, with the rules that can be judged
+ * when an object is applied. `npm run gen` writes them to crds/ and into the chart.
+ */
+import { GROUP, VERSION } from '../../kube/kafka-objects.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const text = (description: string, more: Schema = {}): Schema => ({
+  type: 'string',
+  description,
+  ...more,
+});
+const whole = (description: string, more: Schema = {}): Schema => ({
+  type: 'integer',
+  description,
+  ...more,
+});
+const flag = (description: string, more: Schema = {}): Schema => ({
+  type: 'boolean',
+  description,
+  ...more,
+});
+const record = (
+  description: string,
+  properties: Record<string, Schema>,
+  more: Schema = {},
+): Schema => ({ type: 'object', description, properties, ...more });
+const list = (description: string, items: Schema, more: Schema = {}): Schema => ({
+  type: 'array',
+  description,
+  items,
+  ...more,
+});
+const open = (description: string): Schema => ({
+  type: 'object',
+  description,
+  'x-kubernetes-preserve-unknown-fields': true,
+});
+const rule = (cel: string, message: string) => ({ rule: cel, message });
+
+const config = (description: string): Schema => ({
+  type: 'object',
+  description,
+  additionalProperties: {
+    anyOf: [{ type: 'integer' }, { type: 'string' }],
+    'x-kubernetes-int-or-string': true,
+  },
+});
+
+const clusterRef = record(
+  'The KafkaCluster, in the same namespace.',
+  { name: text('Name of the KafkaCluster.', { minLength: 1 }) },
+  { required: ['name'] },
+);
+
+const conditions: Schema = list(
+  'What holds and why, by Kubernetes conventions.',
+  record(
+    'One condition.',
+    {
+      type: text('What is judged, such as Ready.'),
+      status: text('True, False or Unknown.', { enum: ['True', 'False', 'Unknown'] }),
+      reason: text('A word for programs.'),
+      message: text('A sentence for people.'),
+      lastTransitionTime: text('When the status last changed.'),
+      observedGeneration: whole('The generation that was judged.', { format: 'int64' }),
+    },
+    { required: ['type', 'status'] },
+  ),
+  { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] },
+);
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+  readonly priority?: number;
+  readonly description?: string;
+}
+const column = (name: string, jsonPath: string, type = 'string', priority?: number): Column => ({
+  name,
+  type,
+  jsonPath,
+  ...(priority === undefined ? {} : { priority }),
+});
+const READY = column('Ready', '.status.conditions[?(@.type=="Ready")].status');
+const AGE = column('Age', '.metadata.creationTimestamp', 'date');
+
+interface CrdOptions {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly description: string;
+  readonly spec: Schema;
+  readonly status?: Schema;
+  readonly columns: readonly Column[];
+  readonly scale?: Schema;
+}
+
+function crd(of: CrdOptions) {
+  const { kind, plural, shortNames, categories, description, spec, status, columns, scale } = of;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${GROUP}`, labels: { 'app.kubernetes.io/part-of': 'tenure' } },
+    spec: {
+      group: GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind,
+        plural,
+        singular: kind.toLowerCase(),
+        listKind: `${kind}List`,
+        shortNames,
+        categories,
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description,
+              required: ['spec'],
+              properties: {
+                apiVersion: text('The version of this form of the object.'),
+                kind: text('The kind of the object.'),
+                metadata: { type: 'object' },
+                spec,
+                ...(status === undefined ? {} : { status }),
+              },
+            },
+          },
+          additionalPrinterColumns: columns,
+          ...(status === undefined && scale === undefined
+            ? {}
+            : {
+                subresources: {
+                  ...(status === undefined ? {} : { status: {} }),
+                  ...(scale === undefined ? {} : { scale }),
+                },
+              }),
+        },
+      ],
+    },
+  };
+}
+
+const kafkaCluster = crd({
+  kind: 'KafkaCluster',
+  plural: 'kafkaclusters',
+  shortNames: ['kfc'],
+  categories: ['kafka'],
+  description: 'A cluster of Kafka brokers.',
+  spec: record(
+    'The cluster that is wanted.',
+    {
+      replicas: whole('How many brokers there are.', { minimum: 1, maximum: 1000, default: 3 }),
+      image: text("The brokers' image; the operator's own release by default."),
+      config: config("Broker configuration under Kafka's names; changes act without a restart."),
+      listeners: list(
+        'Where clients connect.',
+        record(
+          'One listener.',
+          {
+            name: text('Name of the listener.', { pattern: '^[a-z0-9]{1,11}$' }),
+            port: whole('Port of every broker.', { minimum: 1024, maximum: 65535 }),
+            type: text('How it can be reached.', { enum: ['internal'], default: 'internal' }),
+          },
+          { required: ['name', 'port'] },
+        ),
+        { maxItems: 1 },
+      ),
+      storage: record(
+        'Where records are kept.',
+        {
+          type: text('A volume that outlives its pod, or one that does not.', {
+            enum: ['ephemeral', 'persistent-claim'],
+          }),
+          size: text('Size of each volume, such as 10Gi.', {
+            pattern: '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)?$',
+          }),
+          class: text('StorageClass; the default one if absent.'),
+          deleteClaim: flag('Whether volumes go with the cluster.', { default: false }),
+        },
+        {
+          required: ['type'],
+          'x-kubernetes-validations': [
+            rule(
+              "self.type != 'persistent-claim' || has(self.size)",
+              'size must be set where type is persistent-claim',
+            ),
+            rule(
+              'self.type == oldSelf.type',
+              'type must not change: records would stay behind on the old volumes',
+            ),
+          ],
+        },
+      ),
+      rack: record(
+        'Spreads replicas over racks.',
+        { topologyKey: text('Node label that names the rack.', { minLength: 1 }) },
+        { required: ['topologyKey'] },
+      ),
+      resources: open('Requests and limits of the broker container.'),
+      template: record('Changes to what is generated.', {
+        pod: open('Merged into the pod template.'),
+      }),
+    },
+    { required: ['replicas'] },
+  ),
+  status: record('The cluster as it is.', {
+    observedGeneration: whole('The generation that was last acted on.', { format: 'int64' }),
+    replicas: whole('Broker pods.'),
+    readyReplicas: whole('Broker pods that serve.'),
+    brokers: text('Ready and wanted brokers, as 3/3.'),
+    selector: text('Label selector of the broker pods.'),
+    bootstrapServers: text('Where clients begin.'),
+    clusterId: text("The cluster's id in the Kafka protocol."),
+    conditions,
+  }),
+  columns: [
+    READY,
+    column('Brokers', '.status.brokers'),
+    column('Bootstrap', '.status.bootstrapServers', 'string', 1),
+    column('Status', '.status.conditions[?(@.type=="Ready")].message', 'string', 1),
+    AGE,
+  ],
+  scale: {
+    specReplicasPath: '.spec.replicas',
+    statusReplicasPath: '.status.replicas',
+    labelSelectorPath: '.status.selector',
+  },
+});
+
+const kafkaTopic = crd({
+  kind: 'KafkaTopic',
+  plural: 'kafkatopics',
+  shortNames: ['kt'],
+  categories: ['kafka'],
+  description: 'A topic of a KafkaCluster; the same object whether made here or by a Kafka client.',
+  spec: record(
+    'The topic that is wanted.',
+    {
+      clusterRef,
+      topicName: text('Name in Kafka, where it differs from metadata.name.', {
+        pattern: '^[a-zA-Z0-9._-]{1,249}$',
+      }),
+      partitions: whole('How many partitions there are; the cluster decides if absent.', {
+        minimum: 1,
+        maximum: 100000,
+      }),
+      replicas: whole('How many brokers hold each record; the cluster decides if absent.', {
+        minimum: 1,
+        maximum: 32767,
+      }),
+      config: config("Topic configuration under Kafka's names; changes act at once."),
+      assignments: list(
+        'Exact placement: broker ids by partition, the preferred leader first.',
+        list('Broker ids.', { type: 'integer' }),
+      ),
+    },
+    {
+      required: ['clusterRef'],
+      'x-kubernetes-validations': [
+        rule(
+          '!has(oldSelf.partitions) || (has(self.partitions) && self.partitions >= oldSelf.partitions)',
+          'partitions must not shrink: it can only grow',
+        ),
+        rule(
+          'has(self.topicName) == has(oldSelf.topicName) && (!has(self.topicName) || self.topicName == oldSelf.topicName)',
+          'topicName must not change',
+        ),
+        rule('self.clusterRef.name == oldSelf.clusterRef.name', 'clusterRef must not change'),
+        rule(
+          "!has(self.config) || !has(self.replicas) || !('min.insync.replicas' in self.config) || int(self.config['min.insync.replicas']) <= self.replicas",
+          'config: min.insync.replicas must not be above replicas',
+        ),
+      ],
+    },
+  ),
+  status: record('The topic as it is.', {
+    observedGeneration: whole('The generation that was last acted on.', { format: 'int64' }),
+    topicId: text("The topic's id in the Kafka protocol."),
+    partitions: whole('Partitions that exist.'),
+    replicas: whole('Replicas of each partition.'),
+    inSync: whole('Partitions with every replica in sync.'),
+    underReplicated: whole('Partitions with fewer in-sync replicas than replicas.'),
+    offline: whole('Partitions without a leader.'),
+    leaders: text('Brokers that lead partitions of the topic.'),
+    conditions,
+  }),
+  columns: [
+    READY,
+    column('Cluster', '.spec.clusterRef.name', 'string', 1),
+    column('Topic', '.spec.topicName', 'string', 1),
+    column('Partitions', '.status.partitions', 'integer'),
+    column('Replicas', '.status.replicas', 'integer'),
+    column('In-Sync', '.status.inSync', 'integer'),
+    column('Under-Replicated', '.status.underReplicated', 'integer'),
+    column('Offline', '.status.offline', 'integer'),
+    column('Leaders', '.status.leaders'),
+    AGE,
+  ],
+});
+
+const kafkaBroker = crd({
+  kind: 'KafkaBroker',
+  plural: 'kafkabrokers',
+  shortNames: ['kb'],
+  categories: ['kafka'],
+  description: 'A broker as it describes itself; written by the broker, not by people.',
+  spec: record(
+    'Where the broker is and what it kept.',
+    {
+      clusterRef,
+      id: whole('Broker id.', { minimum: 0 }),
+      epoch: whole('Which of its lives this is.', { format: 'int64' }),
+      host: text('Host that clients and brokers connect to.'),
+      port: whole('Port for clients.'),
+      replicationPort: whole('Port for brokers.'),
+      rack: text('Rack.'),
+      version: text('Release of the broker.'),
+      incarnation: text('Identity of the process.'),
+      keptSince: whole('Oldest life since which nothing was lost.', { format: 'int64' }),
+    },
+    { required: ['clusterRef', 'id', 'epoch', 'host', 'port', 'replicationPort'] },
+  ),
+  status: record('What the broker is doing.', {
+    state: text('Running, Draining or Fenced.', { enum: ['Running', 'Draining', 'Fenced'] }),
+    epoch: whole('The life that the state speaks of.', { format: 'int64' }),
+    leaders: whole('Partitions that it leads.'),
+    replicas: whole('Replicas that it holds.'),
+    underReplicated: whole('Led partitions that lack in-sync replicas.'),
+  }),
+  columns: [
+    column('Id', '.spec.id', 'integer'),
+    column('State', '.status.state'),
+    column('Host', '.spec.host'),
+    column('Leaders', '.status.leaders', 'integer'),
+    column('Replicas', '.status.replicas', 'integer'),
+    column('Under-Replicated', '.status.underReplicated', 'integer'),
+    column('Epoch', '.spec.epoch', 'integer', 1),
+    column('Rack', '.spec.rack', 'string', 1),
+    AGE,
+  ],
+});
+
+const kafkaPartitionMap = crd({
+  kind: 'KafkaPartitionMap',
+  plural: 'kafkapartitionmaps',
+  shortNames: ['kpm'],
+  categories: [],
+  description: 'The state of up to 256 partitions, a line each; written by the controller only.',
+  spec: record(
+    'One page.',
+    {
+      clusterRef,
+      controllerEpoch: whole('The controller that holds the page.', { format: 'int64' }),
+      partitions: text('A line for each partition: leader, epochs, replicas, ISR, ELR.'),
+    },
+    { required: ['clusterRef', 'controllerEpoch', 'partitions'] },
+  ),
+  columns: [
+    column('Cluster', '.spec.clusterRef.name'),
+    column('Controller-Epoch', '.spec.controllerEpoch', 'integer'),
+    AGE,
+  ],
+});
+
+const kafkaClusterState = crd({
+  kind: 'KafkaClusterState',
+  plural: 'kafkaclusterstates',
+  shortNames: ['kcs'],
+  categories: [],
+  description:
+    'What a cluster must remember besides its partitions; written by the controller only.',
+  spec: record(
+    'The state.',
+    {
+      clusterRef,
+      clusterId: text("The cluster's id in the Kafka protocol."),
+      controllerEpoch: whole('The last controller that claimed the cluster.', { format: 'int64' }),
+      nextProducerId: whole('First producer id that nobody has.', { format: 'int64' }),
+    },
+    { required: ['clusterRef', 'clusterId', 'controllerEpoch', 'nextProducerId'] },
+  ),
+  columns: [
+    column('Cluster-Id', '.spec.clusterId'),
+    column('Controller-Epoch', '.spec.controllerEpoch', 'integer'),
+    AGE,
+  ],
+});
+
+export const crds = [
+  kafkaCluster,
+  kafkaTopic,
+  kafkaBroker,
+  kafkaPartitionMap,
+  kafkaClusterState,
+] as const;

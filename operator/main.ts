@@ -1,0 +1,73 @@
+/** The operator's process: credentials, ports, start and stop. */
+
+import { type KubeAccess, KubeClient, podAccess } from '../kube/client.ts';
+import { systemChance } from '../stdx/chance.ts';
+import { systemClock } from '../stdx/clock.ts';
+import { createLogger } from '../stdx/logger.ts';
+import { VERSION } from '../stdx/version.ts';
+import { Operator } from './operator.ts';
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** In a pod the service account; elsewhere whatever the user's kubeconfig says. */
+async function access(): Promise<KubeAccess> {
+  if (process.env.KUBERNETES_SERVER || process.env.KUBERNETES_SERVICE_HOST)
+    return podAccess(process.env, SERVICE_ACCOUNT);
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  config.loadFromDefault();
+  const cluster = config.getCurrentCluster();
+  if (cluster === null)
+    throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod');
+  const options: {
+    ca?: string | Buffer;
+    cert?: string | Buffer;
+    key?: string | Buffer;
+    headers?: Record<string, string>;
+  } = {};
+  await config.applyToHTTPSOptions(options as never);
+  const bearer = options.headers?.Authorization?.replace(/^Bearer /, '');
+  const text = (value: string | Buffer | undefined) =>
+    value === undefined ? undefined : value.toString();
+  return {
+    server: cluster.server,
+    ca: text(options.ca),
+    cert: text(options.cert),
+    key: text(options.key),
+    ...(bearer === undefined ? {} : { token: () => bearer }),
+  };
+}
+
+export async function main(): Promise<void> {
+  const { env } = process;
+  const logger = createLogger({
+    level: env.TENURE_LOG_LEVEL ?? 'info',
+    format: env.TENURE_LOG_FORMAT === 'text' ? 'text' : 'json',
+    fields: { component: 'operator' },
+  });
+  const operator = new Operator({
+    api: new KubeClient(await access()),
+    clock: systemClock,
+    chance: systemChance,
+    logger,
+    defaults: {
+      image: env.TENURE_BROKER_IMAGE ?? `tenure:${VERSION}`,
+      clusterDns: env.TENURE_CLUSTER_DNS !== 'none',
+      brokerLogFormat: env.TENURE_BROKER_LOG_FORMAT ?? 'json',
+    },
+    bootstrapShown: null,
+    namespace: env.TENURE_WATCH_NAMESPACE ?? '',
+    admin: { host: env.TENURE_BIND_HOST ?? '0.0.0.0', port: Number(env.TENURE_ADMIN_PORT ?? 9405) },
+  });
+  const stop = () => {
+    void operator[Symbol.asyncDispose]().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  await operator.start();
+}
+
+await main().catch((cause: unknown) => {
+  process.stderr.write(`operator: ${(cause as Error).message}\n`);
+  process.exit(1);
+});

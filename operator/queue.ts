@@ -1,0 +1,61 @@
+/** A queue of keys: each is worked on by one worker at a time, again if it was added meanwhile. */
+import type { Clock } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+
+const RETRY_MS = 500;
+const RETRY_MS_MAX = 30_000;
+
+export class WorkQueue {
+  private readonly waiting = new Set<string>();
+  private readonly busy = new Set<string>();
+  private readonly failures = new Map<string, number>();
+  private readonly deps: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly work: (key: string) => Promise<void>;
+  };
+  private stopped = false;
+  reconciled = 0;
+  failed = 0;
+
+  constructor(deps: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly work: (key: string) => Promise<void>;
+  }) {
+    this.deps = deps;
+  }
+
+  add(key: string): void {
+    if (this.stopped) return;
+    this.waiting.add(key);
+    if (!this.busy.has(key)) void this.run(key);
+  }
+
+  private async run(key: string): Promise<void> {
+    this.busy.add(key);
+    while (this.waiting.delete(key) && !this.stopped) {
+      try {
+        await this.deps.work(key);
+        this.reconciled++;
+        this.failures.delete(key);
+      } catch (cause) {
+        this.failed++;
+        const failures = (this.failures.get(key) ?? 0) + 1;
+        this.failures.set(key, failures);
+        const delayMs = Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
+        this.deps.logger.warn('reconcile failed, trying again', { key, delayMs, cause });
+        this.deps.clock.after(delayMs, () => this.add(key));
+      }
+    }
+    this.busy.delete(key);
+  }
+
+  get inProgress(): number {
+    return this.busy.size;
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}

@@ -1,0 +1,427 @@
+/**
+ * Kafka messages as data: one value describes every version of a message, its TypeScript type is
+ * inferred from it, and a codec is compiled from it once per version.
+ *
+ *     const heartbeatRequest = message({ name: 'HeartbeatRequest', versions: [0, 4], flexibleSince: 4 }, {
+ *       groupId: string,
+ *       groupInstanceId: field(string, { since: 3, nullable: 3, default: null }),
+ *     });
+ *
+ * Source of the rules (compact forms, tagged fields, nullable structs): KIP-482 and KIP-893.
+ */
+import { MalformedMessage, Reader, TAGGED_FIELDS_MAX, Writer, ZERO_UUID } from './cursor.ts';
+
+/** How one type is read and written in one version of a message. */
+export interface Codec<T> {
+  read(reader: Reader): T;
+  write(writer: Writer, value: T): void;
+}
+
+/** `tagged`: inside a tagged field, where a struct's null marker is a varint. */
+export interface Layout {
+  readonly version: number;
+  readonly flexible: boolean;
+  readonly nullable: boolean;
+  readonly tagged: boolean;
+}
+
+/** A type of the protocol. `T` is its shape in TypeScript. */
+export interface Type<T> {
+  readonly zero: () => T;
+  readonly codec: (layout: Layout) => Codec<T>;
+}
+
+export interface FieldOptions {
+  /** First and last version that carries the field. */
+  readonly since?: number;
+  readonly until?: number;
+  /** First (and last) version in which the field may be null. */
+  readonly nullable?: number;
+  readonly nullableUntil?: number;
+  readonly tag?: number;
+  readonly tagSince?: number;
+  readonly default?: unknown;
+  /** KIP-511: the client id of the request header stays in the old form. */
+  readonly flexibleNever?: true;
+}
+
+export interface Field<T> {
+  readonly type: Type<T>;
+  readonly options: FieldOptions;
+}
+
+export type Fields = Readonly<Record<string, Type<never> | Type<any> | Field<any>>>;
+type ValueOf<F> = F extends Field<infer T> ? T : F extends Type<infer T> ? T : never;
+export type StructOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
+
+/** What an encoder accepts: fields that are left out take their defaults. */
+export type Partially<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer E)[]
+    ? readonly Partially<E>[]
+    : T extends object
+      ? { [K in keyof T]?: Partially<T[K]> }
+      : T;
+
+export function field<T, const O extends FieldOptions>(
+  type: Type<T>,
+  options: O,
+): Field<O extends { nullable: number } ? T | null : T> {
+  return { type, options } as unknown as Field<never>;
+}
+
+function fixed<T>(
+  zero: T,
+  read: (reader: Reader) => T,
+  write: (writer: Writer, value: T) => void,
+): Type<T> {
+  const codec = { read, write };
+  return { zero: () => zero, codec: () => codec };
+}
+
+export const bool: Type<boolean> = fixed<boolean>(
+  false,
+  (r) => r.int8() !== 0,
+  (w, v) => w.int8(v ? 1 : 0),
+);
+export const int8 = fixed(
+  0,
+  (r) => r.int8(),
+  (w, v) => w.int8(v),
+);
+export const int16 = fixed(
+  0,
+  (r) => r.int16(),
+  (w, v) => w.int16(v),
+);
+export const uint16 = fixed(
+  0,
+  (r) => r.uint16(),
+  (w, v) => w.uint16(v),
+);
+export const int32 = fixed(
+  0,
+  (r) => r.int32(),
+  (w, v) => w.int32(v),
+);
+export const uint32 = fixed(
+  0,
+  (r) => r.uint32(),
+  (w, v) => w.uint32(v),
+);
+export const int64 = fixed(
+  0,
+  (r) => r.int64(),
+  (w, v) => w.int64(v),
+);
+export const float64 = fixed(
+  0,
+  (r) => r.float64(),
+  (w, v) => w.float64(v),
+);
+/** 16 bytes, as 22 characters of base64url. */
+export const uuid: Type<string> = fixed<string>(
+  ZERO_UUID,
+  (r) => r.uuid(),
+  (w, v) => w.uuid(v),
+);
+
+/** Reads and writes a length in the form that the layout asks for; -1 stands for null. */
+function readLength(r: Reader, flexible: boolean, wide: boolean): number {
+  if (flexible) return r.uvarint() - 1;
+  return wide ? r.int32() : r.int16();
+}
+function writeLength(w: Writer, length: number, flexible: boolean, wide: boolean): void {
+  if (flexible) w.uvarint(length + 1);
+  else if (wide) w.int32(length);
+  else w.int16(length);
+}
+
+function orNull<T>(layout: Layout, what: string): T {
+  if (!layout.nullable) throw new MalformedMessage(`${what} must not be null`);
+  return null as T;
+}
+
+export const string: Type<string> = {
+  zero: () => '',
+  codec: (layout) => ({
+    read(r) {
+      const length = readLength(r, layout.flexible, false);
+      return length < 0 ? orNull(layout, 'a string') : r.text(length);
+    },
+    write(w, value) {
+      if (value === null) return writeLength(w, -1, layout.flexible, false);
+      const byteCount = Buffer.byteLength(value);
+      if (!layout.flexible && byteCount > 0x7fff) {
+        throw new RangeError('a string must not exceed 32767 bytes');
+      }
+      writeLength(w, byteCount, layout.flexible, false);
+      w.text(value, byteCount);
+    },
+  }),
+};
+
+export const bytes: Type<Buffer> = {
+  zero: () => Buffer.alloc(0),
+  codec: (layout) => ({
+    read(r) {
+      const length = readLength(r, layout.flexible, true);
+      return length < 0 ? orNull(layout, 'a bytes field') : r.view(length);
+    },
+    write(w, value) {
+      if (value === null) return writeLength(w, -1, layout.flexible, true);
+      writeLength(w, value.length, layout.flexible, true);
+      w.chunk(value);
+    },
+  }),
+};
+
+/** Record batches stay opaque bytes; a list of buffers is written as if it were one. */
+export type Records = Buffer | readonly Buffer[];
+export const records: Type<Records> = {
+  zero: () => [],
+  codec: (layout) => ({
+    read: (bytes as Type<Records>).codec(layout).read,
+    write(w, value) {
+      if (value === null) return writeLength(w, -1, layout.flexible, true);
+      if (Buffer.isBuffer(value)) {
+        writeLength(w, value.length, layout.flexible, true);
+        return w.chunk(value);
+      }
+      let byteCount = 0;
+      for (const part of value as readonly Buffer[]) byteCount += part.length;
+      writeLength(w, byteCount, layout.flexible, true);
+      for (const part of value as readonly Buffer[]) w.chunk(part);
+    },
+  }),
+};
+
+export function array<T>(element: Type<T>): Type<T[]> {
+  return {
+    zero: () => [],
+    codec(layout) {
+      const inner = element.codec({ ...layout, nullable: false, tagged: false });
+      return {
+        read(r) {
+          const length = readLength(r, layout.flexible, true);
+          if (length < 0) return orNull(layout, 'an array');
+          r.arrayLength(length);
+          const list: T[] = [];
+          for (let i = 0; i < length; i++) list.push(inner.read(r));
+          return list;
+        },
+        write(w, value) {
+          if (value === null) return writeLength(w, -1, layout.flexible, true);
+          writeLength(w, value.length, layout.flexible, true);
+          for (const item of value) inner.write(w, item);
+        },
+      };
+    },
+  };
+}
+
+interface Slot {
+  readonly name: string;
+  readonly codec: Codec<unknown>;
+  readonly zero: () => unknown;
+  readonly tag: number;
+}
+
+function defaultOf(type: Type<unknown>, options: FieldOptions): () => unknown {
+  if (!('default' in options)) return type.zero;
+  return () => options.default;
+}
+
+function sameAsDefault(value: unknown, preset: unknown): boolean {
+  if (value === preset) return true;
+  if (value === null || preset === null) return false;
+  if (Array.isArray(value) && Array.isArray(preset))
+    return value.length === 0 && preset.length === 0;
+  if (Buffer.isBuffer(value) && Buffer.isBuffer(preset)) return value.equals(preset);
+  if (typeof value === 'object' && typeof preset === 'object') {
+    return Object.entries(preset as object).every(([name, of]) => {
+      const got = (value as Record<string, unknown>)[name];
+      return got === undefined || sameAsDefault(got, of);
+    });
+  }
+  return typeof value === 'bigint' || typeof preset === 'bigint'
+    ? BigInt(value as number) === BigInt(preset as number)
+    : false;
+}
+
+/** The fields that exist in one version: in order, then the tagged ones. */
+function slotsOf(
+  fields: Fields,
+  layout: Layout,
+): { plain: Slot[]; tagged: Slot[]; absent: Slot[] } {
+  const slots = { plain: [] as Slot[], tagged: [] as Slot[], absent: [] as Slot[] };
+  const { version } = layout;
+  for (const [name, entry] of Object.entries(fields)) {
+    const { type, options } =
+      'type' in entry ? entry : { type: entry, options: {} as FieldOptions };
+    const present = version >= (options.since ?? 0) && version <= (options.until ?? 0x7fff);
+    const nullable =
+      options.nullable !== undefined &&
+      version >= options.nullable &&
+      version <= (options.nullableUntil ?? 0x7fff);
+    const isTagged =
+      options.tag !== undefined && version >= (options.tagSince ?? 0) && layout.flexible;
+    const slot: Slot = {
+      name,
+      codec: type.codec({
+        version,
+        flexible: layout.flexible && options.flexibleNever !== true,
+        nullable,
+        tagged: isTagged,
+      }),
+      zero: defaultOf(type, options),
+      tag: isTagged ? (options.tag as number) : -1,
+    };
+    if (!present) slots.absent.push(slot);
+    else if (isTagged) slots.tagged.push(slot);
+    else slots.plain.push(slot);
+  }
+  slots.tagged.sort((a, b) => a.tag - b.tag);
+  return slots;
+}
+
+function readTagged(r: Reader, target: Record<string, unknown>, tagged: readonly Slot[]): void {
+  const count = r.uvarint();
+  if (count > TAGGED_FIELDS_MAX) {
+    throw new MalformedMessage(`there must be at most ${TAGGED_FIELDS_MAX} tagged fields`);
+  }
+  for (let i = 0; i < count; i++) {
+    const tag = r.uvarint();
+    const end = r.uvarint() + r.at;
+    if (end > r.end) throw new MalformedMessage('a tagged field must end within the message');
+    const slot = tagged.find((candidate) => candidate.tag === tag);
+    if (slot === undefined) {
+      r.at = end;
+      continue;
+    }
+    target[slot.name] = slot.codec.read(r);
+    if (r.at !== end) throw new MalformedMessage(`tagged field ${tag} must have its stated size`);
+  }
+}
+
+function writeTagged(w: Writer, value: Record<string, unknown>, tagged: readonly Slot[]): void {
+  const present = tagged.filter(({ name, zero }) => {
+    const v = value[name];
+    return v !== undefined && !sameAsDefault(v, zero());
+  });
+  w.uvarint(present.length);
+  for (const slot of present) {
+    const inner = new Writer(64);
+    slot.codec.write(inner, value[slot.name]);
+    w.uvarint(slot.tag);
+    w.uvarint(inner.byteCount);
+    for (const chunk of inner.finish()) w.bytes(chunk);
+  }
+}
+
+export function struct<F extends Fields>(fields: F): Type<StructOf<F>> {
+  const zero = () => {
+    const value: Record<string, unknown> = {};
+    for (const [name, entry] of Object.entries(fields)) {
+      const { type, options } =
+        'type' in entry ? entry : { type: entry, options: {} as FieldOptions };
+      value[name] = defaultOf(type, options)();
+    }
+    return value as StructOf<F>;
+  };
+  return { zero, codec: (layout) => structCodec(fields, layout) as Codec<StructOf<F>> };
+}
+
+function structCodec(fields: Fields, layout: Layout): Codec<Record<string, unknown>> {
+  const { plain, tagged, absent } = slotsOf(fields, layout);
+  const optional = [...tagged, ...absent];
+  const { flexible } = layout;
+  const readBody = (r: Reader) => {
+    const value: Record<string, unknown> = {};
+    for (const { name, codec } of plain) value[name] = codec.read(r);
+    for (const { name, zero } of optional) value[name] = zero();
+    if (flexible) readTagged(r, value, tagged);
+    return value;
+  };
+  const writeBody = (w: Writer, value: Record<string, unknown>) => {
+    for (const { name, codec, zero } of plain) {
+      const v = value[name];
+      codec.write(w, v === undefined ? zero() : v);
+    }
+    if (flexible) writeTagged(w, value, tagged);
+  };
+  if (!layout.nullable) return { read: readBody, write: writeBody };
+  return {
+    read(r) {
+      const present = layout.tagged ? r.uvarint() !== 0 : r.int8() >= 0;
+      return present ? readBody(r) : (null as never);
+    },
+    write(w, value) {
+      if (layout.tagged) w.uvarint(value === null ? 0 : 1);
+      else w.int8(value === null ? -1 : 1);
+      if (value !== null) writeBody(w, value);
+    },
+  };
+}
+
+export interface MessageInfo {
+  readonly name: string;
+  /** First and last version that this schema describes. */
+  readonly versions: readonly [number, number];
+  /** First version with compact lengths and tagged fields; absent: none. */
+  readonly flexibleSince?: number;
+}
+
+export interface Message<T> extends MessageInfo {
+  isFlexible(version: number): boolean;
+  /** @throws MalformedMessage where the bytes are not this message in this version. */
+  read(reader: Reader, version: number): T;
+  write(writer: Writer, version: number, value: Partially<T>): void;
+  decode(buffer: Buffer, version: number): T;
+  encode(value: Partially<T>, version: number): Buffer;
+}
+
+export type Infer<M> = M extends Message<infer T> ? T : never;
+export type Encodable<M> = M extends Message<infer T> ? Partially<T> : never;
+
+/** Describes a message; codecs are compiled when a version is first used. */
+export function message<F extends Fields>(info: MessageInfo, fields: F): Message<StructOf<F>> {
+  const codecs = new Map<number, Codec<StructOf<F>>>();
+  const type = struct(fields);
+  const isFlexible = (version: number) => version >= (info.flexibleSince ?? Infinity);
+  const codecFor = (version: number) => {
+    let codec = codecs.get(version);
+    if (codec === undefined) {
+      if (version < info.versions[0] || version > info.versions[1]) {
+        throw new RangeError(`${info.name} has no version ${version}`);
+      }
+      codec = type.codec({
+        version,
+        flexible: isFlexible(version),
+        nullable: false,
+        tagged: false,
+      });
+      codecs.set(version, codec);
+    }
+    return codec;
+  };
+  return {
+    ...info,
+    isFlexible,
+    read: (reader, version) => codecFor(version).read(reader),
+    write: (writer, version, value) => codecFor(version).write(writer, value as StructOf<F>),
+    decode(buffer, version) {
+      const reader = new Reader(buffer);
+      const value = codecFor(version).read(reader);
+      if (reader.remaining > 0) {
+        throw new MalformedMessage(`${info.name} must end where its bytes end`);
+      }
+      return value;
+    },
+    encode(value, version) {
+      const writer = new Writer();
+      codecFor(version).write(writer, value as StructOf<F>);
+      return writer.toBuffer();
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/** The HTTP calls that a broker makes: keep-alive, deadlines, streamed answers. */
+import http from 'node:http';
+import https from 'node:https';
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeoutMs: number;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface HttpStream {
+  readonly status: number;
+  /** Lines of the body as they come; ends when the connection does. */
+  readonly lines: AsyncIterable<string>;
+}
+
+export interface HttpClientOptions {
+  /** http://host:port or https://host:port */
+  readonly baseUrl: string;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export class HttpClient implements Disposable {
+  private readonly base: URL;
+  private readonly agent: http.Agent;
+  private readonly send: typeof http.request;
+
+  constructor({ baseUrl, ca, cert, key }: HttpClientOptions) {
+    this.base = new URL(baseUrl);
+    const secure = this.base.protocol === 'https:';
+    const options = { keepAlive: true, maxSockets: 64, noDelay: true };
+    this.agent = secure ? new https.Agent({ ...options, ca, cert, key }) : new http.Agent(options);
+    this.send = (secure ? https.request : http.request) as typeof http.request;
+  }
+
+  private open(
+    { method, path, headers, body, timeoutMs }: HttpRequest,
+    signal?: AbortSignal,
+  ): Promise<http.IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = this.send(
+        {
+          host: this.base.hostname,
+          port: this.base.port,
+          path,
+          method,
+          agent: this.agent,
+          headers: {
+            ...headers,
+            ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+          },
+          ...(signal === undefined ? {} : { signal }),
+        },
+        (response) => {
+          request.setTimeout(0);
+          resolve(response);
+        },
+      );
+      request.setTimeout(timeoutMs, () => {
+        request.destroy(new Error(`no answer within ${timeoutMs} ms`));
+      });
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+
+  /** @throws Error where no whole answer came in time. */
+  async call(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.open(request, AbortSignal.timeout(request.timeoutMs));
+    const parts: Buffer[] = [];
+    for await (const part of response) parts.push(part as Buffer);
+    return { status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') };
+  }
+
+  async stream(request: HttpRequest, signal: AbortSignal): Promise<HttpStream> {
+    const response = await this.open(request, signal);
+    return { status: response.statusCode ?? 0, lines: linesOf(response) };
+  }
+
+  [Symbol.dispose](): void {
+    this.agent.destroy();
+  }
+}
+
+async function* linesOf(body: http.IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  body.setEncoding('utf8');
+  for await (const part of body) {
+    const lines = (rest + part).split('\n');
+    rest = lines.pop() as string;
+    for (const line of lines) if (line !== '') yield line;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Work that is put off to the end of the event-loop turn, so that everything which arrived in one
+ * turn is written, replicated and answered together.
+ */
+import type { Clock } from './clock.ts';
+
+export interface TurnTask {
+  /** Owned by Turn: whether the task is waiting for the end of this turn. */
+  scheduled: boolean;
+  runInTurn(): void;
+}
+
+export class Turn {
+  private readonly clock: Clock;
+  private readonly phases: TurnTask[][];
+  private armed = false;
+  private readonly onError: (cause: unknown) => void;
+
+  constructor(clock: Clock, phaseCount: number, onError: (cause: unknown) => void) {
+    this.clock = clock;
+    this.phases = Array.from({ length: phaseCount }, () => []);
+    this.onError = onError;
+  }
+
+  /** Runs the task once in the given phase of this turn; asking again changes nothing. */
+  schedule(phase: number, task: TurnTask): void {
+    if (task.scheduled) return;
+    task.scheduled = true;
+    (this.phases[phase] as TurnTask[]).push(task);
+    if (this.armed) return;
+    this.armed = true;
+    this.clock.endOfTurn(() => this.run());
+  }
+
+  private run(): void {
+    for (let phase = 0; phase < this.phases.length; phase++) {
+      const tasks = this.phases[phase] as TurnTask[];
+      if (tasks.length === 0) continue;
+      this.phases[phase] = [];
+      for (const task of tasks) {
+        task.scheduled = false;
+        try {
+          task.runInTurn();
+        } catch (cause) {
+          this.onError(cause);
+        }
+      }
+    }
+    // A late phase may have made work for an early one: that waits for the next turn.
+    if (this.phases.some(({ length }) => length > 0)) this.clock.endOfTurn(() => this.run());
+    else this.armed = false;
+  }
+}
