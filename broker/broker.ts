@@ -55,6 +55,7 @@ const CHECKPOINT_MS = 30_000;
 const FLUSH_CHECK_MS = 2_000;
 const FLUSH_BYTES = 64 * 1024 * 1024;
 const CLUSTER_RETRY_MS = 500;
+const STATUS_MS = 10_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -425,10 +426,18 @@ export class Broker implements AsyncDisposable {
     this.lifetime.own(clock.every(CHECKPOINT_MS, () => this.checkpoint()));
     this.lifetime.own(clock.every(FLUSH_CHECK_MS, () => void this.startWriteback()));
     this.scheduleRetention();
-    this.lifetime.own(
-      clock.every(10_000, () => void this.session.reportState('Running', this.counts())),
-    );
+    this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
   }
+
+  /** Shown to people; written only when a number changed. */
+  private reportCounts(): void {
+    const counts = this.counts();
+    const text = JSON.stringify(counts);
+    if (text === this.reported || this.state !== STATE.running) return;
+    this.reported = text;
+    void this.session.reportState('Running', counts);
+  }
+  private reported = '';
 
   private counts(): object {
     let leaders = 0;

@@ -1,6 +1,8 @@
 /** A node of one machine: runs the pods of the embedded API as child processes, as a kubelet would. */
+
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Informer, type InformerDeps } from '../kube/informer.ts';
 import type { Condition, Pod } from '../kube/objects.ts';
 import { pods as podResource } from '../kube/objects.ts';
@@ -53,13 +55,21 @@ export class NodeAgent implements AsyncDisposable {
     );
   }
 
+  /** Clusters in different folders get different networks, so that they may run side by side. */
+  private get network(): number {
+    return (
+      16 +
+      (createHash('sha256').update(resolve(this.options.folder)).digest().readUInt32BE(0) % 230)
+    );
+  }
+
   /** A loopback address of its own for each pod name, the same after a restart. */
   private addressOf(key: string): string {
     const known = this.addresses.get(key);
     if (known !== undefined) return known;
     const used = new Set(this.addresses.values());
-    for (let i = 0; i < 65_000; i++) {
-      const address = `127.0.${64 + Math.floor(i / 250)}.${1 + (i % 250)}`;
+    for (let i = 0; i < 60_000; i++) {
+      const address = `127.${this.network}.${Math.floor(i / 250)}.${1 + (i % 250)}`;
       if (used.has(address)) continue;
       this.addresses.set(key, address);
       writeFileSync(this.addressFile, JSON.stringify(Object.fromEntries(this.addresses)));

@@ -3,6 +3,8 @@ import { KubeError } from '../port.ts';
 
 export class ApiError extends KubeError {
   readonly causes: readonly { reason: string; message: string; field: string }[];
+  /** What the error is about, for clients that word it themselves. */
+  about: { readonly name: string; readonly group: string; readonly kind: string } | null = null;
 
   constructor(status: number, reason: string, message: string, causes: ApiError['causes'] = []) {
     super(status, reason, message);
@@ -18,7 +20,7 @@ export function statusOf(error: ApiError): object {
     status: 'Failure',
     message: error.message,
     reason: error.reason,
-    details: error.causes.length === 0 ? {} : { causes: error.causes },
+    details: { ...error.about, ...(error.causes.length === 0 ? {} : { causes: error.causes }) },
     code: error.status,
   };
 }

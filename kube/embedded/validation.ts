@@ -247,5 +247,7 @@ export function invalid(kind: Kind, name: string, causes: readonly Cause[]): Api
   const words = causes.map(({ field, message }) => `${field}: ${message}`);
   const listed = words.length === 1 ? words[0] : `[${words.join(', ')}]`;
   const full = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  return new ApiError(422, 'Invalid', `${full} "${name}" is invalid: ${listed}`, causes);
+  const error = new ApiError(422, 'Invalid', `${full} "${name}" is invalid: ${listed}`, causes);
+  error.about = { name, group: kind.group, kind: kind.kind };
+  return error;
 }
