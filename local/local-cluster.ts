@@ -4,7 +4,6 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
@@ -26,7 +25,9 @@ import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
+import { ROOT } from '../stdx/root.ts';
 import { Bootstrap } from './bootstrap.ts';
+import { bundleBroker } from './bundle.ts';
 import { NodeAgent } from './node-agent.ts';
 import { StatefulSets } from './stateful-sets.ts';
 
@@ -49,7 +50,6 @@ export interface LocalDeps {
 }
 
 const NAMESPACE = 'default';
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 export class LocalCluster implements AsyncDisposable {
   private readonly deps: LocalDeps;
@@ -69,9 +69,10 @@ export class LocalCluster implements AsyncDisposable {
     const { folder, reset } = this.options;
     if (reset) rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
+    const bundle = bundleBroker();
     await this.startApi();
     await this.applyManifests();
-    this.startNode();
+    this.startNode(await bundle);
     await this.startOperator();
     await this.startBootstrap();
   }
@@ -154,7 +155,7 @@ export class LocalCluster implements AsyncDisposable {
     }
   }
 
-  private startNode(): void {
+  private startNode(bundle: string): void {
     const { clock, chance, logger } = this.deps;
     const informerDeps = {
       api: this.api,
@@ -171,10 +172,16 @@ export class LocalCluster implements AsyncDisposable {
         NODE_COMPILE_CACHE: join(this.options.folder, 'compile-cache'),
         NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
       },
-      commandFor: ([program, ...args]) =>
-        program === 'tenure'
-          ? [process.execPath, join(ROOT, 'cli/tenure.ts'), ...args]
-          : [program as string, ...args],
+      commandFor: ([program, command, ...args]) => {
+        if (program !== 'tenure')
+          return [program as string, ...(command === undefined ? [] : [command]), ...args];
+        // TENURE_NODE_FLAGS is for profiling: --cpu-prof --cpu-prof-dir=…
+        const flags = (process.env.TENURE_NODE_FLAGS ?? '')
+          .split(' ')
+          .filter((flag) => flag !== '');
+        const file = command === 'broker' ? [bundle] : [join(ROOT, 'cli/tenure.ts'), command ?? ''];
+        return [process.execPath, ...flags, ...file, ...args];
+      },
     });
     this.lifetime.own(this.agent);
   }

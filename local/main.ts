@@ -1,16 +1,14 @@
 /** `npm start`: a whole cluster on this machine, from the quickstart's manifests. */
 
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { KubeObject } from '../kube/objects.ts';
 import { systemChance } from '../stdx/chance.ts';
 import { systemClock } from '../stdx/clock.ts';
 import { createLogger } from '../stdx/logger.ts';
+import { ROOT } from '../stdx/root.ts';
 import { LocalCluster } from './local-cluster.ts';
 import { BrokenManifest, readManifests } from './manifests.ts';
-
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 const HELP = `Usage: npm start -- [options]
 

@@ -7,6 +7,7 @@ import type { Container, ContainerState, EnvVar, Pod, Probe } from '../kube/obje
 import type { Clock } from '../stdx/clock.ts';
 
 const BACKOFF_MS = 1_000;
+const STARTING_PROBE_MS = 100;
 const BACKOFF_MS_MAX = 60_000;
 /** A container that ran this long starts again at once after it ends. */
 const STEADY_MS = 10_000;
@@ -138,11 +139,23 @@ export class PodProcess {
     child.on('error', (cause) => this.log?.write(`${cause.message}\n`));
     child.on('exit', (code, signal) => this.onExit(code, signal));
     this.state = { running: { startedAt: new Date(this.clock.nowMs()).toISOString() } };
-    this.timers = [
-      this.clock.every(100, () => void this.probeReady()),
-      this.clock.every(10_000, () => void this.probeLive()),
-    ];
+    const livePeriodMs = (this.container.livenessProbe?.periodSeconds ?? 10) * 1000;
+    this.timers = [this.clock.every(livePeriodMs, () => void this.probeLive())];
+    this.probeSoon();
     this.onChange();
+  }
+
+  /** Often until the container is ready for the first time, then at its own pace. */
+  private probeSoon(): void {
+    const periodMs = (this.container.readinessProbe?.periodSeconds ?? 10) * 1000;
+    const { child } = this;
+    const timer = this.clock.after(this.ready ? periodMs : STARTING_PROBE_MS, () => {
+      void this.probeReady().finally(() => {
+        if (this.child === child && child !== null) this.probeSoon();
+      });
+    });
+    this.timers.push(timer);
+    if (this.timers.length > 8) this.timers.splice(1, 4);
   }
 
   private endTimers(): void {

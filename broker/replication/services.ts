@@ -1,7 +1,8 @@
 /** The gRPC services of a broker, loaded from their .proto files, with typed messages. */
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { ROOT } from '../../stdx/root.ts';
 
 export interface ProtoMember {
   id: number;
@@ -70,7 +71,7 @@ export interface AllocateProducerIdsResponse {
   count: number;
 }
 
-const folder = fileURLToPath(new URL('../../proto/', import.meta.url));
+const folder = join(ROOT, 'proto');
 const definition = loadSync(['replication.proto', 'control.proto'], {
   includeDirs: [folder],
   longs: Number,

@@ -7,13 +7,14 @@
  */
 const SHARED_BYTES = 1024 * 1024;
 const FIRST_ALLOCATION_BYTES = 64 * 1024;
+const SPARE_BYTES_MAX = 256 * 1024;
 
 export class FrameTooLarge extends Error {}
 
 const shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 export interface FrameSink {
-  /** `owned`: the frame's bytes stay valid after the call. */
+  /** `owned`: the frame's bytes stay valid after the call; otherwise they are reused. */
   onFrame(frame: Buffer, owned: boolean): void;
 }
 
@@ -23,6 +24,8 @@ export class FrameReader {
   /** Bytes of an unfinished frame, its size field included. */
   private partial: Buffer | null = null;
   private have = 0;
+  /** The buffer of the last unfinished frame, for the next one: no allocation per frame. */
+  private spare: Buffer | null = null;
 
   constructor(sink: FrameSink, frameBytesMax: number) {
     this.sink = sink;
@@ -66,10 +69,12 @@ export class FrameReader {
       if (this.have === this.partial.length) this.grow();
       return;
     }
-    const frame = this.partial.subarray(4, this.need());
+    const { partial } = this;
+    const frame = partial.subarray(4, this.need());
     this.partial = null;
     this.have = 0;
-    this.sink.onFrame(frame, true);
+    this.sink.onFrame(frame, partial.length > SPARE_BYTES_MAX);
+    if (partial.length <= SPARE_BYTES_MAX) this.spare = partial;
   }
 
   /** Bytes that arrived in a buffer of somebody else's (TLS, tests). */
@@ -107,9 +112,12 @@ export class FrameReader {
     if (at === end) return;
     const left = end - at;
     const size = left >= 4 ? bytes.readInt32BE(at) + 4 : FIRST_ALLOCATION_BYTES;
-    this.partial = Buffer.allocUnsafeSlow(
-      Math.max(left, Math.min(size, Math.max(2 * left, FIRST_ALLOCATION_BYTES))),
-    );
+    const wanted = Math.max(left, Math.min(size, Math.max(2 * left, FIRST_ALLOCATION_BYTES)));
+    this.partial =
+      this.spare !== null && this.spare.length >= wanted
+        ? this.spare
+        : Buffer.allocUnsafeSlow(wanted);
+    this.spare = null;
     bytes.copy(this.partial, 0, at, end);
     this.have = left;
   }
