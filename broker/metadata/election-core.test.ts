@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Member, PartitionLine } from '../../kube/partition-line.ts';
+import { alterIsr, type BrokerView, preferLeader, settleLine } from './election-core.ts';
+
+const rules = { minInsyncReplicas: 2, uncleanLeaderElection: false };
+const member = (id: number, epoch = 1): Member => ({ id, epoch });
+const broker = (id: number, more: Partial<BrokerView> = {}): BrokerView => ({
+  id,
+  epoch: 1,
+  live: true,
+  draining: false,
+  keptSince: 0,
+  rack: null,
+  ...more,
+});
+const brokers = (...views: BrokerView[]) =>
+  new Map([broker(1), broker(2), broker(3), ...views].map((view) => [view.id, view]));
+const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
+  topic: 't',
+  topicId: 'x',
+  partition: 0,
+  leader: member(1),
+  leaderEpoch: 5,
+  partitionEpoch: 9,
+  replicas: [1, 2, 3],
+  isr: [member(1), member(2), member(3)],
+  elr: [],
+  target: null,
+  ...more,
+});
+
+test('nothing changes while everybody lives', () => {
+  const before = line();
+  assert.equal(settleLine(before, brokers(), rules).line, before);
+});
+
+test('a dead leader is replaced by the first live in-sync replica, in a new epoch', () => {
+  const { line: after } = settleLine(line(), brokers(broker(1, { live: false })), rules);
+  assert.deepEqual([after.leader, after.leaderEpoch, after.partitionEpoch], [member(2), 6, 10]);
+  assert.deepEqual(after.isr, [member(2), member(3)]);
+  assert.deepEqual(after.elr, []);
+});
+
+test('who leaves an ISR at its minimum stays eligible, and may lead when the rest dies', () => {
+  const small = settleLine(
+    line({ isr: [member(1), member(2)] }),
+    brokers(broker(1, { live: false })),
+    rules,
+  ).line;
+  assert.deepEqual(small.isr, [member(2)]);
+  assert.deepEqual(small.elr, [member(1)]);
+  const none = settleLine(
+    small,
+    brokers(broker(1, { live: false }), broker(2, { live: false })),
+    rules,
+  ).line;
+  assert.deepEqual([none.leader, none.isr], [null, []]);
+  assert.deepEqual(new Set(none.elr.map(({ id }) => id)), new Set([1, 2]));
+  const back = settleLine(none, brokers(broker(2, { live: false })), rules).line;
+  assert.deepEqual([back.leader, back.isr], [member(1), [member(1)]]);
+});
+
+test('broker 3 is no candidate although it lives: it is in neither ISR nor ELR', () => {
+  const alone = line({ isr: [member(1)], elr: [] });
+  const { line: after, unclean } = settleLine(alone, brokers(broker(1, { live: false })), rules);
+  assert.deepEqual([after.leader, unclean], [null, false]);
+  const forced = settleLine(alone, brokers(broker(1, { live: false })), {
+    ...rules,
+    uncleanLeaderElection: true,
+  });
+  assert.deepEqual([forced.line.leader, forced.unclean], [member(2), true]);
+});
+
+test('a broker in a new life keeps its standing only if it lost nothing', () => {
+  const kept = settleLine(line(), brokers(broker(2, { epoch: 4, keptSince: 1 })), rules).line;
+  assert.deepEqual(kept.isr, [member(1), member(2, 4), member(3)]);
+  assert.equal(kept.leaderEpoch, 5, 'a follower that came back does not disturb its leader');
+  const lost = settleLine(line(), brokers(broker(2, { epoch: 4, keptSince: 4 })), rules).line;
+  assert.deepEqual(lost.isr, [member(1), member(3)]);
+  assert.deepEqual(lost.elr, []);
+});
+
+test('a draining broker hands over, unless nobody else can', () => {
+  const moved = settleLine(line(), brokers(broker(1, { draining: true })), rules).line;
+  assert.deepEqual([moved.leader, moved.isr], [member(2), [member(2), member(3)]]);
+  const alone = line({ replicas: [1], isr: [member(1)] });
+  assert.equal(settleLine(alone, brokers(broker(1, { draining: true })), rules).line, alone);
+});
+
+test('an ISR change is judged by epochs, membership and who lives', () => {
+  const small = line({ isr: [member(1), member(2)] });
+  const change = {
+    leader: member(1),
+    leaderEpoch: 5,
+    partitionEpoch: 9,
+    isr: [member(1), member(2), member(3)],
+  };
+  const done = alterIsr(small, change, brokers(), rules);
+  assert.ok(typeof done !== 'string' && done.isr.length === 3 && done.partitionEpoch === 10);
+  assert.equal(
+    typeof alterIsr(small, { ...change, partitionEpoch: 8 }, brokers(), rules),
+    'string',
+  );
+  assert.equal(typeof alterIsr(small, { ...change, leaderEpoch: 4 }, brokers(), rules), 'string');
+  assert.equal(
+    typeof alterIsr(small, { ...change, leader: member(1, 2) }, brokers(), rules),
+    'string',
+  );
+  assert.equal(typeof alterIsr(small, change, brokers(broker(3, { epoch: 2 })), rules), 'string');
+  assert.equal(
+    typeof alterIsr(small, change, brokers(broker(3, { draining: true })), rules),
+    'string',
+  );
+  assert.equal(typeof alterIsr(small, { ...change, isr: [member(2)] }, brokers(), rules), 'string');
+});
+
+test('leadership goes back to the preferred replica once it is in sync', () => {
+  const moved = line({ leader: member(2) });
+  assert.deepEqual(preferLeader(moved, brokers()).leader, member(1));
+  const outside = line({ leader: member(2), isr: [member(2), member(3)] });
+  assert.equal(preferLeader(outside, brokers()), outside);
+});

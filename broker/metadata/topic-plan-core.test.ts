@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { API_VERSION, type KafkaTopic } from '../../kube/kafka-objects.ts';
+import { partitionKey } from '../../kube/partition-line.ts';
+import type { BrokerView } from './election-core.ts';
+import { planTopics } from './topic-plan-core.ts';
+
+const brokers = new Map(
+  [0, 1, 2].map((id): [number, BrokerView] => [
+    id,
+    { id, epoch: 1, live: true, draining: false, keptSince: 0, rack: null },
+  ]),
+);
+const topic = (
+  name: string,
+  more: Partial<KafkaTopic['spec']> = {},
+  meta: object = {},
+): KafkaTopic => ({
+  apiVersion: API_VERSION,
+  kind: 'KafkaTopic',
+  metadata: {
+    name,
+    uid: '00000000-0000-4000-8000-00000000000a',
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    ...meta,
+  },
+  spec: { clusterRef: { name: 'c' }, ...more },
+});
+const plan = (topics: readonly KafkaTopic[], lines = new Map()) =>
+  planTopics(topics, lines, brokers, { partitions: 1, replicas: 1 });
+
+test('replicas and leaders of new partitions are spread evenly', () => {
+  const { created } = plan([topic('a', { partitions: 9, replicas: 2 })]);
+  assert.equal(created.length, 9);
+  for (const id of [0, 1, 2]) {
+    assert.equal(created.filter(({ leader }) => leader?.id === id).length, 3);
+    assert.equal(created.filter(({ replicas }) => replicas.includes(id)).length, 6);
+  }
+});
+
+test('more replicas than brokers is a problem with a reason, not a topic', () => {
+  const { created, problems } = plan([topic('a', { partitions: 1, replicas: 4 })]);
+  assert.equal(created.length, 0);
+  assert.match(problems[0]?.message ?? '', /spec\.replicas is 4, but only 3 brokers/);
+});
+
+test('of two objects for one Kafka name the older wins', () => {
+  const old = topic('a');
+  const young = topic(
+    'b',
+    { topicName: 'a' },
+    { uid: '00000000-0000-4000-8000-00000000000b', creationTimestamp: '2026-02-01T00:00:00Z' },
+  );
+  const { created, problems } = plan([young, old]);
+  assert.equal(created.length, 1);
+  assert.deepEqual(
+    problems.map(({ topic: one, reason }) => [one.metadata.name, reason]),
+    [['b', 'ResourceConflict']],
+  );
+});
+
+test('a topic grows, and never shrinks', () => {
+  const three = plan([topic('a', { partitions: 3 })]).created;
+  const lines = new Map(three.map((line) => [partitionKey(line.topicId, line.partition), line]));
+  assert.deepEqual(
+    plan([topic('a', { partitions: 5 })], lines).created.map(({ partition }) => partition),
+    [3, 4],
+  );
+  const shrunk = plan([topic('a', { partitions: 2 })], lines);
+  assert.deepEqual([shrunk.created.length, shrunk.problems[0]?.reason], [0, 'NotSupported']);
+});
+
+test('only an observed deletion deletes: a topic that is merely absent keeps its lines', () => {
+  assert.deepEqual(plan([]).deleted, []);
+  assert.equal(
+    plan([topic('a', {}, { deletionTimestamp: '2026-01-02T00:00:00Z' })]).deleted.length,
+    1,
+  );
+});
+
+test('racks are kept apart where there are enough of them', () => {
+  const racked = new Map(
+    [...brokers].map(([id, view]) => [id, { ...view, rack: id === 2 ? 'b' : 'a' }]),
+  );
+  const { created } = planTopics([topic('a', { partitions: 6, replicas: 2 })], new Map(), racked, {
+    partitions: 1,
+    replicas: 1,
+  });
+  for (const { replicas } of created)
+    assert.ok(replicas.includes(2), `${replicas} spans both racks`);
+});

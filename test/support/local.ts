@@ -1,0 +1,118 @@
+/** A whole local cluster for tests: real processes, in a folder and on ports of its own. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalCluster } from '../../local/local-cluster.ts';
+import { readManifests } from '../../local/manifests.ts';
+import { systemChance } from '../../stdx/chance.ts';
+import { systemClock } from '../../stdx/clock.ts';
+import { createLogger } from '../../stdx/logger.ts';
+import { ROOT } from '../../stdx/root.ts';
+
+export async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+export const sleepMs = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until the check holds. @throws Error with the label after the timeout. */
+export async function until(
+  label: string,
+  timeoutMs: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    if (await holds()) return;
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${label}`);
+    await sleepMs(25);
+  }
+}
+
+export interface TestCluster extends AsyncDisposable {
+  readonly local: LocalCluster;
+  readonly bootstrap: string;
+  readonly folder: string;
+  readonly kubeconfig: string;
+  /** Process id of a broker. */
+  readonly pid: (id: number) => number;
+  readonly controllerId: () => Promise<number>;
+  readonly address: (id: number) => Promise<string>;
+  readonly brokerLog: (id: number) => string;
+}
+
+export async function startTestCluster(
+  of: { brokers?: number; folder?: string } = {},
+): Promise<TestCluster> {
+  const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
+  const bootstrapPort = await freePort();
+  const local = new LocalCluster(
+    {
+      clock: systemClock,
+      chance: systemChance,
+      logger: createLogger({ level: 'error', format: 'text' }),
+    },
+    {
+      folder,
+      manifests: readManifests(join(ROOT, 'examples/quickstart')),
+      brokers: of.brokers ?? null,
+      bootstrapPort,
+      apiPort: 0,
+      reset: false,
+      brokerLogFormat: 'text',
+    },
+  );
+  await local.start();
+  await local.ready(60_000);
+  const podOf = (id: number) => `my-cluster-broker-${id}`;
+  return {
+    local,
+    folder,
+    bootstrap: `127.0.0.1:${bootstrapPort}`,
+    kubeconfig: local.kubeconfig,
+    pid(id) {
+      const pid = local.agent.pidOf('default', podOf(id));
+      if (pid === undefined) throw new Error(`broker ${id} does not run`);
+      return pid;
+    },
+    async controllerId() {
+      const lease = await local.api.get(
+        {
+          group: 'coordination.k8s.io',
+          version: 'v1',
+          plural: 'leases',
+          kind: 'Lease',
+          namespaced: true,
+        },
+        'default',
+        'my-cluster-controller',
+      );
+      return Number(
+        (lease as { spec?: { holderIdentity?: string } } | null)?.spec?.holderIdentity?.split(
+          '/',
+        )[0] ?? -1,
+      );
+    },
+    async address(id) {
+      const pod = await local.api.get(
+        { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true },
+        'default',
+        podOf(id),
+      );
+      return (pod as { status?: { podIP?: string } } | null)?.status?.podIP ?? '';
+    },
+    brokerLog: (id) => readFileSync(join(folder, 'node/logs', `default_${podOf(id)}.log`), 'utf8'),
+    async [Symbol.asyncDispose]() {
+      await local[Symbol.asyncDispose]();
+      if (of.folder !== undefined) return;
+      if (process.env.TENURE_KEEP_TEST_DATA)
+        process.stderr.write(`kept: ${folder} ${readdirSync(folder)}\n`);
+      else rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
