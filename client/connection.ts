@@ -15,6 +15,7 @@ export interface ApiSchemas<Request, Response> {
 export class ConnectionLost extends Error {}
 
 const API_VERSIONS = 18;
+const REQUEST_TIMEOUT_MS = 40_000;
 
 interface Waiting {
   readonly resolve: (body: Buffer) => void;
@@ -94,7 +95,17 @@ export class BrokerConnection implements Disposable {
     const frame = w.toBuffer();
     frame.writeInt32BE(frame.length - 4, 0);
     const answer = await new Promise<Buffer>((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
+      const timer = setTimeout(() => {
+        this.waiting.delete(id);
+        reject(new ConnectionLost(`${this.address}: no answer within ${REQUEST_TIMEOUT_MS} ms`));
+      }, REQUEST_TIMEOUT_MS);
+      const settle = <T>(run: (value: T) => void) => {
+        return (value: T) => {
+          clearTimeout(timer);
+          run(value);
+        };
+      };
+      this.waiting.set(id, { resolve: settle(resolve), reject: settle(reject) });
       this.socket.write(frame);
     });
     const reader = new Reader(answer, 4);

@@ -17,10 +17,14 @@ const BANNER = [
 /** The bundle lies below the project, so that it finds package.json, proto/ and native packages. */
 export const BUNDLE = join(ROOT, 'node_modules/.cache/tenure/broker.mjs');
 
-export async function bundleBroker(outfile = BUNDLE): Promise<string> {
+export function bundleBroker(): Promise<string> {
+  return bundle('broker/main.ts', BUNDLE);
+}
+
+export async function bundle(entry: string, outfile: string): Promise<string> {
   mkdirSync(dirname(outfile), { recursive: true });
   await build({
-    entryPoints: [join(ROOT, 'broker/main.ts')],
+    entryPoints: [join(ROOT, entry)],
     bundle: true,
     platform: 'node',
     format: 'esm',

@@ -1,6 +1,8 @@
-/** `npm run build`: what the image runs, as one file for brokers and one for the operator. */
+/** `npm run build`: what the image runs, one file for brokers and one for the operator. */
 import { join } from 'node:path';
-import { bundleBroker } from '../local/bundle.ts';
+import { bundle } from '../local/bundle.ts';
 import { ROOT } from '../stdx/root.ts';
 
-process.stdout.write(`${await bundleBroker(join(ROOT, 'dist/broker.mjs'))}\n`);
+for (const part of ['broker', 'operator']) {
+  process.stdout.write(`${await bundle(`${part}/main.ts`, join(ROOT, `dist/${part}.mjs`))}\n`);
+}
