@@ -58,6 +58,8 @@ export class LocalCluster implements AsyncDisposable {
   api!: KubeClient;
   agent!: NodeAgent;
   apiUrl = '';
+  /** The API's front: closed and opened again by tests of outages. */
+  server!: EmbeddedServer;
 
   constructor(deps: LocalDeps, options: LocalOptions) {
     this.deps = deps;
@@ -91,7 +93,7 @@ export class LocalCluster implements AsyncDisposable {
       logger: logger.child({ component: 'api' }),
       logsOf: (namespace, pod, tail) => this.agent?.logsOf(namespace, pod, tail) ?? null,
     });
-    this.lifetime.own(server);
+    this.server = this.lifetime.own(server);
     const port = await server.listen('127.0.0.1', this.options.apiPort);
     this.apiUrl = `http://127.0.0.1:${port}`;
     this.api = this.lifetime.own(new KubeClient({ server: this.apiUrl }));
