@@ -146,7 +146,7 @@ export class MetadataImage {
   private removeLine(line: PartitionLine): void {
     const topic = this.topicsById.get(line.topicId);
     if (topic === undefined) return;
-    delete topic.partitions[line.partition];
+    topic.partitions[line.partition] = undefined as never;
     if (topic.partitions.some((present) => present !== undefined)) return;
     this.topicsById.delete(line.topicId);
     if (this.topicsByName.get(line.topic) === topic) this.topicsByName.delete(line.topic);

@@ -27,7 +27,9 @@ export function topicStatus(
   const wanted = topic.spec.partitions ?? lines.length;
   const online = lines.filter(({ leader }) => leader !== null);
   const underReplicated = lines.filter(({ isr, replicas }) => isr.length < replicas.length).length;
-  const leaders = [...new Set(online.map(({ leader }) => leader?.id))].sort().join(',');
+  const leaders = [...new Set(online.map(({ leader }) => leader?.id))]
+    .sort((a, b) => Number(a) - Number(b))
+    .join(',');
   const ready =
     problem === null &&
     lines.length >= wanted &&
@@ -149,5 +151,8 @@ function withoutTimes(status: Status): object {
     reason,
     message,
   }));
-  return { ...Object.fromEntries(Object.entries(rest).sort()), conditions };
+  return {
+    ...Object.fromEntries(Object.entries(rest).sort(([a], [b]) => a.localeCompare(b))),
+    conditions,
+  };
 }

@@ -180,20 +180,23 @@ export const bytes: Type<Buffer> = {
 export type Records = Buffer | readonly Buffer[];
 export const records: Type<Records> = {
   zero: () => [],
-  codec: (layout) => ({
-    read: (bytes as Type<Records>).codec(layout).read,
-    write(w, value) {
-      if (value === null) return writeLength(w, -1, layout.flexible, true);
-      if (Buffer.isBuffer(value)) {
-        writeLength(w, value.length, layout.flexible, true);
-        return w.chunk(value);
-      }
-      let byteCount = 0;
-      for (const part of value as readonly Buffer[]) byteCount += part.length;
-      writeLength(w, byteCount, layout.flexible, true);
-      for (const part of value as readonly Buffer[]) w.chunk(part);
-    },
-  }),
+  codec: (layout) => {
+    const asBytes = (bytes as Type<Records>).codec(layout);
+    return {
+      read: (r) => asBytes.read(r),
+      write(w, value) {
+        if (value === null) return writeLength(w, -1, layout.flexible, true);
+        if (Buffer.isBuffer(value)) {
+          writeLength(w, value.length, layout.flexible, true);
+          return w.chunk(value);
+        }
+        let byteCount = 0;
+        for (const part of value as readonly Buffer[]) byteCount += part.length;
+        writeLength(w, byteCount, layout.flexible, true);
+        for (const part of value as readonly Buffer[]) w.chunk(part);
+      },
+    };
+  },
 };
 
 export function array<T>(element: Type<T>): Type<T[]> {

@@ -58,7 +58,8 @@ test('what helm renders is taken by the API, object by object', { skip }, async 
 
 test('the operator runs as the restricted profile asks', { skip }, async () => {
   const deployment = (await render()).find(({ kind }) => kind === 'Deployment');
-  const { securityContext, containers } = deployment?.spec.template.spec;
+  const { securityContext, containers } = (deployment as KubeObject & { spec: any }).spec.template
+    .spec;
   assert.equal(securityContext.runAsNonRoot, true);
   assert.equal(securityContext.seccompProfile.type, 'RuntimeDefault');
   for (const container of containers) {
