@@ -234,6 +234,7 @@ export class Broker implements AsyncDisposable {
       followers,
       self: () => this.self,
       onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
+      onIsrChange: (kind) => this.metrics.onIsrChange(kind),
       onGroupPartition: (partition, epoch) => this.groups.onLeadership(partition, epoch),
     });
     this.groups = this.lifetime.own(
@@ -419,7 +420,7 @@ export class Broker implements AsyncDisposable {
         partitions,
         controller: this.controllerClient,
         self: () => this.self,
-        onIsrChange: (kind) => this.metrics.onIsrChange(kind),
+        onLine: (line) => this.replicas.place(line),
       }),
     );
     this.lifetime.own(clock.every(EXPIRE_MS, () => partitions.expireWaiters()));

@@ -1,6 +1,6 @@
 /** Watches over the ISR of every partition led here and asks the controller for changes, in groups. */
 
-import { type Member, parseLine } from '../kube/partition-line.ts';
+import { type Member, type PartitionLine, parseLine } from '../kube/partition-line.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { MetadataImage } from './metadata/image.ts';
@@ -19,7 +19,8 @@ export interface IsrProposerDeps {
   readonly partitions: Partitions;
   readonly controller: ControllerClient;
   readonly self: () => Member;
-  readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
+  /** The line that the controller answered with: it need not wait for the watch. */
+  readonly onLine: (line: PartitionLine) => void;
 }
 
 interface Wish {
@@ -107,13 +108,7 @@ export class IsrProposer implements Disposable {
         line.leaderEpoch === core.line.leaderEpoch &&
         line.partitionEpoch > core.line.partitionEpoch
       ) {
-        this.deps.onIsrChange(line.isr.length > core.line.isr.length ? 'expand' : 'shrink');
-        this.deps.logger.info('isr changed', {
-          topic: partition.topic,
-          partition: partition.partition,
-          isr: line.isr.map(({ id }) => id).join(','),
-        });
-        partition.applyLine(line, this.deps.self());
+        this.deps.onLine(line);
         return;
       }
     }

@@ -22,6 +22,7 @@ export interface ReplicasDeps {
   readonly followers: Followers;
   readonly self: () => Member;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+  readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
   /** The leadership of a partition of __consumer_offsets here: its epoch, or null. */
   readonly onGroupPartition: (partition: number, leaderEpoch: number | null) => void;
 }
@@ -86,7 +87,8 @@ export class Replicas {
     }
   }
 
-  private place(line: PartitionLine): void {
+  /** Gives a replica the role that a line names; an older line than the known one changes nothing. */
+  place(line: PartitionLine): void {
     const { partitions } = this.deps;
     const self = this.deps.self();
     let partition = partitions.get(line.topicId, line.partition);
@@ -99,9 +101,30 @@ export class Replicas {
       if (partition === null) return;
       partitions.add(partition);
     }
+    const before = partition.line;
     partition.applyLine(line, self);
+    this.noteIsr(partition, before);
     this.deps.followers.update(partition);
     this.announce(partition);
+  }
+
+  /** Counts and logs changes of an ISR that is led here. */
+  private noteIsr(partition: Partition, before: PartitionLine | null): void {
+    const after = partition.line;
+    if (
+      before === null ||
+      after === null ||
+      !partition.isLeader ||
+      before.leaderEpoch !== after.leaderEpoch
+    )
+      return;
+    if (before.isr.length === after.isr.length) return;
+    this.deps.onIsrChange(after.isr.length > before.isr.length ? 'expand' : 'shrink');
+    this.deps.logger.info('isr changed', {
+      topic: partition.topic,
+      partition: partition.partition,
+      isr: after.isr.map(({ id }) => id).join(','),
+    });
   }
 
   private adopt(line: PartitionLine): Partition | null {

@@ -27,6 +27,7 @@ export function describePartitions(ports: Ports, topic: TopicImage) {
         isrNodes: line.isr.map(({ id }) => id),
         offlineReplicas: offline,
         eligibleLeaderReplicas: line.elr.map(({ id }) => id),
+        lastKnownElr: [],
       },
     ];
   });
