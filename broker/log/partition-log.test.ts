@@ -108,11 +108,11 @@ test('a log is always the batches that were written, through restarts, kills and
             hex: kept.toString('hex'),
           });
         } else if (one.kind === 'write') {
-          log.writePending(0);
+          log.writePending();
           written = [...written, ...pending];
           pending = [];
         } else {
-          log.writePending(0);
+          log.writePending();
           written = [...written, ...pending];
           pending = [];
           epoch++;
@@ -147,7 +147,7 @@ test('a torn tail is cut and counts as clean, a damaged batch does not', () => {
     const { disk, open } = setUp();
     const { log } = open();
     for (let i = 0; i < 3; i++) log.append(records(2, i), { leaderEpoch: 1 });
-    log.writePending(0);
+    log.writePending();
     const path = '/data/t-0/00000000000000000000.log';
     const bytes = disk.files.get(path) as Buffer;
     if (damage === 'torn') disk.files.set(path, bytes.subarray(0, bytes.length - 7));
@@ -162,10 +162,10 @@ test('a full disk fails the write, keeps what was there and takes no more', () =
   const { disk, open } = setUp();
   const { log } = open();
   log.append(records(2, 1), { leaderEpoch: 1 });
-  log.writePending(0);
+  log.writePending();
   disk.capacityBytes = [...disk.files.values()].reduce((sum, { length }) => sum + length, 0) + 10;
   log.append(records(2, 2), { leaderEpoch: 1 });
-  assert.throws(() => log.writePending(0), /ENOSPC/);
+  assert.throws(() => log.writePending(), /ENOSPC/);
   assert.equal(log.endOffset, 2);
   assert.ok(log.failure);
   disk.capacityBytes = Infinity;
@@ -178,7 +178,7 @@ test('a read gives whole batches within its limit, and always the first one', as
   const { open } = setUp();
   const { log } = open();
   for (let i = 0; i < 10; i++) log.append(records(1, i), { leaderEpoch: 1 });
-  log.writePending(0);
+  log.writePending();
   assert.deepEqual(await offsetsFrom(log, 3, 1), [3]);
   assert.deepEqual(
     (await log.read({ offset: 3, bytesMax: 1, endOffset: 10, atLeastOne: false })).byteCount,
@@ -195,7 +195,7 @@ test('retention drops the oldest segments, never one above the high watermark', 
   const { log } = open();
   for (let i = 0; i < 60; i++) {
     log.append(records(3, i), { leaderEpoch: 1 });
-    log.writePending(0);
+    log.writePending();
   }
   const before = log.segmentCount;
   assert.ok(before > 4);
@@ -217,7 +217,7 @@ test('a producer that repeats a batch after a kill is answered with its first of
     baseSequence: 0,
   });
   log.append(first, { leaderEpoch: 1 });
-  log.writePending(0);
+  log.writePending();
   const { log: again } = open();
   assert.equal(again.producers.judge(first, 0).kind, 'duplicate');
   const gap = buildBatch([{ key: null, value: Buffer.from('x') }], {
@@ -230,4 +230,20 @@ test('a producer that repeats a batch after a kill is answered with its first of
     kind: 'refuse',
     error: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
   });
+});
+
+test('segments roll by the time of their records, not by the age of old records', () => {
+  const { open } = setUp();
+  const { log } = open();
+  log.config = { ...config, segmentBytes: 1e6, segmentMs: 1000 };
+  const at = (timestampMs: number) =>
+    log.append(buildBatch([{ key: null, value: Buffer.from('x') }], { timestampMs }), {
+      leaderEpoch: 1,
+    });
+  for (const timestampMs of [10, 20, 500]) at(timestampMs);
+  log.writePending();
+  assert.equal(log.segmentCount, 1);
+  at(2000);
+  log.writePending();
+  assert.equal(log.segmentCount, 2);
 });

@@ -242,13 +242,13 @@ export class PartitionLog implements TailOwner {
    * Writes what was appended since the last call.
    * @throws DiskError; the appended batches are then gone and the log takes no more.
    */
-  writePending(nowMs: number): void {
+  writePending(): void {
     const { pending } = this;
     if (pending.length === 0) return;
     this.pending = [];
     try {
       let from = 0;
-      while (from < pending.length) from = this.writeSome(pending, from, nowMs);
+      while (from < pending.length) from = this.writeSome(pending, from);
     } catch (cause) {
       this.failure = cause as Error;
       this.endOffset = this.writtenOffset;
@@ -258,8 +258,8 @@ export class PartitionLog implements TailOwner {
   }
 
   /** Writes batches into the active segment until it is full; returns where to go on. */
-  private writeSome(pending: readonly TailBatch[], from: number, nowMs: number): number {
-    this.rollIfDue(pending[from] as TailBatch, nowMs);
+  private writeSome(pending: readonly TailBatch[], from: number): number {
+    this.rollIfDue(pending[from] as TailBatch);
     const segment = this.active;
     const buffers: Buffer[] = [];
     let byteCount = 0;
@@ -283,12 +283,14 @@ export class PartitionLog implements TailOwner {
     return to;
   }
 
-  private rollIfDue(next: TailBatch, nowMs: number): void {
+  private rollIfDue(next: TailBatch): void {
     const segment = this.active;
     if (segment.byteCount === 0) return;
     const full = segment.byteCount + next.bytes.length > this.config.segmentBytes;
+    // By the records' own time, as Kafka does: a log of old records must not roll at every batch.
     const old =
-      segment.firstTimestampMs >= 0 && nowMs - segment.firstTimestampMs > this.config.segmentMs;
+      segment.firstTimestampMs >= 0 &&
+      batch.maxTimestamp(next.bytes) - segment.firstTimestampMs > this.config.segmentMs;
     const far = next.lastOffset - segment.baseOffset > 0x7fff_ffff;
     if (full || old || far) this.roll(next.baseOffset);
   }

@@ -291,7 +291,7 @@ export class Partition implements TurnTask {
   private flushPending(): void {
     if (!this.log.hasPending) return;
     try {
-      this.log.writePending(this.deps.clock.nowMs());
+      this.log.writePending();
     } catch (cause) {
       const waiters = this.ackWaiters;
       this.ackWaiters = [];
