@@ -378,6 +378,7 @@ export class Broker implements AsyncDisposable {
       }),
       nextProducerId: () => ids.take(),
       traffic: this.metrics,
+      tail: this.tail,
     });
     const dispatch = new Dispatch({
       clock,
@@ -636,7 +637,9 @@ async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
       atLeastOne: true,
     });
     if (byteCount === 0) return;
-    for (const bytes of buffers) {
+    for (const part of buffers) {
+      // A copy: the tail's memory may be used again before the reader is done.
+      const bytes = Buffer.from(part);
       yield bytes;
       for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
     }

@@ -10,6 +10,7 @@ import {
 } from '../../proto/kafka/messages/01-fetch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import type { LogRead } from '../log/partition-log.ts';
+import type { Slab } from '../log/tail-memory.ts';
 import type { Partition, ReadWaiter } from '../partition/partition.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
 import { api } from './handler.ts';
@@ -25,6 +26,8 @@ interface Result {
   readonly answer: PartitionAnswer;
   readonly byteCount: number;
   readonly failed: boolean;
+  /** Held until the answer is sent or the result is dropped. */
+  readonly slabs: readonly Slab[];
 }
 
 interface Fetching {
@@ -104,29 +107,38 @@ export function fetch(ports: Ports) {
       },
       byteCount: 0,
       failed: true,
+      slabs: [],
     };
   };
 
   const success = (
     of: FetchPartition,
     replica: Partition,
-    { buffers, byteCount }: LogRead,
-  ): Result => ({
-    of,
-    topic: replica.topic,
-    topicId: replica.topicId,
-    answer: {
-      partitionIndex: of.partition,
-      errorCode: 0,
-      highWatermark: replica.highWatermark,
-      lastStableOffset: replica.lastStableOffset,
-      logStartOffset: replica.log.startOffset,
-      abortedTransactions: null,
-      records: buffers,
-    },
-    byteCount,
-    failed: false,
-  });
+    { buffers, byteCount, slabs }: LogRead,
+  ): Result => {
+    ports.tail.hold(slabs);
+    return {
+      of,
+      topic: replica.topic,
+      topicId: replica.topicId,
+      answer: {
+        partitionIndex: of.partition,
+        errorCode: 0,
+        highWatermark: replica.highWatermark,
+        lastStableOffset: replica.lastStableOffset,
+        logStartOffset: replica.log.startOffset,
+        abortedTransactions: null,
+        records: buffers,
+      },
+      byteCount,
+      failed: false,
+      slabs,
+    };
+  };
+
+  const release = (results: readonly Result[]): void => {
+    for (const { slabs } of results) ports.tail.release(slabs);
+  };
 
   /** Reads every partition once, in order, within the byte limits. */
   const readAll = ({
@@ -149,7 +161,7 @@ export function fetch(ports: Ports) {
       if (apiVersion >= 12 && of.lastFetchedEpoch >= 0) {
         const end = log.epochs.endOffsetFor(of.lastFetchedEpoch, log.endOffset);
         if (end.epoch < of.lastFetchedEpoch || end.endOffset < of.fetchOffset) {
-          const diverged = success(of, replica, { buffers: [], byteCount: 0 });
+          const diverged = success(of, replica, { buffers: [], byteCount: 0, slabs: [] });
           results.push({
             ...diverged,
             answer: { ...diverged.answer, divergingEpoch: end },
@@ -221,6 +233,7 @@ export function fetch(ports: Ports) {
       while (!isEnough(results, fetching)) {
         const waitMs = deadlineMs - ports.clock.monotonicMs();
         if (waitMs <= 0) break;
+        release(results);
         await park(fetching, waitMs);
         results = await readAll(fetching);
       }
@@ -279,7 +292,7 @@ export function fetch(ports: Ports) {
     name: 'Fetch',
     request: fetchRequest,
     response: fetchResponse,
-    handle(request: FetchRequest, { apiVersion }) {
+    handle(request: FetchRequest, { apiVersion, whenSent }) {
       const plan = sessions.plan(request, apiVersion, ports.clock.monotonicMs());
       if (plan.kind === 'error') return { errorCode: codeOf(plan.error), sessionId: 0 };
       const incremental = plan.kind === 'incremental';
@@ -288,6 +301,7 @@ export function fetch(ports: Ports) {
       const bytesMax = Math.min(request.maxBytes, ports.config.number('fetch.max.bytes'));
       const done = (results: Result[]) => {
         if (sessionId !== 0) rotate(partitions, results);
+        if (results.some(({ slabs }) => slabs.length > 0)) whenSent(() => release(results));
         return respond(results, sessionId, incremental);
       };
       const results = poll({ apiVersion, request, partitions, bytesMax });

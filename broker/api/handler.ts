@@ -10,7 +10,8 @@ export interface RequestContext {
   /** Name of the listener that the client came through; answers name addresses of the same one. */
   readonly listener: string;
   readonly connectionId: number;
-  /** Called when the connection is gone. */
+  /** Runs once the answer was handed to the system, or never will be. */
+  readonly whenSent: (run: () => void) => void;
   readonly noteSoftware: (name: string, version: string) => void;
 }
 

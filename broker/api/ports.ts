@@ -2,6 +2,7 @@
 import type { Clock } from '../../stdx/clock.ts';
 import type { BrokerConfig, TopicRules } from '../config/config.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import type { TailMemory } from '../log/tail-memory.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import type { TopicAdmin } from '../metadata/topic-admin.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -26,6 +27,8 @@ export interface Ports {
   readonly admin: TopicAdmin;
   readonly nextProducerId: () => Promise<number>;
   readonly traffic: TrafficObserver;
+  /** Keeps memory that an answer refers to until it is sent. */
+  readonly tail: Pick<TailMemory, 'hold' | 'release'>;
 }
 
 export const OFFSETS_TOPIC = '__consumer_offsets';

@@ -21,7 +21,7 @@ import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
-import type { TailMemory, TailOwner } from './tail-memory.ts';
+import type { Slab, TailMemory, TailOwner } from './tail-memory.ts';
 
 export interface LogDeps {
   readonly disk: Disk;
@@ -46,13 +46,20 @@ interface TailBatch {
   readonly baseOffset: number;
   readonly lastOffset: number;
   readonly bytes: Buffer;
+  readonly slab: Slab | null;
 }
 
 export interface LogRead {
   readonly buffers: readonly Buffer[];
   readonly byteCount: number;
+  /**
+   * Memory that the buffers lie in and that is used again: who needs them beyond the current
+   * call must hold it (`TailMemory.hold`) or copy them.
+   */
+  readonly slabs: readonly Slab[];
 }
-const NOTHING: LogRead = { buffers: [], byteCount: 0 };
+const NO_SLABS: readonly Slab[] = [];
+const NOTHING: LogRead = { buffers: [], byteCount: 0, slabs: NO_SLABS };
 
 export interface ReadRequest {
   readonly offset: number;
@@ -222,14 +229,14 @@ export class PartitionLog implements TailOwner {
    */
   append(bytes: Buffer, stamp: { leaderEpoch: number } | null): Buffer {
     assert(this.failure === null, 'a failed log takes no appends');
-    const kept = this.deps.tail.keep(bytes);
+    const { bytes: kept, slab } = this.deps.tail.keep(bytes);
     if (stamp !== null) stampBatch(kept, 0, this.endOffset, stamp.leaderEpoch);
     const baseOffset = batch.baseOffset(kept);
     assert(baseOffset >= this.endOffset, 'offsets only grow');
     const lastOffset = batch.lastOffset(kept);
     this.epochs.assign(batch.leaderEpoch(kept), baseOffset);
     this.producers.observe(kept, 0);
-    this.pending.push({ baseOffset, lastOffset, bytes: kept });
+    this.pending.push({ baseOffset, lastOffset, bytes: kept, slab });
     this.endOffset = lastOffset + 1;
     return kept;
   }
@@ -352,17 +359,19 @@ export class PartitionLog implements TailOwner {
       else high = middle;
     }
     const buffers: Buffer[] = [];
+    const slabs: Slab[] = [];
     let byteCount = 0;
     for (let i = low; i < tailBatches.length; i++) {
-      const { lastOffset, bytes } = tailBatches[i] as TailBatch;
+      const { lastOffset, bytes, slab } = tailBatches[i] as TailBatch;
       if (lastOffset >= endOffset) break;
       const fits = byteCount + bytes.length <= bytesMax;
       if (!fits && !(atLeastOne && byteCount === 0)) break;
       buffers.push(bytes);
+      if (slab !== null && slab !== slabs[slabs.length - 1]) slabs.push(slab);
       byteCount += bytes.length;
       if (!fits) break;
     }
-    return { buffers, byteCount };
+    return { buffers, byteCount, slabs };
   }
 
   private segmentAt(offset: number): number {
@@ -420,7 +429,9 @@ export class PartitionLog implements TailOwner {
     }
     if (start >= 0) {
       const slice = bytes.subarray(start, Math.max(start, end));
-      return slice.length === 0 ? NOTHING : { buffers: [slice], byteCount: slice.length };
+      return slice.length === 0
+        ? NOTHING
+        : { buffers: [slice], byteCount: slice.length, slabs: NO_SLABS };
     }
     // The batch asked for begins in these bytes but ends beyond them, or in the next segment.
     const segment = this.segments[segmentIndex] as Segment;
@@ -445,6 +456,7 @@ export class PartitionLog implements TailOwner {
     const oldest = this.tailBatches[this.tailHead];
     if (oldest === undefined) return 0;
     this.tailHead++;
+    this.deps.tail.drop(oldest.slab);
     if (this.tailHead > 64 && this.tailHead * 2 > this.tailBatches.length) {
       this.tailBatches = this.tailBatches.slice(this.tailHead);
       this.tailHead = 0;
@@ -456,9 +468,11 @@ export class PartitionLog implements TailOwner {
   private dropTail(): void {
     let byteCount = 0;
     for (let i = this.tailHead; i < this.tailBatches.length; i++) {
-      byteCount += (this.tailBatches[i] as TailBatch).bytes.length;
+      const { bytes, slab } = this.tailBatches[i] as TailBatch;
+      byteCount += bytes.length;
+      this.deps.tail.drop(slab);
     }
-    this.deps.tail.release(byteCount);
+    this.deps.tail.uncharge(byteCount);
     this.tailBatches = [];
     this.tailHead = 0;
   }

@@ -2,9 +2,29 @@
  * The hot tail: the newest batches of every partition stay in memory under one byte budget for
  * the whole process, so that consumers and followers at the end of a log never touch the disk.
  * The oldest batch of the process leaves first, whichever partition it belongs to.
+ *
+ * Memory comes in slabs that are used again: fresh ones would make the garbage collector run all
+ * the time. A slab is used again only when no tail and no answer on its way refers to it.
  */
 
 const SLAB_BYTES = 1024 * 1024;
+/** Slabs kept for later; more than that goes back to the system. */
+const SPARE_SLABS_MAX = 16;
+
+export class Slab {
+  readonly buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  used = 0;
+  /** Batches of tails that lie here. */
+  batches = 0;
+  /** Answers on their way that refer to batches here. */
+  holds = 0;
+}
+
+export interface KeptBytes {
+  readonly bytes: Buffer;
+  /** Null: the bytes have memory of their own. */
+  readonly slab: Slab | null;
+}
 
 export interface TailOwner {
   /** Lets go of its oldest batch; returns how many bytes that freed. */
@@ -16,8 +36,8 @@ export class TailMemory {
   private usedBytes = 0;
   private queue: TailOwner[] = [];
   private head = 0;
-  private slab = Buffer.alloc(0);
-  private slabUsed = 0;
+  private current: Slab | null = null;
+  private readonly spare: Slab[] = [];
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
@@ -28,21 +48,50 @@ export class TailMemory {
   }
 
   /** Copies the bytes to where they may stay; the one copy on the way from socket to file. */
-  keep(source: Buffer): Buffer {
+  keep(source: Buffer): KeptBytes {
     const byteCount = source.length;
-    if (byteCount > SLAB_BYTES / 4) {
+    if (byteCount > SLAB_BYTES / 2) {
       const own = Buffer.allocUnsafeSlow(byteCount);
       source.copy(own);
-      return own;
+      return { bytes: own, slab: null };
     }
-    if (this.slabUsed + byteCount > this.slab.length) {
-      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.slabUsed = 0;
+    let slab = this.current;
+    if (slab === null || slab.used + byteCount > SLAB_BYTES) {
+      this.current = null;
+      if (slab !== null) this.recycle(slab);
+      slab = this.spare.pop() ?? new Slab();
+      slab.used = 0;
+      this.current = slab;
     }
-    const at = this.slabUsed;
-    this.slabUsed = at + byteCount;
-    source.copy(this.slab, at);
-    return this.slab.subarray(at, at + byteCount);
+    const at = slab.used;
+    slab.used = at + byteCount;
+    slab.batches++;
+    source.copy(slab.buffer, at);
+    return { bytes: slab.buffer.subarray(at, at + byteCount), slab };
+  }
+
+  private recycle(slab: Slab): void {
+    const free = slab.batches === 0 && slab.holds === 0 && slab !== this.current;
+    if (free && this.spare.length < SPARE_SLABS_MAX) this.spare.push(slab);
+  }
+
+  /** A batch that `keep` gave a place is in no tail any more. */
+  drop(slab: Slab | null): void {
+    if (slab === null) return;
+    slab.batches--;
+    this.recycle(slab);
+  }
+
+  /** Keeps what an answer refers to until `release`. */
+  hold(slabs: readonly Slab[]): void {
+    for (const slab of slabs) slab.holds++;
+  }
+
+  release(slabs: readonly Slab[]): void {
+    for (const slab of slabs) {
+      slab.holds--;
+      this.recycle(slab);
+    }
   }
 
   /** Charges a batch that `owner` added to its tail, evicting the process's oldest as needed. */
@@ -60,7 +109,7 @@ export class TailMemory {
   }
 
   /** Gives back what an owner dropped by itself (truncation, deletion). */
-  release(byteCount: number): void {
+  uncharge(byteCount: number): void {
     this.usedBytes -= byteCount;
   }
 }

@@ -12,6 +12,7 @@ import {
   type AlterPartitionResponse,
   channelOptions,
   controlService,
+  encodeLeaderMessage,
   type FollowerMessage,
   type LeaderMessage,
   type LeaveResponse,
@@ -113,7 +114,7 @@ export class PeerServer implements AsyncDisposable {
       return null;
     }
     const { turn, logger, partitions, onSent } = this.deps;
-    const send = (frame: LeaderMessage) => void call.write(frame);
+    const send = (frame: LeaderMessage) => void call.write(encodeLeaderMessage(frame) as never);
     const stream = new LeaderStream({ turn, logger, partitions, send, onSent }, hello.follower);
     this.streams.add(stream);
     stream.onMessage(message);

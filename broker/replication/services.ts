@@ -80,9 +80,20 @@ const definition = loadSync(['replication.proto', 'control.proto'], {
   arrays: true,
 });
 
-export const replicationService = definition[
-  'tenure.replication.v1.Replication'
-] as grpc.ServiceDefinition;
+const replication = definition['tenure.replication.v1.Replication'] as grpc.ServiceDefinition;
+const follow = replication.Follow as grpc.MethodDefinition<FollowerMessage, LeaderMessage>;
+
+/**
+ * Turns a message into bytes now. A stream that is busy would do so later, when the memory that
+ * the records lie in may have been used again.
+ */
+export const encodeLeaderMessage: (message: LeaderMessage) => Buffer = follow.responseSerialize;
+
+/** Its responses are written as bytes that `encodeLeaderMessage` made. */
+export const replicationService: grpc.ServiceDefinition = {
+  ...replication,
+  Follow: { ...follow, responseSerialize: (bytes: unknown) => bytes as Buffer },
+};
 export const controlService = definition['tenure.control.v1.Control'] as grpc.ServiceDefinition;
 
 /** Frames are bounded by what a leader puts into one, plus one oversized batch. */

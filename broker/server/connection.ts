@@ -10,6 +10,7 @@ import { FrameReader } from './frames.ts';
 
 /** Requests that may wait for their answers; beyond it the socket is not read. */
 const IN_FLIGHT_MAX = 500;
+const NOTHING = Buffer.alloc(0);
 const WRITE_BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
 
 /** The chunks of one answer, its size field included; null: the request wants none. */
@@ -17,6 +18,7 @@ export type Answer = readonly Buffer[] | null;
 
 interface Slot {
   answer: Answer | undefined;
+  whenSent: (() => void) | null;
 }
 
 export interface ConnectionDeps {
@@ -28,7 +30,7 @@ export interface ConnectionDeps {
     connection: Connection,
     frame: Buffer,
     owned: boolean,
-    done: (answer: Answer) => void,
+    done: (answer: Answer, whenSent: (() => void) | null) => void,
   ) => void;
   readonly onClose: (connection: Connection, cause: unknown) => void;
 }
@@ -111,10 +113,15 @@ export class Connection implements TurnTask {
   private onFrame(frame: Buffer, owned: boolean): void {
     if (this.closed) return;
     this.lastActiveMs = this.deps.clock.monotonicMs();
-    const slot: Slot = { answer: undefined };
+    const slot: Slot = { answer: undefined, whenSent: null };
     this.slots.push(slot);
-    this.deps.onRequest(this, frame, owned, (answer) => {
+    this.deps.onRequest(this, frame, owned, (answer, whenSent) => {
+      if (this.closed) {
+        whenSent?.();
+        return;
+      }
       slot.answer = answer;
+      slot.whenSent = whenSent;
       if (this.slots[0] === slot) this.deps.turn.schedule(TURN_SEND, this);
     });
   }
@@ -124,15 +131,27 @@ export class Connection implements TurnTask {
     const { socket } = this;
     if (this.closed || socket === null) return;
     let count = 0;
+    const sent: (() => void)[] = [];
     socket.cork();
-    for (const { answer } of this.slots) {
+    for (const { answer, whenSent } of this.slots) {
       if (answer === undefined) break;
       count++;
+      if (whenSent !== null) sent.push(whenSent);
       for (const chunk of answer ?? []) socket.write(chunk);
     }
     socket.uncork();
+    if (sent.length > 0) this.afterWrites(socket, sent);
     this.slots.splice(0, count);
     this.resumeIfIdle();
+  }
+
+  /** What the system could not take at once still refers to our memory. */
+  private afterWrites(socket: Socket, sent: readonly (() => void)[]): void {
+    const run = () => {
+      for (const one of sent) one();
+    };
+    if (socket.writableLength === 0) run();
+    else socket.write(NOTHING, run);
   }
 
   private resumeIfIdle(): void {
@@ -149,6 +168,7 @@ export class Connection implements TurnTask {
   close(cause: unknown): void {
     if (this.closed) return;
     this.closed = true;
+    for (const { whenSent } of this.slots) whenSent?.();
     this.slots = [];
     this.socket?.destroy();
     this.deps.onClose(this, cause);

@@ -55,7 +55,7 @@ export class Dispatch {
     connection: Connection,
     frame: Buffer,
     owned: boolean,
-    done: (answer: Answer) => void,
+    done: (answer: Answer, whenSent: (() => void) | null) => void,
   ): void {
     if (frame.length < 8) throw new UnknownRequest('a request must have a header');
     const key = frame.readInt16BE(0);
@@ -66,7 +66,7 @@ export class Dispatch {
     if (version < api.versions[0] || version > api.versions[1]) {
       if (key !== API_VERSIONS)
         throw new UnknownRequest(`${api.name} version ${version} is not served`);
-      done(unsupportedApiVersions(api, correlationId));
+      done(unsupportedApiVersions(api, correlationId), null);
       return;
     }
     const startedMs = this.deps.clock.monotonicMs();
@@ -75,7 +75,11 @@ export class Dispatch {
     const reader = new Reader(bytes);
     const header = requestHeader.read(reader, api.request.isFlexible(version) ? 2 : 1);
     const request = api.request.read(reader, version);
+    let whenSent: (() => void) | null = null;
     const context: RequestContext = {
+      whenSent: (run) => {
+        whenSent = run;
+      },
       apiVersion: version,
       clientId: header.clientId,
       peer: connection.peer,
@@ -87,7 +91,7 @@ export class Dispatch {
     };
     const finish = (response: unknown, error: boolean) => {
       this.deps.observer.onRequest(api.name, this.deps.clock.monotonicMs() - startedMs, error);
-      done(response === null ? null : encode(api, version, correlationId, response));
+      done(response === null ? null : encode(api, version, correlationId, response), whenSent);
     };
     const fail = (cause: unknown) =>
       finish(api.failed(request, this.errorOf(api, cause), version), true);
