@@ -163,6 +163,7 @@ class LeaderConnection implements TurnTask {
     const entry = this.followed.get(handle);
     if (entry === undefined || entry.leaderEpoch !== leaderEpoch) return;
     const { partition } = entry;
+    if (partition.log.failure !== null) return this.unfollow(partition);
     if (records.length > 0) {
       const fault = partition.appendFromLeader(records, leaderEpoch);
       if (fault !== null) {

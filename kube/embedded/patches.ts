@@ -183,7 +183,10 @@ export function fieldsOf(value: unknown, field = '', depth = 0): FieldSet {
       if (name !== 'status') continue;
     }
     if (depth === 1 && field === 'metadata' && NOT_OWNED.has(name)) continue;
-    out[`f:${name}`] = fieldsOf(child, name, depth + 1);
+    const below = fieldsOf(child, name, depth + 1);
+    // An object's name is not a field that anybody owns.
+    if (depth === 0 && name === 'metadata' && Object.keys(below).length === 0) continue;
+    out[`f:${name}`] = below;
   }
   return out;
 }
