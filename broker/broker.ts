@@ -437,7 +437,7 @@ export class Broker implements AsyncDisposable {
     const text = JSON.stringify(counts);
     if (text === this.reported || this.state !== STATE.running) return;
     this.reported = text;
-    void this.session.reportState('Running', counts);
+    void this.session.reportCounts(counts);
   }
   private reported = '';
 

@@ -164,6 +164,7 @@ export class ControllerRole implements AsyncDisposable {
       liveness,
       pages,
       topics: () => metadata.topics.all().filter(({ spec }) => spec.clusterRef.name === cluster),
+      brokers: () => metadata.brokers.all(),
       clusterConfig: () => metadata.image.clusterConfig,
       lineRules: (topicId) => rulesOf(topicId).line,
       defaults: () => ({

@@ -58,6 +58,7 @@ export class LocalCluster implements AsyncDisposable {
   api!: KubeClient;
   agent!: NodeAgent;
   apiUrl = '';
+  operatorMetrics = '';
   /** The API's front: closed and opened again by tests of outages. */
   server!: EmbeddedServer;
 
@@ -200,9 +201,10 @@ export class LocalCluster implements AsyncDisposable {
       },
       bootstrapShown: () => this.bootstrapServers,
       namespace: '',
-      admin: null,
+      admin: { host: '127.0.0.1', port: 0 },
     });
     await operator.start();
+    this.operatorMetrics = `http://127.0.0.1:${operator.adminPort}/metrics`;
     this.lifetime.own(operator);
   }
 

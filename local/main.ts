@@ -74,6 +74,7 @@ Kafka is up: ${brokers} brokers in ${(elapsedMs / 1000).toFixed(1)} s.
   produce            npx kafka-console-producer --topic my-topic --bootstrap-server ${bootstrap}
   consume            npx kafka-console-consumer --topic my-topic --from-beginning --bootstrap-server ${bootstrap}
   metrics            curl ${metrics}
+                     curl ${local.operatorMetrics}
 
 Ctrl-C stops everything; npm start finds it again, npm start -- --reset starts afresh.
 `;

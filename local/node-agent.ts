@@ -38,10 +38,41 @@ export class NodeAgent implements AsyncDisposable {
     this.options = options;
     mkdirSync(options.folder, { recursive: true });
     this.addresses = this.readAddresses();
+    this.endLeftovers();
     this.pods = new Informer(deps, podResource, {}, ({ before, after }) => {
       const { namespace, name } = (after ?? before)?.metadata ?? { name: '' };
       this.sync(`${namespace}/${name}`);
     });
+  }
+
+  private get pidFile(): string {
+    return join(this.options.folder, 'pids.json');
+  }
+
+  /** Containers of an agent that was killed itself still run: they are ended, and only they. */
+  private endLeftovers(): void {
+    if (!existsSync(this.pidFile)) return;
+    for (const pid of JSON.parse(readFileSync(this.pidFile, 'utf8')) as number[]) {
+      try {
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+        // A process of ours names this folder in its environment; a stranger with that id does not.
+        if (
+          environment.includes(`${resolve(this.options.folder)}/`) ||
+          environment.includes(`=${this.options.folder}/`)
+        )
+          process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone already.
+      }
+    }
+    rmSync(this.pidFile);
+  }
+
+  private notePids(): void {
+    const pids = [...this.processes.values()].flatMap(({ pid }) =>
+      pid === undefined ? [] : [pid],
+    );
+    writeFileSync(this.pidFile, JSON.stringify(pids));
   }
 
   private get addressFile(): string {
@@ -118,9 +149,10 @@ export class NodeAgent implements AsyncDisposable {
       return;
     }
     if (running === undefined) {
-      const process = new PodProcess(this.clock, pod, this.factsOf(key, pod), () => this.sync(key));
-      this.processes.set(key, process);
+      const started = new PodProcess(this.clock, pod, this.factsOf(key, pod), () => this.sync(key));
+      this.processes.set(key, started);
     }
+    this.notePids();
     await this.writeStatus(key, pod);
   }
 
@@ -236,5 +268,6 @@ export class NodeAgent implements AsyncDisposable {
     this.closing = true;
     this.pods[Symbol.dispose]();
     await Promise.all([...this.processes.values()].map((process) => process.stop(30_000)));
+    rmSync(this.pidFile, { force: true });
   }
 }

@@ -36,6 +36,8 @@ export interface OperatorDeps {
 export class Operator implements AsyncDisposable {
   private readonly deps: OperatorDeps;
   private readonly lifetime = new Lifetime();
+  /** Where metrics and health are served; null where they are not. */
+  adminPort: number | null = null;
 
   constructor(deps: OperatorDeps) {
     this.deps = deps;
@@ -187,9 +189,10 @@ export class Operator implements AsyncDisposable {
       contentType: registry.contentType,
       body: await registry.metrics(),
     });
-    this.lifetime.own(
+    const admin = this.lifetime.own(
       await serveAdmin({ metrics, live: () => null, ready: () => null }, this.deps.admin),
     );
+    this.adminPort = admin.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

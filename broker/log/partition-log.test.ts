@@ -154,6 +154,8 @@ test('a torn tail is cut and counts as clean, a damaged batch does not', () => {
     else bytes[bytes.length - 7] = (bytes[bytes.length - 7] as number) ^ 0xff;
     const { log: again, recovery } = open();
     assert.equal(recovery.clean, clean, damage);
+    const kept = [...disk.files.keys()].filter((name) => name.endsWith('.corrupt'));
+    assert.equal(kept.length, clean ? 0 : 1, 'damaged bytes are kept aside');
     assert.equal(again.endOffset, 4, damage);
   }
 });

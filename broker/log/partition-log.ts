@@ -183,9 +183,10 @@ export class PartitionLog implements TailOwner {
       const result = segment.scan(this.config.indexIntervalBytes, noted);
       scannedBytes += segment.byteCount;
       if (result.kind === 'whole') continue;
+      if (result.kind === 'corrupt') segment.keepDamaged(result.position);
       segment.file.truncate(result.position);
       const dropped = this.segments.splice(i + 1);
-      for (const later of dropped) later.remove();
+      for (const later of dropped) later.setAside('.corrupt');
       this.endOffset = end;
       return { clean: result.kind === 'torn' && dropped.length === 0, scannedBytes };
     }

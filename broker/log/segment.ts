@@ -170,15 +170,22 @@ export class Segment {
     return this.file.flush();
   }
 
-  /** Sets the files aside (`.deleted`) and returns where they are, to be removed later. */
-  setAside(): string[] {
+  /** Copies the end of the file, from a damaged batch on, beside it: somebody may want to look. */
+  keepDamaged(position: number): void {
+    const rest = Buffer.alloc(this.file.byteCount() - position);
+    this.file.readAt(position, rest);
+    this.deps.disk.writeFile(this.path(`.log.${position}.corrupt`), rest);
+  }
+
+  /** Sets the files aside under another ending and returns where they are. */
+  setAside(ending: '.deleted' | '.corrupt' = '.deleted'): string[] {
     this.deps.files.close(this.path('.log'));
     const aside: string[] = [];
     for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) {
       const path = this.path(suffix);
       if (!this.deps.disk.exists(path)) continue;
-      this.deps.disk.rename(path, `${path}.deleted`);
-      aside.push(`${path}.deleted`);
+      this.deps.disk.rename(path, `${path}${ending}`);
+      aside.push(`${path}${ending}`);
     }
     return aside;
   }

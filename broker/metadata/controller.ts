@@ -8,7 +8,9 @@
 
 import {
   type ConfigMapOf,
+  type KafkaBroker,
   type KafkaTopic,
+  kafkaBrokers,
   kafkaTopics,
   TOPIC_FINALIZER,
   topicIdOf,
@@ -42,6 +44,7 @@ export interface ControllerDeps {
   readonly liveness: Liveness;
   readonly pages: Pages;
   readonly topics: () => readonly KafkaTopic[];
+  readonly brokers: () => readonly KafkaBroker[];
   readonly clusterConfig: () => ConfigMapOf;
   readonly lineRules: (topicId: string) => LineRules;
   readonly defaults: () => { partitions: number; replicas: number };
@@ -228,8 +231,26 @@ export class Controller implements Disposable {
     for (const topic of plan.deleted) {
       if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER)) await this.release(topic);
     }
+    for (const broker of this.deps.brokers()) await this.showFenced(broker, brokers);
     this.statuses.update(this.deps.topics(), this.deps.pages.all(), plan.problems, brokers);
     this.statuses.writeDue();
+  }
+
+  /** A fenced broker is shown as such, so that clients are not sent to it; a live one is not. */
+  private async showFenced(
+    { metadata, spec, status }: KafkaBroker,
+    brokers: Brokers,
+  ): Promise<void> {
+    const live = brokers.get(spec.id)?.live === true;
+    const shown = status?.epoch === spec.epoch && status.state === 'Fenced';
+    if (live !== shown) return;
+    const { namespace = '', name } = metadata;
+    const patch = { status: { state: live ? 'Running' : 'Fenced', epoch: spec.epoch } };
+    try {
+      await this.deps.api.patch(kafkaBrokers, { namespace, name, subresource: 'status' }, patch);
+    } catch (cause) {
+      if (!isKubeError(cause, 404)) throw cause;
+    }
   }
 
   private async release(topic: KafkaTopic): Promise<void> {

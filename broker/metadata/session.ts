@@ -201,15 +201,23 @@ export class Session {
   }
 
   /** Shows the state to people; nothing is decided by it. */
-  async reportState(state: 'Running' | 'Draining', counts: object = {}): Promise<void> {
-    const { namespace } = this.options;
+  reportState(state: 'Running' | 'Draining', counts: object = {}): Promise<void> {
+    return this.writeStatus({ state, epoch: this.epoch, ...counts });
+  }
+
+  /** Numbers for people. The state stays as it is: the controller may have fenced this broker. */
+  reportCounts(counts: object): Promise<void> {
+    return this.writeStatus(counts);
+  }
+
+  private async writeStatus(status: object): Promise<void> {
+    const of = {
+      namespace: this.options.namespace,
+      name: this.name,
+      subresource: 'status',
+    } as const;
     try {
-      const status = { state, epoch: this.epoch, ...counts };
-      await this.deps.api.patch(
-        kafkaBrokers,
-        { namespace, name: this.name, subresource: 'status' },
-        { status },
-      );
+      await this.deps.api.patch(kafkaBrokers, of, { status });
     } catch (cause) {
       this.deps.logger.debug('writing the broker status failed', { cause });
     }

@@ -34,12 +34,16 @@ export class Store implements Disposable {
   /** `path` may be ':memory:'. @throws Error where the file is not such a database. */
   constructor(path: string) {
     this.database = new DatabaseSync(path);
-    this.database.exec(`
+    this.exclusively(
+      path,
+      `
+      PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS objects (collection TEXT, key TEXT, body TEXT, PRIMARY KEY (collection, key));
       CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT);
-    `);
+    `,
+    );
     this.insert = this.database.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?)');
     this.erase = this.database.prepare('DELETE FROM objects WHERE collection = ? AND key = ?');
     this.note = this.database.prepare("INSERT OR REPLACE INTO meta VALUES ('version', ?)");
@@ -52,6 +56,21 @@ export class Store implements Disposable {
     const saved = this.database.prepare("SELECT value FROM meta WHERE name = 'version'").get();
     this.version = Number(saved?.value ?? 1);
     this.oldest = this.version;
+  }
+
+  /** Two processes that keep state in one file would each miss what the other writes. */
+  private exclusively(path: string, sql: string): void {
+    try {
+      this.database.exec(sql);
+      this.database.exec("INSERT OR IGNORE INTO meta VALUES ('version', '1')");
+    } catch (cause) {
+      const locked = (cause as Error).message.includes('locked');
+      throw locked
+        ? new Error(
+            `${path} is in use by another process: stop it, or choose another folder with --data`,
+          )
+        : cause;
+    }
   }
 
   private collection(name: string): Map<string, KubeObject> {

@@ -5,6 +5,7 @@ import {
   type KafkaBroker,
   type KafkaCluster,
   type KafkaPartitionMap,
+  kafkaBrokers,
   kafkaClusters,
 } from '../../kube/kafka-objects.ts';
 import {
@@ -19,7 +20,14 @@ import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { brokersName, type Desired, desiredObjects, type OperatorDefaults } from './desired.ts';
-import { clusterStatus, type Observed, PAUSE_ANNOTATION, planRestart, planScale } from './plan.ts';
+import {
+  clusterStatus,
+  type Observed,
+  ordinalOf,
+  PAUSE_ANNOTATION,
+  planRestart,
+  planScale,
+} from './plan.ts';
 
 export const FIELD_MANAGER = 'tenure-operator';
 
@@ -62,6 +70,7 @@ export class ClusterReconciler {
       await this.apply(desired);
     const restart = planRestart(observed, this.deps.views.controllerId(namespace, name));
     if (restart.kind === 'restart') await this.restart(cluster, restart.pod, restart.why);
+    await this.forgetBrokers(observed, scale.replicas);
     const bootstrap = this.deps.bootstrapShown?.(cluster) ?? null;
     await this.writeStatus(cluster, clusterStatus(observed, { scale, restart, bootstrap }));
   }
@@ -78,6 +87,19 @@ export class ClusterReconciler {
       lines: views.pages(namespace, name).flatMap(({ spec }) => parsePage(spec.partitions)),
       now: new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'),
     };
+  }
+
+  /** Brokers that were scaled away and whose pods are gone are no longer part of the cluster. */
+  private async forgetBrokers({ brokers, pods }: Observed, replicas: number): Promise<void> {
+    for (const { metadata, spec } of brokers) {
+      if (spec.id < replicas || pods.some((pod) => ordinalOf(pod) === spec.id)) continue;
+      const { namespace = '', name } = metadata;
+      try {
+        await this.deps.api.delete(kafkaBrokers, namespace, name);
+      } catch (cause) {
+        if (!isKubeError(cause, 404)) throw cause;
+      }
+    }
   }
 
   private async apply({ resource, object }: Desired): Promise<void> {

@@ -223,6 +223,31 @@ describe('6 · killed brokers', () => {
     await everybodyInSync();
   });
 
+  test('a broker that stands still is fenced after its session, shown as fenced, and comes back', async () => {
+    const victim = ((await cluster.controllerId()) + 1) % 3;
+    const pid = cluster.pid(victim);
+    // Asked directly: a client with a connection to the stopped broker would wait for it.
+    using healthy = new AdminClient(
+      parseBootstrap(`${await cluster.address((victim + 1) % 3)}:9092`),
+    );
+    const ids = async () => (await healthy.cluster()).brokers.map(({ brokerId }) => brokerId);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await until(
+        'clients are no longer sent to it',
+        20_000,
+        async () => !(await ids()).includes(victim),
+      );
+      const [topic] = await healthy.topics(['my-topic']);
+      for (const { leaderId } of topic?.partitions ?? [])
+        assert.ok(leaderId >= 0 && leaderId !== victim);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await until('it is listed again', 20_000, async () => (await ids()).length === 3);
+    await everybodyInSync();
+  });
+
   test('SIGTERM hands leadership over first: no produce request fails', async (t) => {
     const victim = ((await cluster.controllerId()) + 1) % 3;
     const result = await produceThrough(

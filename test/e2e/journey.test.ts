@@ -527,10 +527,50 @@ describe('7 · metrics and health', () => {
       1,
       'there is exactly one controller',
     );
+    const operator = await (await fetch(cluster.local.operatorMetrics)).text();
+    assert.match(
+      operator,
+      /^tenure_reconciliations_successful_total\{kind="KafkaCluster"\} [1-9]/m,
+    );
+    assert.match(operator, /^tenure_resources\{kind="KafkaCluster"\} 1/m);
     for (const id of [0, 1, 2]) {
       for (const path of ['livez', 'readyz'])
         assert.equal((await fetch(`http://${await cluster.address(id)}:9404/${path}`)).status, 200);
     }
+  });
+});
+
+describe('8 · scaling', { skip: missing('kubectl') }, () => {
+  test('kubectl scale adds a broker at once, and says why it will not take away one that holds replicas', async () => {
+    assert.match(
+      (await kubectl(['scale', 'kafkacluster', 'my-cluster', '--replicas=4'])).stdout,
+      /scaled/,
+    );
+    await until(
+      'four brokers are ready',
+      20_000,
+      async () =>
+        (await kubectl(['get', 'kafkacluster', 'my-cluster', '-o', 'jsonpath={.status.brokers}']))
+          .stdout === '4/4',
+    );
+    await admin.createTopics({
+      topics: [{ topic: 'on-all', numPartitions: 4, replicationFactor: 4 }],
+    });
+    await kubectl(['scale', 'kafkacluster', 'my-cluster', '--replicas=3']);
+    await until('the refusal is in the condition', 20_000, async () =>
+      (
+        await kubectl(['get', 'kafkacluster', 'my-cluster', '-o', 'jsonpath={.status.conditions}'])
+      ).stdout.includes('still hold replicas of 4 partitions'),
+    );
+    assert.ok(cluster.pid(3) > 0);
+    await admin.deleteTopics({ topics: ['on-all'] });
+    await until(
+      'the broker goes once it holds nothing',
+      40_000,
+      async () =>
+        (await kubectl(['get', 'kafkacluster', 'my-cluster', '-o', 'jsonpath={.status.brokers}']))
+          .stdout === '3/3',
+    );
   });
 });
 

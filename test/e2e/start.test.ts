@@ -74,6 +74,17 @@ test('it prints how to go on, stops cleanly, and starting again finds the same d
       .code,
     0,
   );
+  const twice = start([
+    ...args.slice(0, 2),
+    '--port',
+    String(await freePort()),
+    '--api-port',
+    '0',
+    '--brokers',
+    '1',
+  ]);
+  assert.equal(await twice.ended, 1);
+  assert.match(twice.output(), /is in use by another process/);
   first.child.kill('SIGTERM');
   assert.equal(await first.ended, 0, first.output());
   const second = start(args);
