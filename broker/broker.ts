@@ -50,7 +50,7 @@ export interface BrokerPorts {
   readonly version: string;
 }
 
-const EXPIRE_MS = 50;
+const EXPIRE_MS = 100;
 const CHECKPOINT_MS = 30_000;
 const FLUSH_CHECK_MS = 2_000;
 const FLUSH_BYTES = 64 * 1024 * 1024;

@@ -8,7 +8,7 @@ import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 import type { ControllerClient } from './replication/controller-client.ts';
 
-const CHECK_MS = 100;
+const CHECK_MS = 200;
 const CHANGES_PER_CALL = 500;
 const RETRY_MS = 500;
 

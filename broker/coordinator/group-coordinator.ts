@@ -46,7 +46,7 @@ export interface GroupCoordinatorDeps {
   readonly rules: () => GroupRules;
 }
 
-const TICK_MS = 100;
+const TICK_MS = 200;
 
 /** Kafka's choice: the hash code of a Java string, made positive. */
 export function javaHash(text: string): number {
