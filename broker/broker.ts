@@ -300,7 +300,7 @@ export class Broker implements AsyncDisposable {
   private async register(): Promise<void> {
     const { former, clean, sameBoot } = this.directory;
     // After a mere kill the page cache is intact: with a clean scan nothing was lost (rule 7).
-    const keptData = clean || (sameBoot && this.replicas.cleanRecovery);
+    const keptData = (clean || sameBoot) && this.replicas.cleanRecovery;
     await this.session.begin(
       this.cluster,
       { epoch: former?.epoch ?? 0, keptSince: former?.keptSince ?? 0, keptData },

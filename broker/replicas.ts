@@ -47,7 +47,9 @@ export class Replicas {
     const startedMs = this.deps.clock.monotonicMs();
     let scannedBytes = 0;
     for (const id of this.deps.directory.present()) {
-      const { partition, recovery } = this.open(id);
+      const opened = this.tryOpen(id);
+      if (opened === null) continue;
+      const { partition, recovery } = opened;
       scannedBytes += recovery.scannedBytes;
       if (!recovery.clean) {
         this.cleanRecovery = false;
@@ -64,6 +66,21 @@ export class Replicas {
       scannedBytes,
       elapsedMs: Math.round(this.deps.clock.monotonicMs() - startedMs),
     });
+  }
+
+  /** A log that cannot be read takes its broker's standing with it, not the broker. */
+  private tryOpen(id: { topic: string; topicId: string; partition: number }) {
+    try {
+      return this.open(id);
+    } catch (cause) {
+      this.cleanRecovery = false;
+      this.deps.logger.error('a log cannot be read', {
+        topic: id.topic,
+        partition: id.partition,
+        cause,
+      });
+      return null;
+    }
   }
 
   private open(id: { topic: string; topicId: string; partition: number }) {

@@ -7,6 +7,8 @@ export interface MemoryDisk extends Disk {
   capacityBytes: number;
   /** Paths containing this text fail every write with EIO. */
   failingPath: string | null;
+  /** Paths containing this text fail every read with EIO. */
+  unreadablePath: string | null;
 }
 
 export function memoryDisk(): MemoryDisk {
@@ -34,10 +36,11 @@ export function memoryDisk(): MemoryDisk {
       files.set(path, after);
     },
     readAt(position, target) {
+      if (disk.unreadablePath !== null && path.includes(disk.unreadablePath)) fail(path, 'EIO');
       return (files.get(path) ?? Buffer.alloc(0)).copy(target, 0, position);
     },
-    readAtLater(position, target) {
-      return Promise.resolve(this.readAt(position, target));
+    async readAtLater(position, target) {
+      return this.readAt(position, target);
     },
     byteCount: () => files.get(path)?.length ?? 0,
     truncate(byteCount) {
@@ -53,6 +56,7 @@ export function memoryDisk(): MemoryDisk {
     files,
     capacityBytes: Infinity,
     failingPath: null,
+    unreadablePath: null,
     open(path, { create }) {
       if (!files.has(path)) {
         if (!create) fail(path, 'ENOENT');

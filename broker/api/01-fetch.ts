@@ -2,7 +2,7 @@
  * Fetch (1). v7 sessions; v12 diverging epochs; v13 topic ids; v16 tells who leads instead
  * (KIP-951). Long polls are parked on their partitions and woken by an append of the same turn.
  */
-import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   type FetchRequest,
   fetchRequest,
@@ -173,19 +173,28 @@ export function fetch(ports: Ports) {
       const limit = Math.min(of.bytesMax, left);
       const endOffset =
         request.isolationLevel === 1 ? replica.lastStableOffset : replica.highWatermark;
-      const read = log.read({
+      const ask = {
         offset: of.fetchOffset,
         bytesMax: Math.max(limit, 0),
         endOffset,
         atLeastOne: left === bytesMax,
-      });
-      if (read instanceof Promise) {
-        later = true;
-        left -= limit;
-        results.push(read.then((done) => success(of, replica, done)));
-      } else {
-        left -= read.byteCount;
-        results.push(success(of, replica, read));
+      };
+      const refuse = (cause: unknown) => {
+        if (!(cause instanceof KafkaError)) throw cause;
+        return failure(of, name, id, cause.error, replica);
+      };
+      try {
+        const read = replica.read(ask);
+        if (read instanceof Promise) {
+          later = true;
+          left -= limit;
+          results.push(read.then((done) => success(of, replica, done)).catch(refuse));
+        } else {
+          left -= read.byteCount;
+          results.push(success(of, replica, read));
+        }
+      } catch (cause) {
+        results.push(refuse(cause));
       }
     }
     return later ? Promise.all(results) : (results as Result[]);

@@ -8,7 +8,7 @@
  */
 
 import { type Member, type PartitionLine, sameMember } from '../../kube/partition-line.ts';
-import type { ErrorName } from '../../proto/kafka/errors.ts';
+import { type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   batch,
   batchesOf,
@@ -16,6 +16,7 @@ import {
   stampLogAppendTime,
 } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
+import { DiskError } from '../../stdx/disk.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import type { LogRead, PartitionLog, ReadRequest } from '../log/partition-log.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
@@ -351,9 +352,28 @@ export class Partition implements TurnTask {
     return this.ackWaiters.length;
   }
 
-  /** Reads batches; whose limit applies is the caller's choice of `endOffset`. */
+  /**
+   * Reads batches; whose limit applies is the caller's choice of `endOffset`.
+   * @throws KafkaError KAFKA_STORAGE_ERROR where the disk does not give them back: the replica is
+   * then offline here.
+   */
   read(request: ReadRequest): LogRead | Promise<LogRead> {
-    return this.log.read(request);
+    try {
+      const read = this.log.read(request);
+      return read instanceof Promise
+        ? read.catch((cause: unknown) => this.unreadable(cause))
+        : read;
+    } catch (cause) {
+      return this.unreadable(cause);
+    }
+  }
+
+  private unreadable(cause: unknown): never {
+    if (!(cause instanceof DiskError)) throw cause;
+    this.log.failure ??= cause;
+    this.goOffline('KAFKA_STORAGE_ERROR');
+    this.deps.onStorageFailure(this, cause);
+    throw new KafkaError('KAFKA_STORAGE_ERROR', 'the disk refused the read');
   }
 
   waitForMore(waiter: ReadWaiter): void {

@@ -216,12 +216,20 @@ export class LeaderStream implements TurnTask {
       });
       return null;
     }
-    const read = log.read({
-      offset: nextOffset,
-      bytesMax: SHARE_BYTES,
-      endOffset: log.writtenOffset,
-      atLeastOne: true,
-    });
+    let read: LogRead | Promise<LogRead>;
+    try {
+      read = partition.read({
+        offset: nextOffset,
+        bytesMax: SHARE_BYTES,
+        endOffset: log.writtenOffset,
+        atLeastOne: true,
+      });
+    } catch (cause) {
+      // The partition is offline here by now: the follower waits for another leader.
+      this.deps.logger.error('reading for a follower failed', { topic: partition.topic, cause });
+      this.end(subscription.handle);
+      return null;
+    }
     if (read instanceof Promise) {
       this.later(subscription, read);
       return null;

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PartitionLine } from '../../kube/partition-line.ts';
+import { buildBatch } from '../../proto/kafka/record-batch.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { Turn } from '../../stdx/turn.ts';
+import { FileCache } from '../log/file-cache.ts';
+import { PartitionLog } from '../log/partition-log.ts';
+import { TailMemory } from '../log/tail-memory.ts';
+import { Partition, type ProduceResult, TURN_PHASES } from './partition.ts';
+
+/** A partition whose turns end when the test says so. */
+function setUp(isr = [1, 2]) {
+  const ends: (() => void)[] = [];
+  let nowMs = 0;
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    monotonicMs: () => nowMs,
+    after: () => ({ [Symbol.dispose]() {} }),
+    every: () => ({ [Symbol.dispose]() {} }),
+    endOfTurn: (run) => void ends.push(run),
+  };
+  const turn = new Turn(clock, TURN_PHASES, (cause) => {
+    throw cause;
+  });
+  const endTurn = () => {
+    for (let run = ends.shift(); run !== undefined; run = ends.shift()) run();
+  };
+  const disk = memoryDisk();
+  // A tail of no bytes: every read goes to the disk.
+  const log = new PartitionLog(
+    { disk, files: new FileCache(disk, 9), tail: new TailMemory(0) },
+    '/d/t-0',
+    {
+      segmentBytes: 1e6,
+      segmentMs: 1e12,
+      indexIntervalBytes: 4096,
+      retentionMs: -1,
+      retentionBytes: -1,
+      deletes: true,
+    },
+  );
+  log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });
+  const failures: unknown[] = [];
+  const rules = {
+    minInsyncReplicas: 2,
+    replicaLagTimeMaxMs: 1000,
+    maxMessageBytes: 1e6,
+    segmentBytes: 1e6,
+    logAppendTime: false,
+    timestampBeforeMaxMs: 1e15,
+    timestampAfterMaxMs: 1e15,
+    producerExpirationMs: 1e9,
+  };
+  const partition = new Partition(
+    { clock, turn, onStorageFailure: (_, cause) => void failures.push(cause) },
+    { topic: 't', topicId: 'x', partition: 0 },
+    log,
+    0,
+    rules,
+  );
+  const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
+    topic: 't',
+    topicId: 'x',
+    partition: 0,
+    leader: { id: 1, epoch: 1 },
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    replicas: [1, 2],
+    isr: isr.map((id) => ({ id, epoch: 1 })),
+    elr: [],
+    target: null,
+    ...more,
+  });
+  partition.applyLine(line(), { id: 1, epoch: 1 });
+  endTurn();
+  const produce = (acks: number) => {
+    const results: ProduceResult[] = [];
+    partition.produce(
+      buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 }),
+      { acks, timeoutMs: 100 },
+      (result) => results.push(result),
+    );
+    return results;
+  };
+  return {
+    partition,
+    line,
+    endTurn,
+    produce,
+    disk,
+    failures,
+    passMs: (ms: number) => void (nowMs += ms),
+  };
+}
+
+test('acks=1 is answered when the record is written, acks=all when the in-sync replicas have it', () => {
+  const { partition, endTurn, produce } = setUp();
+  const one = produce(1);
+  const all = produce(-1);
+  assert.equal(one.length, 0, 'nothing is answered before the end of the turn');
+  endTurn();
+  assert.deepEqual([one[0]?.error, one[0]?.baseOffset], ['NONE', 0]);
+  assert.equal(all.length, 0);
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 2 });
+  endTurn();
+  assert.deepEqual([all[0]?.error, all[0]?.baseOffset], ['NONE', 1]);
+});
+
+test('too small an ISR refuses acks=all before anything is appended', () => {
+  const { partition, produce } = setUp([1]);
+  assert.equal(produce(-1)[0]?.error, 'NOT_ENOUGH_REPLICAS');
+  assert.equal(partition.log.endOffset, 0);
+});
+
+test('who waits is told when leadership is lost, and when time is up', () => {
+  const { partition, line, endTurn, produce, passMs } = setUp();
+  const late = produce(-1);
+  endTurn();
+  passMs(101);
+  partition.expireWaiters();
+  assert.equal(late[0]?.error, 'REQUEST_TIMED_OUT');
+  const lost = produce(-1);
+  endTurn();
+  partition.applyLine(line({ leader: { id: 2, epoch: 1 }, leaderEpoch: 1, partitionEpoch: 1 }), {
+    id: 1,
+    epoch: 1,
+  });
+  assert.equal(lost[0]?.error, 'NOT_LEADER_OR_FOLLOWER');
+  assert.equal(produce(1)[0]?.error, 'NOT_LEADER_OR_FOLLOWER');
+});
+
+test('an older line changes nothing, a line for another life of this broker is no leadership', () => {
+  const { partition, line } = setUp();
+  partition.applyLine(line({ partitionEpoch: 4 }), { id: 1, epoch: 1 });
+  partition.applyLine(line({ leader: { id: 2, epoch: 1 }, leaderEpoch: 1, partitionEpoch: 3 }), {
+    id: 1,
+    epoch: 1,
+  });
+  assert.equal(partition.isLeader, true);
+  partition.applyLine(line({ leader: { id: 1, epoch: 2 }, leaderEpoch: 1, partitionEpoch: 5 }), {
+    id: 1,
+    epoch: 1,
+  });
+  assert.equal(partition.isLeader, false);
+});
+
+test('a refused write fails the producer, takes the partition offline and is reported', () => {
+  const { partition, endTurn, produce, disk, failures } = setUp();
+  disk.failingPath = '.log';
+  const result = produce(1);
+  endTurn();
+  assert.equal(result[0]?.error, 'KAFKA_STORAGE_ERROR');
+  assert.equal(failures.length, 1);
+  assert.deepEqual(partition.role, { kind: 'offline', why: 'KAFKA_STORAGE_ERROR' });
+});
+
+test('a refused read does the same', () => {
+  const { partition, endTurn, produce, disk, failures } = setUp();
+  produce(1);
+  endTurn();
+  disk.unreadablePath = '.log';
+  assert.throws(
+    () => partition.read({ offset: 0, bytesMax: 100, endOffset: 1, atLeastOne: true }),
+    /disk refused the read/,
+  );
+  assert.equal(failures.length, 1);
+  assert.equal(partition.role.kind, 'offline');
+});
