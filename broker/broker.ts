@@ -18,6 +18,7 @@ import { registry } from './api/registry.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { type CoordinatorLog, GroupCoordinator } from './coordinator/group-coordinator.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectory } from './log/log-directory.ts';
@@ -51,9 +52,6 @@ export interface BrokerPorts {
 }
 
 const EXPIRE_MS = 100;
-const CHECKPOINT_MS = 30_000;
-const FLUSH_CHECK_MS = 2_000;
-const FLUSH_BYTES = 64 * 1024 * 1024;
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
 
@@ -425,9 +423,17 @@ export class Broker implements AsyncDisposable {
       }),
     );
     this.lifetime.own(clock.every(EXPIRE_MS, () => partitions.expireWaiters()));
-    this.lifetime.own(clock.every(CHECKPOINT_MS, () => this.checkpoint()));
-    this.lifetime.own(clock.every(FLUSH_CHECK_MS, () => void this.startWriteback()));
-    this.scheduleRetention();
+    this.lifetime.own(
+      new Housekeeping({
+        clock,
+        logger,
+        partitions,
+        directory: this.directory,
+        retentionPeriodMs: () => this.config.number('log.retention.check.interval.ms'),
+        fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
+        onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
+      }),
+    );
     this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
   }
 
@@ -450,62 +456,6 @@ export class Broker implements AsyncDisposable {
       if (line !== undefined && line.isr.length < line.replicas.length) underReplicated++;
     }
     return { leaders, replicas: this.partitions.size, underReplicated };
-  }
-
-  private scheduleRetention(): void {
-    const { clock } = this.ports;
-    const next = () => {
-      const timer = clock.after(this.config.number('log.retention.check.interval.ms'), () => {
-        this.retain();
-        next();
-      });
-      this.retention = timer;
-    };
-    next();
-    this.lifetime.atEnd(() => this.retention?.[Symbol.dispose]());
-  }
-  private retention: Disposable | null = null;
-
-  private retain(): void {
-    const { clock, logger } = this.ports;
-    for (const partition of this.partitions) {
-      if (partition.log.failure !== null) continue;
-      try {
-        const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
-        partition.log.producers.expire(clock.nowMs() - partition.rules.producerExpirationMs);
-        if (aside.length === 0) continue;
-        logger.info('old segments set aside', {
-          topic: partition.topic,
-          partition: partition.partition,
-          files: aside.length,
-        });
-        clock.after(this.replicas.rulesOf(partition.topicId).fileDeleteDelayMs, () => {
-          for (const path of aside) this.directory.remove(path);
-        });
-      } catch (cause) {
-        this.onStorageFailure(partition, cause);
-      }
-    }
-  }
-
-  private checkpoint(): void {
-    try {
-      this.directory.checkpoint(this.partitions);
-    } catch (cause) {
-      this.ports.logger.error('writing checkpoints failed', { cause });
-    }
-  }
-
-  /** Starts writing dirty pages back before they pile up and stall the loop. */
-  private async startWriteback(): Promise<void> {
-    for (const partition of this.partitions) {
-      if (partition.log.dirtyBytes < FLUSH_BYTES || partition.log.failure !== null) continue;
-      try {
-        await partition.log.flush();
-      } catch (cause) {
-        this.onStorageFailure(partition, cause);
-      }
-    }
   }
 
   /** A failed write: the partition is offline here, leadership moves, and no clean marker is left. */

@@ -3,7 +3,7 @@
  * agent, the operator and the bootstrap address. Brokers and operator cannot tell it from a cluster.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
@@ -81,7 +81,7 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   get kubeconfig(): string {
-    return join(this.options.folder, 'kubeconfig');
+    return resolve(this.options.folder, 'kubeconfig');
   }
 
   private async startApi(): Promise<void> {

@@ -17,6 +17,9 @@ const BUFFERS_PER_CALL_MAX = 1000;
 class NodeFile implements DiskFile {
   readonly path: string;
   private readonly fd: number;
+  /** Calls that another thread is busy with: the descriptor must not be given back meanwhile. */
+  private busy = 0;
+  private closing = false;
 
   constructor(path: string, fd: number) {
     this.path = path;
@@ -56,10 +59,17 @@ class NodeFile implements DiskFile {
   }
 
   readAtLater(position: number, target: Buffer): Promise<number> {
+    return this.later((done) => fs.read(this.fd, target, 0, target.length, position, done));
+  }
+
+  private later<T>(run: (done: (cause: unknown, value?: T) => void) => void): Promise<T> {
+    this.busy++;
     return new Promise((resolve, reject) => {
-      fs.read(this.fd, target, 0, target.length, position, (cause, count) => {
+      run((cause, value) => {
+        this.busy--;
+        if (this.closing && this.busy === 0) fs.closeSync(this.fd);
         if (cause) reject(new DiskError(this.path, cause));
-        else resolve(count);
+        else resolve(value as T);
       });
     });
   }
@@ -73,16 +83,12 @@ class NodeFile implements DiskFile {
   }
 
   flush(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fdatasync(this.fd, (cause) => {
-        if (cause) reject(new DiskError(this.path, cause));
-        else resolve();
-      });
-    });
+    return this.later((done) => fs.fdatasync(this.fd, done));
   }
 
   close(): void {
-    guarded(this.path, () => fs.closeSync(this.fd));
+    this.closing = true;
+    if (this.busy === 0) guarded(this.path, () => fs.closeSync(this.fd));
   }
 }
 

@@ -1,0 +1,91 @@
+/** Periodic work on the logs of a broker: retention, checkpoints, writing dirty pages back. */
+import type { Clock } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+import type { LogDirectory } from './log/log-directory.ts';
+import type { Partition } from './partition/partition.ts';
+import type { Partitions } from './partition/partitions.ts';
+
+const CHECKPOINT_MS = 30_000;
+const FLUSH_CHECK_MS = 2_000;
+const FLUSH_BYTES = 64 * 1024 * 1024;
+
+export interface HousekeepingDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly partitions: Partitions;
+  readonly directory: LogDirectory;
+  readonly retentionPeriodMs: () => number;
+  readonly fileDeleteDelayMs: (topicId: string) => number;
+  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+}
+
+export class Housekeeping implements Disposable {
+  private readonly deps: HousekeepingDeps;
+  private readonly timers: Disposable[];
+  private retention: Disposable;
+  private flushing = false;
+
+  constructor(deps: HousekeepingDeps) {
+    this.deps = deps;
+    this.timers = [
+      deps.clock.every(CHECKPOINT_MS, () => this.checkpoint()),
+      deps.clock.every(FLUSH_CHECK_MS, () => void this.startWriteback()),
+    ];
+    this.retention = this.scheduleRetention();
+  }
+
+  /** One run after the other, so that a changed period acts with the next one. */
+  private scheduleRetention(): Disposable {
+    return this.deps.clock.after(this.deps.retentionPeriodMs(), () => {
+      this.retain();
+      this.retention = this.scheduleRetention();
+    });
+  }
+
+  private retain(): void {
+    const { clock, logger, partitions, directory } = this.deps;
+    for (const partition of partitions) {
+      if (partition.log.failure !== null) continue;
+      try {
+        const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
+        partition.log.producers.expire(clock.nowMs() - partition.rules.producerExpirationMs);
+        if (aside.length === 0) continue;
+        const { topic, partition: index } = partition;
+        logger.info('old segments set aside', { topic, partition: index, files: aside.length });
+        clock.after(this.deps.fileDeleteDelayMs(partition.topicId), () => {
+          for (const path of aside) directory.remove(path);
+        });
+      } catch (cause) {
+        this.deps.onStorageFailure(partition, cause);
+      }
+    }
+  }
+
+  private checkpoint(): void {
+    try {
+      this.deps.directory.checkpoint(this.deps.partitions);
+    } catch (cause) {
+      this.deps.logger.error('writing checkpoints failed', { cause });
+    }
+  }
+
+  /** Starts writing dirty pages back before they pile up and stall the loop. */
+  private async startWriteback(): Promise<void> {
+    if (this.flushing) return;
+    this.flushing = true;
+    for (const partition of this.deps.partitions) {
+      if (partition.log.dirtyBytes < FLUSH_BYTES || partition.log.failure !== null) continue;
+      try {
+        await partition.log.flush();
+      } catch (cause) {
+        this.deps.onStorageFailure(partition, cause);
+      }
+    }
+    this.flushing = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.retention[Symbol.dispose]();
+    for (const timer of this.timers) timer[Symbol.dispose]();
+  }
+}
