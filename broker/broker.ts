@@ -54,6 +54,8 @@ export interface BrokerPorts {
 const EXPIRE_MS = 100;
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
+/** One try; the next one may go to another controller. */
+const LEAVE_TIMEOUT_MS = 5_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -161,10 +163,41 @@ export class Broker implements AsyncDisposable {
         }),
         live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
         ready: () => this.unreadyBecause(),
+        pages: {
+          '/partitions': () => ({ contentType: 'application/json', body: this.partitionsPage() }),
+        },
       },
       { host: this.options.bindHost, port: this.options.adminPort },
     );
     this.lifetime.own(admin);
+  }
+
+  /** What every replica here is doing, for people who wonder. */
+  private partitionsPage(): string {
+    const connections = [...(this.listener?.connections ?? [])].map(({ id, peer, inFlight }) => ({
+      id,
+      peer,
+      inFlight,
+    }));
+    const partitions = [...this.partitions].map((p) => ({
+      topic: p.topic,
+      partition: p.partition,
+      role: p.role.kind,
+      leaderEpoch: p.leaderEpoch,
+      startOffset: p.log.startOffset,
+      highWatermark: p.highWatermark,
+      endOffset: p.log.endOffset,
+      isr: p.line?.isr.map(({ id, epoch }) => `${id}@${epoch}`) ?? [],
+      followers:
+        p.leaderCore?.progress.map(({ id, brokerEpoch, endOffset }) => ({
+          id,
+          brokerEpoch,
+          endOffset,
+        })) ?? [],
+      waitingProducers: p.waitingProducers,
+      failure: p.log.failure?.message ?? null,
+    }));
+    return `${JSON.stringify({ connections, partitions }, null, 2)}\n`;
   }
 
   private unreadyBecause(): string | null {
@@ -469,29 +502,27 @@ export class Broker implements AsyncDisposable {
     partition.goOffline('KAFKA_STORAGE_ERROR');
     if (this.storageFailed) return;
     this.storageFailed = true;
-    void this.handOver();
+    void this.session.reportState('Draining').then(() => this.handOver());
   }
 
   /** Asks the controller to move what this broker leads; gives up in time. */
   private async handOver(): Promise<void> {
     const { clock, logger } = this.ports;
+    const { image } = this.metadata;
     const deadlineMs = clock.monotonicMs() + this.options.shutdownTimeoutMs;
-    // The controller hands over to another one first, so that somebody is left to move leaders.
-    if (this.role?.isController === true && this.metadata.image.liveBrokers().length > 1) {
-      await this.role[Symbol.asyncDispose]();
-    }
+    // Who is leaving as well takes nothing over: a cluster that stops as a whole stops at once.
+    const nobodyLeft = () =>
+      image.liveBrokers().every(({ id, draining }) => id === this.options.id || draining);
+    // The controller steps back first, so that somebody who stays moves the leaders.
+    if (this.role?.isController === true && !nobodyLeft()) await this.role[Symbol.asyncDispose]();
     while (clock.monotonicMs() < deadlineMs) {
-      const { controllerId } = this.metadata.image;
-      const alone = this.metadata.image.liveBrokers().every(({ id }) => id === this.options.id);
-      if (alone) return;
+      if (nobodyLeft()) return;
       try {
-        if (
-          controllerId >= 0 &&
-          (controllerId !== this.options.id || this.role?.isController === true)
-        ) {
+        if (image.controllerId >= 0 && image.controllerId !== this.options.id) {
+          const timeoutMs = Math.min(deadlineMs - clock.monotonicMs(), LEAVE_TIMEOUT_MS);
           const { accepted, leadersLeft } = await this.controllerClient.leave(
             { ...this.self },
-            deadlineMs - clock.monotonicMs(),
+            timeoutMs,
           );
           if (accepted) {
             logger.info('handed over', { leadersLeft });

@@ -112,11 +112,11 @@ export class IsrProposer implements Disposable {
         return;
       }
     }
-    if (result.refused && this.isOpen(wish)) {
-      core.onProposalRefused();
-      // What was refused now is refused in the next moment as well.
-      this.pausedUntilMs = this.deps.clock.monotonicMs() + RETRY_MS;
-    }
+    if (!this.isOpen(wish)) return;
+    if (result.refused) partition.onProposalRefused();
+    else this.wishes.push(wish); // The page could not be written: undecided until it is.
+    // What is so now is so in the next moment as well.
+    this.pausedUntilMs = this.deps.clock.monotonicMs() + RETRY_MS;
   }
 
   [Symbol.dispose](): void {

@@ -87,3 +87,12 @@ test('a follower that lags too long is proposed out, and stays in force until th
   core.advance(10, rules);
   assert.equal(core.highWatermark, 10);
 });
+
+test('who no longer follows may not join, although it had caught up', () => {
+  const core = lead(line({ isr: [member(1), member(2)] }));
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 0 }, 0, 0);
+  core.onFollowerGone(3, 1);
+  assert.equal(core.propose(0, rules, anyone, 0), null);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 0 }, 0, 0);
+  assert.notEqual(core.propose(0, rules, anyone, 0), null);
+});

@@ -20,6 +20,8 @@ export interface FollowerProgress {
   brokerEpoch: number;
   /** Confirmed in this leader epoch; -1 until then. */
   endOffset: number;
+  /** Follows right now; who does not may not join the ISR, whatever it confirmed before. */
+  following: boolean;
   /** When the follower last held everything the leader had. */
   caughtUpAtMs: number;
   lastAckAtMs: number;
@@ -69,6 +71,7 @@ export class LeaderCore {
       id,
       brokerEpoch: member?.epoch ?? -1,
       endOffset: -1,
+      following: false,
       caughtUpAtMs: nowMs,
       lastAckAtMs: nowMs,
       leaderEndAtLastAck: 0,
@@ -112,6 +115,7 @@ export class LeaderCore {
     if (at.brokerEpoch > follower.brokerEpoch) follower.endOffset = -1;
     follower.brokerEpoch = at.brokerEpoch;
     follower.endOffset = at.endOffset;
+    follower.following = true;
     if (at.endOffset >= leaderEnd) follower.caughtUpAtMs = nowMs;
     else if (at.endOffset >= follower.leaderEndAtLastAck) {
       follower.caughtUpAtMs = Math.max(follower.caughtUpAtMs, follower.lastAckAtMs);
@@ -120,7 +124,12 @@ export class LeaderCore {
     follower.lastAckAtMs = nowMs;
   }
 
-  /** Its stream broke: what it confirmed stays true, but nothing new is known of it. */
+  /** Its subscription ended: what it confirmed stays true, but it is no candidate any more. */
+  onFollowerGone(id: number, brokerEpoch: number): void {
+    const follower = this.followers.get(id);
+    if (follower?.brokerEpoch === brokerEpoch) follower.following = false;
+  }
+
   private endOffsetOf({ id, epoch }: Member, writtenOffset: number): number {
     if (id === this.self.id) return writtenOffset;
     const follower = this.followers.get(id);
@@ -158,9 +167,9 @@ export class LeaderCore {
       ({ id, epoch }) =>
         id === this.self.id || !this.isLagging(id, epoch, writtenOffset, rules, nowMs),
     );
-    for (const { id, brokerEpoch, endOffset } of this.followers.values()) {
+    for (const { id, brokerEpoch, endOffset, following } of this.followers.values()) {
       if (hasMember(this.current.isr, { id, epoch: brokerEpoch })) continue;
-      const caughtUp = endOffset >= this.hw && endOffset >= this.epochStartOffset;
+      const caughtUp = following && endOffset >= this.hw && endOffset >= this.epochStartOffset;
       if (caughtUp && mayJoin(id, brokerEpoch)) wanted.push({ id, epoch: brokerEpoch });
     }
     const same =

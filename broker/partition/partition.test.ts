@@ -168,3 +168,23 @@ test('a refused read does the same', () => {
   assert.equal(failures.length, 1);
   assert.equal(partition.role.kind, 'offline');
 });
+
+test('a proposal that was refused lets the high watermark go on, and the producer be answered', () => {
+  const { partition, line, endTurn, produce } = setUp();
+  partition.applyLine(line({ partitionEpoch: 1, replicas: [1, 2, 3] }), { id: 1, epoch: 1 });
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 0 });
+  partition.onFollowerProgress({ id: 3, brokerEpoch: 1, endOffset: 0 });
+  const all = produce(-1);
+  endTurn();
+  const core = partition.leaderCore;
+  assert.equal(
+    core?.propose(partition.log.writtenOffset, partition.rules, () => true, 0)?.length,
+    3,
+  );
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
+  endTurn();
+  assert.equal(all.length, 0, 'whoever is proposed may be in the ISR already');
+  partition.onProposalRefused();
+  endTurn();
+  assert.equal(all[0]?.error, 'NONE');
+});

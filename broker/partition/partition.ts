@@ -282,6 +282,16 @@ export class Partition implements TurnTask {
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
 
+  onFollowerGone(id: number, brokerEpoch: number): void {
+    this.leaderCore?.onFollowerGone(id, brokerEpoch);
+  }
+
+  /** The controller will not act on the proposal: it no longer holds the high watermark back. */
+  onProposalRefused(): void {
+    this.leaderCore?.onProposalRefused();
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
   /** The write phase of a turn. */
   runInTurn(): void {
     this.flushPending();

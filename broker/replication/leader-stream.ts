@@ -126,6 +126,7 @@ export class LeaderStream implements TurnTask {
     if (subscription === undefined) return;
     subscription.ended = true;
     subscription.partition.sinks.delete(subscription);
+    subscription.partition.onFollowerGone(this.follower.id, this.follower.epoch);
     this.subscriptions.delete(handle);
   }
 
