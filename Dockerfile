@@ -2,7 +2,8 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund && npm i --no-save --ignore-scripts @node-rs/crc32
+# Optional packages carry the native binaries of the bundler and of the checksum.
+RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
 COPY . .
 RUN node scripts/build.ts
 

@@ -4,10 +4,6 @@ export class Lifetime implements AsyncDisposable {
   private readonly stack = new AsyncDisposableStack();
   private ended = false;
 
-  get isOver(): boolean {
-    return this.ended;
-  }
-
   own<T extends Disposable | AsyncDisposable>(thing: T): T {
     this.stack.use(thing);
     return thing;

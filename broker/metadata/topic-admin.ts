@@ -12,7 +12,6 @@ import {
   kafkaTopics,
   TOPIC_FINALIZER,
   topicIdOf,
-  topicNameOf,
 } from '../../kube/kafka-objects.ts';
 import { isKubeError, type KubeApi, KubeError, KubeUnreachable } from '../../kube/port.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
@@ -56,7 +55,8 @@ function asKafkaError(cause: unknown): unknown {
   if (!(cause instanceof KubeError)) return cause;
   if (cause.status === 422) return new KafkaError('INVALID_REQUEST', cause.message);
   if (cause.status === 403) return new KafkaError('POLICY_VIOLATION', cause.message);
-  return cause;
+  // Whatever else the API says, a client's request must not end the broker.
+  return new KafkaError('UNKNOWN_SERVER_ERROR', cause.message);
 }
 
 export class TopicAdmin {
@@ -83,7 +83,9 @@ export class TopicAdmin {
       if (!isKubeError(cause, 409)) throw asKafkaError(cause);
     }
     // The name is taken: by this topic meanwhile, or by a topic of another cluster.
-    const other = await this.deps.api.get(kafkaTopics, namespace, plain);
+    const other = await this.deps.api.get(kafkaTopics, namespace, plain).catch((cause: unknown) => {
+      throw asKafkaError(cause);
+    });
     if (other === null || other.spec.clusterRef.name === cluster) {
       const dying = other?.metadata.deletionTimestamp !== undefined;
       throw new KafkaError(
@@ -231,9 +233,5 @@ export class TopicAdmin {
     } catch (cause) {
       throw asKafkaError(cause);
     }
-  }
-
-  nameOf(topic: KafkaTopic): string {
-    return topicNameOf(topic);
   }
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { KubeObject, ObjectMeta } from '../objects.ts';
 import { ApiError, alreadyExists, badRequest, conflict, notFound } from './api-error.ts';
 import { valuesAt, withValueAt } from './field-path.ts';
-import { builtInKinds, groupVersion, type JsonSchema, type Kind, kindsOfCrd } from './kinds.ts';
+import { builtInKinds, groupVersion, type Kind, kindsOfCrd } from './kinds.ts';
 import {
   applyConfiguration,
   jsonPatch,
@@ -577,10 +577,6 @@ export class EmbeddedApi {
       const kind = this.kindOf(object);
       if (kind !== null) this.tryDelete(kind, object);
     }
-  }
-
-  schemaOf(kind: Kind): JsonSchema | null {
-    return kind.schema;
   }
 }
 
