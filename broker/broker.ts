@@ -4,8 +4,6 @@ import type { KafkaCluster } from '../kube/kafka-objects.ts';
 import { kafkaClusters } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
-import type { ErrorName } from '../proto/kafka/errors.ts';
-import { batch, batchesOf } from '../proto/kafka/record-batch.ts';
 import { serveAdmin } from '../stdx/admin-http.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
@@ -13,11 +11,10 @@ import type { Disk } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
-import { OFFSETS_TOPIC } from './api/ports.ts';
 import { registry } from './api/registry.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
-import { type CoordinatorLog, GroupCoordinator } from './coordinator/group-coordinator.ts';
+import { Coordinators } from './coordinators.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
@@ -35,6 +32,7 @@ import { Replicas } from './replicas.ts';
 import { ControllerClient } from './replication/controller-client.ts';
 import { Followers } from './replication/follower-stream.ts';
 import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
+import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
 import { Listener } from './server/listener.ts';
 
@@ -74,7 +72,8 @@ export class Broker implements AsyncDisposable {
   private readonly controllerClient: ControllerClient;
   private directory!: LogDirectory;
   private replicas!: Replicas;
-  private groups!: GroupCoordinator;
+  private coordinators!: Coordinators;
+  private nextProducerId!: () => Promise<number>;
   private role: ControllerRole | null = null;
   private listener: Listener | null = null;
   private cluster!: KafkaCluster;
@@ -266,40 +265,32 @@ export class Broker implements AsyncDisposable {
       self: () => this.self,
       onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       onIsrChange: (kind) => this.metrics.onIsrChange(kind),
-      onGroupPartition: (partition, epoch) => this.groups.onLeadership(partition, epoch),
+      onInternal: (topic, partition, epoch) =>
+        this.coordinators.onLeadership(topic, partition, epoch),
     });
-    this.groups = this.lifetime.own(
-      new GroupCoordinator({
-        log: this.groupLog(),
+    const ids = new ProducerIds(async () => {
+      const { accepted, first, count } = await this.controllerClient.allocateProducerIds({
+        ...this.self,
+      });
+      if (!accepted) throw new Error('the controller is moving');
+      return { first, count };
+    });
+    this.nextProducerId = () => ids.take();
+    const peers = this.lifetime.own(new TransactionPeers((id) => this.metadata.image.broker(id)));
+    this.coordinators = this.lifetime.own(
+      new Coordinators({
         clock,
         chance: this.ports.chance,
         logger,
-        rules: () => ({
-          initialRebalanceDelayMs: this.config.number('group.initial.rebalance.delay.ms'),
-          sessionTimeoutMinMs: this.config.number('group.min.session.timeout.ms'),
-          sessionTimeoutMaxMs: this.config.number('group.max.session.timeout.ms'),
-          groupSizeMax: this.config.number('group.max.size'),
-          offsetMetadataBytesMax: this.config.number('offset.metadata.max.bytes'),
-        }),
+        selfId: this.options.id,
+        image: this.metadata.image,
+        config: this.config,
+        partitions: this.partitions,
+        peers,
+        nextProducerId: this.nextProducerId,
       }),
     );
     this.replicas.openAll();
-  }
-
-  private groupLog(): CoordinatorLog {
-    const topic = () => this.metadata.image.topic(OFFSETS_TOPIC);
-    const partitionOf = (index: number) => this.partitions.get(topic()?.id ?? '', index);
-    return {
-      partitionCount: () => topic()?.partitions.length ?? 0,
-      append: (index, batch) =>
-        new Promise<ErrorName>((resolve) => {
-          const partition = partitionOf(index);
-          if (partition === null) resolve('NOT_LEADER_OR_FOLLOWER');
-          else
-            partition.produce(batch, { acks: -1, timeoutMs: 5_000 }, ({ error }) => resolve(error));
-        }),
-      read: (index) => readAll(partitionOf(index)),
-    };
   }
 
   private async startPeers(): Promise<void> {
@@ -320,6 +311,7 @@ export class Broker implements AsyncDisposable {
       self: () => this.self,
       clusterId: () => this.clusterId,
       control: refuse,
+      transactions: this.coordinators.handlers,
       onSent: (byteCount) => this.metrics.onReplicationOut(byteCount),
     });
     this.lifetime.own(server);
@@ -385,13 +377,6 @@ export class Broker implements AsyncDisposable {
     const { clock, logger, onFatal } = this.ports;
     const { image } = this.metadata;
     const { namespace, cluster } = this.options;
-    const ids = new ProducerIds(async () => {
-      const { accepted, first, count } = await this.controllerClient.allocateProducerIds({
-        ...this.self,
-      });
-      if (!accepted) throw new Error('the controller is moving');
-      return { first, count };
-    });
     const apis = registry({
       self: this.options.id,
       clock,
@@ -399,7 +384,10 @@ export class Broker implements AsyncDisposable {
       config: this.config,
       partition: (topicId, partition) => this.partitions.get(topicId, partition),
       topicRules: (topicId) => this.replicas.rulesOf(topicId),
-      groups: this.groups,
+      groups: this.coordinators.groups,
+      transactions: this.coordinators.transactions,
+      gate: this.coordinators,
+      writeMarkers: (markers) => this.coordinators.markers.writeHere(markers),
       admin: new TopicAdmin({
         api: this.ports.api,
         clock,
@@ -407,7 +395,7 @@ export class Broker implements AsyncDisposable {
         namespace,
         cluster,
       }),
-      nextProducerId: () => ids.take(),
+      nextProducerId: this.nextProducerId,
       traffic: this.metrics,
       tail: this.tail,
     });
@@ -554,7 +542,7 @@ export class Broker implements AsyncDisposable {
       offlineLogDirectories: () => Number(this.storageFailed),
       groupStates: () => {
         const states = new Map<string, number>();
-        for (const { state } of this.groups?.groups() ?? []) {
+        for (const { state } of this.coordinators?.groups.groups() ?? []) {
           const name = state.toLowerCase();
           states.set(name, (states.get(name) ?? 0) + 1);
         }
@@ -604,25 +592,5 @@ export class Broker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-}
-
-async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
-  if (partition === null) return;
-  let offset = partition.log.startOffset;
-  while (offset < partition.log.writtenOffset) {
-    const { buffers, byteCount } = await partition.read({
-      offset,
-      bytesMax: 1024 * 1024,
-      endOffset: partition.log.writtenOffset,
-      atLeastOne: true,
-    });
-    if (byteCount === 0) return;
-    for (const part of buffers) {
-      // A copy: the tail's memory may be used again before the reader is done.
-      const bytes = Buffer.from(part);
-      yield bytes;
-      for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
-    }
   }
 }

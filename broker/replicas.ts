@@ -4,7 +4,7 @@ import type { Member, PartitionLine } from '../kube/partition-line.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
-import { OFFSETS_TOPIC } from './api/ports.ts';
+import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
 import type { LogDirectory } from './log/log-directory.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
@@ -23,8 +23,8 @@ export interface ReplicasDeps {
   readonly self: () => Member;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
   readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
-  /** The leadership of a partition of __consumer_offsets here: its epoch, or null. */
-  readonly onGroupPartition: (partition: number, leaderEpoch: number | null) => void;
+  /** The leadership of a partition of an internal topic here: its epoch, or null. */
+  readonly onInternal: (topic: string, partition: number, leaderEpoch: number | null) => void;
 }
 
 export class Replicas {
@@ -162,8 +162,9 @@ export class Replicas {
   }
 
   private announce(partition: Partition): void {
-    if (partition.topic !== OFFSETS_TOPIC) return;
-    this.deps.onGroupPartition(
+    if (!INTERNAL_TOPICS.has(partition.topic)) return;
+    this.deps.onInternal(
+      partition.topic,
       partition.partition,
       partition.isLeader ? partition.leaderEpoch : null,
     );

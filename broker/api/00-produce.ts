@@ -1,5 +1,6 @@
 /**
- * Produce (0). v9 flexible; v10 tells who leads instead (KIP-951); v13 names topics by id.
+ * Produce (0). v9 flexible; v10 tells who leads instead (KIP-951); v12 joins the transaction by
+ * itself (KIP-890); v13 names topics by id.
  * Versions 0-2 are advertised, because old clients look there for compression, and not served.
  */
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
@@ -8,9 +9,9 @@ import {
   produceRequest,
   produceResponse,
 } from '../../proto/kafka/messages/00-produce.ts';
-import { batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
+import { BATCH_HEADER_BYTES, batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
-import type { ProduceResult } from '../partition/partition.ts';
+import type { Partition, ProduceResult } from '../partition/partition.ts';
 import { api, type RequestContext } from './handler.ts';
 import { endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
 
@@ -25,6 +26,30 @@ function answerFor(
   return { index, errorCode: codeOf(error), baseOffset: -1, errorMessage: message };
 }
 
+/** From here on a partition joins the producer's transaction by itself (KIP-890). */
+const IMPLICIT_ADD_VERSION = 12;
+/** From here on clients know an error that asks them to abort. */
+const ABORTABLE_VERSION = 11;
+
+/** What a batch that could not join the transaction means to the producer. */
+function admissionError(error: ErrorName, apiVersion: number): ErrorName {
+  switch (error) {
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+    case 'COORDINATOR_NOT_AVAILABLE':
+    case 'NOT_COORDINATOR':
+      // Producers try this one again; they do not expect coordinator errors here.
+      return 'NOT_ENOUGH_REPLICAS';
+    case 'CONCURRENT_TRANSACTIONS':
+      return apiVersion >= IMPLICIT_ADD_VERSION ? error : 'NOT_ENOUGH_REPLICAS';
+    case 'PRODUCER_FENCED':
+      return 'INVALID_PRODUCER_EPOCH';
+    case 'TRANSACTION_ABORTABLE':
+      return apiVersion >= ABORTABLE_VERSION ? error : 'INVALID_TXN_STATE';
+    default:
+      return error;
+  }
+}
+
 export function produce(ports: Ports) {
   const { image, traffic } = ports;
 
@@ -33,14 +58,16 @@ export function produce(ports: Ports) {
     index: number,
     records: Buffer | null,
     request: ProduceRequest,
+    apiVersion: number,
     done: (answer: Partially<PartitionAnswer>) => void,
   ): void => {
     const name = image.topicById(topicId)?.name ?? '';
     if (records === null || records.length === 0)
       return done(answerFor(index, 'INVALID_RECORD', 'a partition must be given a record batch'));
-    if (records.length >= 61 && (batch.attributes(records) & TRANSACTIONAL_BIT) !== 0) {
+    const isWhole = records.length >= BATCH_HEADER_BYTES;
+    if (isWhole && batch.producerId(records) >= 0 && batch.baseSequence(records) < 0) {
       return done(
-        answerFor(index, 'INVALID_REQUEST', 'transactions are not served by this version'),
+        answerFor(index, 'INVALID_RECORD', 'a batch with a producer id must have a sequence'),
       );
     }
     const partition = ports.partition(topicId, index);
@@ -50,8 +77,49 @@ export function produce(ports: Ports) {
         answerFor(index, known ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'),
       );
     }
+    const admitted = isWhole ? admit(partition, records, request, apiVersion) : null;
+    if (admitted === null) return appendTo(partition, records, request, name, done);
+    // The frame's memory is used again as soon as this call returns.
+    const kept = Buffer.from(records);
+    admitted.then(
+      (error) => {
+        if (error === 'NONE') appendTo(partition, kept, request, name, done);
+        else done(answerFor(index, error, 'the partition could not join the transaction'));
+      },
+      () => done(answerFor(index, 'UNKNOWN_SERVER_ERROR')),
+    );
+  };
+
+  /** The first records of a transaction wait for its coordinator; null: nothing to wait for. */
+  const admit = (
+    partition: Partition,
+    records: Buffer,
+    { transactionalId }: ProduceRequest,
+    apiVersion: number,
+  ): Promise<ErrorName> | null => {
+    if ((batch.attributes(records) & TRANSACTIONAL_BIT) === 0) return null;
+    if (transactionalId === null) return Promise.resolve('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
+    const add = apiVersion >= IMPLICIT_ADD_VERSION;
+    if (!add && !ports.config.flag('transaction.partition.verification.enable')) return null;
+    const producerId = batch.producerId(records);
+    const producerEpoch = batch.producerEpoch(records);
+    if (!partition.isLeader || partition.log.producers.isOpen(producerId, producerEpoch))
+      return null;
+    const { topic, partition: index } = partition;
+    const of = { transactionalId, producerId, producerEpoch, topic, partition: index, add };
+    return ports.gate.admit(of).then((error) => admissionError(error, apiVersion));
+  };
+
+  const appendTo = (
+    partition: Partition,
+    records: Buffer,
+    request: ProduceRequest,
+    name: string,
+    done: (answer: Partially<PartitionAnswer>) => void,
+  ): void => {
+    const index = partition.partition;
     const byteCount = records.length;
-    const count = byteCount >= 61 ? batch.count(records) : 0;
+    const count = byteCount >= BATCH_HEADER_BYTES ? batch.count(records) : 0;
     partition.produce(records, request, (result: ProduceResult) => {
       if (result.error === 'NONE') traffic.onProduced(name, byteCount, count);
       else traffic.onProduceFailed(name);
@@ -127,7 +195,7 @@ export function produce(ports: Ports) {
                 'clients must not write to internal topics',
               ),
             );
-          else append(known.id, index, records as Buffer | null, request, done);
+          else append(known.id, index, records as Buffer | null, request, apiVersion, done);
         }
       });
       if (request.acks === 0) return null;

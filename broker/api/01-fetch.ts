@@ -8,6 +8,7 @@ import {
   fetchRequest,
   fetchResponse,
 } from '../../proto/kafka/messages/01-fetch.ts';
+import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import type { LogRead } from '../log/partition-log.ts';
 import type { Slab } from '../log/tail-memory.ts';
@@ -111,11 +112,24 @@ export function fetch(ports: Ports) {
     };
   };
 
+  /** What a reader of committed records must skip in what it is given. */
+  const abortedIn = ({ log }: Partition, { fetchOffset }: FetchPartition, read: LogRead) => {
+    const last = read.buffers.at(-1);
+    if (last === undefined) return [];
+    let endOffset = fetchOffset;
+    for (const { at } of batchesOf(last)) endOffset = batch.lastOffset(last, at) + 1;
+    return log
+      .abortedTransactions(fetchOffset, endOffset)
+      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
+  };
+
   const success = (
     of: FetchPartition,
     replica: Partition,
-    { buffers, byteCount, slabs }: LogRead,
+    read: LogRead,
+    readCommitted: boolean,
   ): Result => {
+    const { buffers, byteCount, slabs } = read;
     ports.tail.hold(slabs);
     return {
       of,
@@ -127,7 +141,7 @@ export function fetch(ports: Ports) {
         highWatermark: replica.highWatermark,
         lastStableOffset: replica.lastStableOffset,
         logStartOffset: replica.log.startOffset,
-        abortedTransactions: null,
+        abortedTransactions: readCommitted ? abortedIn(replica, of, read) : null,
         records: buffers,
       },
       byteCount,
@@ -158,10 +172,12 @@ export function fetch(ports: Ports) {
         continue;
       }
       const { log } = replica;
+      const readCommitted = request.isolationLevel === 1;
       if (apiVersion >= 12 && of.lastFetchedEpoch >= 0) {
         const end = log.epochs.endOffsetFor(of.lastFetchedEpoch, log.endOffset);
         if (end.epoch < of.lastFetchedEpoch || end.endOffset < of.fetchOffset) {
-          const diverged = success(of, replica, { buffers: [], byteCount: 0, slabs: [] });
+          const none = { buffers: [], byteCount: 0, slabs: [] };
+          const diverged = success(of, replica, none, readCommitted);
           results.push({
             ...diverged,
             answer: { ...diverged.answer, divergingEpoch: end },
@@ -171,8 +187,7 @@ export function fetch(ports: Ports) {
         }
       }
       const limit = Math.min(of.bytesMax, left);
-      const endOffset =
-        request.isolationLevel === 1 ? replica.lastStableOffset : replica.highWatermark;
+      const endOffset = readCommitted ? replica.lastStableOffset : replica.highWatermark;
       const ask = {
         offset: of.fetchOffset,
         bytesMax: Math.max(limit, 0),
@@ -188,10 +203,12 @@ export function fetch(ports: Ports) {
         if (read instanceof Promise) {
           later = true;
           left -= limit;
-          results.push(read.then((done) => success(of, replica, done)).catch(refuse));
+          results.push(
+            read.then((done) => success(of, replica, done, readCommitted)).catch(refuse),
+          );
         } else {
           left -= read.byteCount;
-          results.push(success(of, replica, read));
+          results.push(success(of, replica, read, readCommitted));
         }
       } catch (cause) {
         results.push(refuse(cause));

@@ -22,16 +22,20 @@ const NONE: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 const READ_BYTES = 1024 * 1024;
 
 /** The first record at or after the timestamp. */
-async function byTimestamp(partition: Partition, timestampMs: number): Promise<Found> {
-  const { log, highWatermark } = partition;
+async function byTimestamp(
+  partition: Partition,
+  timestampMs: number,
+  endOffset: number,
+): Promise<Found> {
+  const { log } = partition;
   const hint = log.segmentForTimestamp(timestampMs);
   if (hint === null) return NONE;
   let offset = hint.readFrom;
-  while (offset < highWatermark) {
+  while (offset < endOffset) {
     const { buffers } = await partition.read({
       offset,
       bytesMax: READ_BYTES,
-      endOffset: highWatermark,
+      endOffset,
       atLeastOne: true,
     });
     if (buffers.length === 0) return NONE;
@@ -70,6 +74,7 @@ async function find(
   readCommitted: boolean,
 ): Promise<Found> {
   const { log } = partition;
+  const visible = readCommitted ? partition.lastStableOffset : partition.highWatermark;
   const core = partition.leaderCore;
   const leaderEpoch = partition.leaderEpoch;
   switch (timestamp) {
@@ -77,8 +82,7 @@ async function find(
       // Until followers confirmed this epoch the high watermark may still lag behind what was committed.
       if (core !== null && core.highWatermark < core.epochStartOffset)
         throw new KafkaError('OFFSET_NOT_AVAILABLE');
-      const offset = readCommitted ? partition.lastStableOffset : partition.highWatermark;
-      return { timestamp: -1, offset, leaderEpoch };
+      return { timestamp: -1, offset: visible, leaderEpoch };
     }
     case -2:
     case -4:
@@ -90,14 +94,14 @@ async function find(
     case -3: {
       const newest = log.maxTimestamp;
       if (newest === null) return NONE;
-      const found = await byTimestamp(partition, newest.timestampMs);
+      const found = await byTimestamp(partition, newest.timestampMs, visible);
       return found;
     }
     case -5:
     case -6:
       return NONE;
     default:
-      return byTimestamp(partition, timestamp);
+      return byTimestamp(partition, timestamp, visible);
   }
 }
 

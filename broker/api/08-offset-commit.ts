@@ -6,6 +6,7 @@ import {
   offsetCommitResponse,
 } from '../../proto/kafka/messages/08-offset-commit.ts';
 import { api } from './handler.ts';
+import { sortOffsets } from './offset-commits.ts';
 import type { Ports } from './ports.ts';
 
 function answerAll({ topics }: OffsetCommitRequest, error: ErrorName) {
@@ -30,32 +31,13 @@ export function offsetCommit(ports: Ports) {
     async handle(request, { apiVersion }) {
       const { groupId, generationIdOrMemberEpoch, memberId, groupInstanceId } = request;
       if (groupId === '' && apiVersion >= 9) return answerAll(request, 'INVALID_GROUP_ID');
-      const offsets = [];
       const response = answerAll(request, 'NONE');
-      const slots: { errorCode: number }[] = [];
-      for (const [t, topic] of request.topics.entries()) {
-        const known =
-          apiVersion >= 10 ? ports.image.topicById(topic.topicId) : ports.image.topic(topic.name);
-        for (const [p, partition] of topic.partitions.entries()) {
-          const slot = response.topics[t]?.partitions[p] as { errorCode: number };
-          if (known === null || known.partitions[partition.partitionIndex] === undefined) {
-            slot.errorCode = codeOf(
-              known === null && apiVersion >= 10
-                ? 'UNKNOWN_TOPIC_ID'
-                : 'UNKNOWN_TOPIC_OR_PARTITION',
-            );
-            continue;
-          }
-          slots.push(slot);
-          offsets.push({
-            topic: known.name,
-            partition: partition.partitionIndex,
-            offset: partition.committedOffset,
-            leaderEpoch: partition.committedLeaderEpoch,
-            metadata: partition.committedMetadata ?? '',
-          });
-        }
-      }
+      const { offsets, slots } = sortOffsets(
+        ports,
+        request.topics,
+        response.topics,
+        apiVersion >= 10,
+      );
       const who = {
         groupId,
         generation: generationIdOrMemberEpoch,

@@ -17,10 +17,15 @@ interface Asked {
 export function offsetFetch(ports: Ports) {
   const { image, groups } = ports;
 
-  const fetchGroup = (groupId: string, topics: readonly Asked[] | null, byId: boolean) => {
+  const fetchGroup = (
+    groupId: string,
+    topics: readonly Asked[] | null,
+    of: { byId: boolean; stable: boolean },
+  ) => {
+    const { byId, stable } = of;
     const offsets = groups.offsets(groupId);
     if (typeof offsets === 'string') return { groupId, topics: [], errorCode: codeOf(offsets) };
-    const wanted = topics ?? allOf(offsets.values());
+    const wanted = topics ?? allOf(offsets.all(groupId));
     return {
       groupId,
       errorCode: 0,
@@ -32,7 +37,10 @@ export function offsetFetch(ports: Ports) {
           name: topic,
           topicId: known?.id ?? topicId,
           partitions: partitionIndexes.map((partitionIndex) => {
-            const found = unknown ? undefined : offsets.get(`${topic}:${partitionIndex}`)?.value;
+            const found = unknown ? null : offsets.get(groupId, topic, partitionIndex);
+            // An open transaction may still move it (KIP-447).
+            if (stable && offsets.isUnstable(groupId, topic, partitionIndex))
+              return unstable(partitionIndex);
             return {
               partitionIndex,
               committedOffset: found?.offset ?? -1,
@@ -55,12 +63,18 @@ export function offsetFetch(ports: Ports) {
       if (apiVersion >= 8) {
         return {
           groups: request.groups.map(({ groupId, topics }) =>
-            fetchGroup(groupId, topics, apiVersion >= 10),
+            fetchGroup(groupId, topics, {
+              byId: apiVersion >= 10,
+              stable: request.requireStable,
+            }),
           ),
         };
       }
       const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
-      const { errorCode, topics: found } = fetchGroup(request.groupId, topics, false);
+      const { errorCode, topics: found } = fetchGroup(request.groupId, topics, {
+        byId: false,
+        stable: request.requireStable,
+      });
       if (errorCode === 0 || apiVersion >= 2) return { errorCode, topics: found };
       // v1 has no error of its own: every partition carries it.
       return {
@@ -87,6 +101,14 @@ export function offsetFetch(ports: Ports) {
         : { errorCode: codeOf(error), topics: [] },
   });
 }
+
+const unstable = (partitionIndex: number) => ({
+  partitionIndex,
+  committedOffset: -1,
+  committedLeaderEpoch: -1,
+  metadata: '',
+  errorCode: codeOf('UNSTABLE_OFFSET_COMMIT'),
+});
 
 /** Every partition that a group has an offset for, by topic. */
 function allOf(offsets: Iterable<{ topic: string; partition: number }>): Asked[] {

@@ -1,40 +1,58 @@
-/** FindCoordinator (10). Key type 0 is a group; v4 asks for several. Makes __consumer_offsets on demand. */
+/**
+ * FindCoordinator (10). Key type 0 is a group, 1 a transactional id; v4 asks for several. Makes the
+ * internal topics on demand.
+ */
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   findCoordinatorRequest,
   findCoordinatorResponse,
 } from '../../proto/kafka/messages/10-find-coordinator.ts';
 import { api } from './handler.ts';
-import { OFFSETS_TOPIC, type Ports } from './ports.ts';
+import { OFFSETS_TOPIC, type Ports, TRANSACTIONS_TOPIC } from './ports.ts';
 
 const GROUP = 0;
+const TRANSACTION = 1;
 
 export function findCoordinator(ports: Ports) {
   const { image, config } = ports;
-  let creating = false;
+  const creating = new Set<string>();
 
-  const createOffsetsTopic = () => {
-    if (creating || image.topicObjectNamed(OFFSETS_TOPIC) !== null) return;
-    creating = true;
-    const brokers = Math.max(image.liveBrokers().length, 1);
-    const done = () => {
-      creating = false;
-    };
+  const kinds = {
+    [OFFSETS_TOPIC]: () => ({
+      partitions: config.number('offsets.topic.num.partitions'),
+      replicas: config.number('offsets.topic.replication.factor'),
+      config: { 'segment.bytes': '104857600' },
+    }),
+    [TRANSACTIONS_TOPIC]: () => {
+      const replicas = config.number('transaction.state.log.replication.factor');
+      const minIsr = config.number('transaction.state.log.min.isr');
+      return {
+        partitions: config.number('transaction.state.log.num.partitions'),
+        replicas,
+        config: {
+          'segment.bytes': '104857600',
+          'min.insync.replicas': String(Math.min(minIsr, replicas, liveCount())),
+        },
+      };
+    },
+  };
+  const liveCount = () => Math.max(image.liveBrokers().length, 1);
+
+  const create = (name: keyof typeof kinds) => {
+    if (creating.has(name) || image.topicObjectNamed(name) !== null) return;
+    creating.add(name);
+    const { partitions, replicas, config: own } = kinds[name]();
     ports.admin
       .create({
-        name: OFFSETS_TOPIC,
-        partitions: config.number('offsets.topic.num.partitions'),
-        replicas: Math.min(config.number('offsets.topic.replication.factor'), brokers),
-        config: {
-          'cleanup.policy': 'compact',
-          'compression.type': 'producer',
-          'segment.bytes': '104857600',
-        },
+        name,
+        partitions,
+        replicas: Math.min(replicas, liveCount()),
+        config: { 'cleanup.policy': 'compact', 'compression.type': 'producer', ...own },
       })
-      .then(done, (cause: unknown) => {
-        done();
+      .catch((cause: unknown) => {
         if (!(cause instanceof KafkaError)) throw cause;
-      });
+      })
+      .finally(() => creating.delete(name));
   };
 
   const find = (key: string, keyType: number) => {
@@ -46,17 +64,20 @@ export function findCoordinator(ports: Ports) {
       errorCode: codeOf(error),
       errorMessage,
     });
-    if (keyType !== GROUP)
-      return none('INVALID_REQUEST', 'only groups have a coordinator in this version');
-    const topic = image.topic(OFFSETS_TOPIC);
+    if (keyType !== GROUP && keyType !== TRANSACTION)
+      return none('INVALID_REQUEST', 'a coordinator is that of a group or of a transactional id');
+    const isGroup = keyType === GROUP;
+    const name = isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC;
+    const topic = image.topic(name);
     if (topic === null) {
-      createOffsetsTopic();
-      return none('COORDINATOR_NOT_AVAILABLE', `${OFFSETS_TOPIC} is being created`);
+      create(name);
+      return none('COORDINATOR_NOT_AVAILABLE', `${name} is being created`);
     }
-    const leader = topic.partitions[ports.groups.partitionFor(key)]?.leader ?? null;
+    const index = (isGroup ? ports.groups : ports.transactions).partitionFor(key);
+    const leader = topic.partitions[index]?.leader ?? null;
     const broker = leader === null ? null : image.broker(leader.id);
     if (broker === null || broker.fenced)
-      return none('COORDINATOR_NOT_AVAILABLE', 'the partition of this group has no leader now');
+      return none('COORDINATOR_NOT_AVAILABLE', 'the partition of this key has no leader now');
     return {
       key,
       nodeId: broker.id,

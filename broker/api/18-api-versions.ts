@@ -10,6 +10,7 @@ import type { Ports } from './ports.ts';
 /** Feature levels of Kafka 4.4 whose meaning holds here. */
 const features = [
   { name: 'metadata.version', level: 33 },
+  { name: 'transaction.version', level: 2 },
   { name: 'eligible.leader.replicas.version', level: 1 },
 ] as const;
 

@@ -1,7 +1,10 @@
 /** What API handlers may use. They see interfaces and images, never logs, gRPC or Kubernetes. */
+import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { BrokerConfig, TopicRules } from '../config/config.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import type { TransactionMarker, TxnCoordinator } from '../coordinator/txn-coordinator.ts';
+import type { TopicPartition } from '../coordinator/txn-records.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import type { TopicAdmin } from '../metadata/topic-admin.ts';
@@ -16,6 +19,26 @@ export interface TrafficObserver {
   onFetchRequest(topic: string): void;
 }
 
+export interface PartitionInTransaction {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly topic: string;
+  readonly partition: number;
+  /** Add the partition where it is missing (KIP-890, part 2); otherwise only ask. */
+  readonly add: boolean;
+}
+
+export interface MarkersToWrite extends TransactionMarker {
+  readonly partitions: readonly TopicPartition[];
+}
+
+/** Makes sure that a transaction may be written to here. */
+export interface TransactionGate {
+  /** NONE, or why records of the transaction must not be appended. */
+  readonly admit: (of: PartitionInTransaction) => Promise<ErrorName>;
+}
+
 export interface Ports {
   readonly self: number;
   readonly clock: Clock;
@@ -24,6 +47,10 @@ export interface Ports {
   readonly partition: (topicId: string, partition: number) => Partition | null;
   readonly topicRules: (topicId: string) => TopicRules;
   readonly groups: GroupCoordinator;
+  readonly transactions: TxnCoordinator;
+  readonly gate: TransactionGate;
+  /** Writes a marker into partitions that are led here; an error for each. */
+  readonly writeMarkers: (markers: readonly MarkersToWrite[]) => Promise<ErrorName[][]>;
   readonly admin: TopicAdmin;
   readonly nextProducerId: () => Promise<number>;
   readonly traffic: TrafficObserver;
@@ -32,7 +59,8 @@ export interface Ports {
 }
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
-export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([OFFSETS_TOPIC, '__transaction_state']);
+export const TRANSACTIONS_TOPIC = '__transaction_state';
+export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([OFFSETS_TOPIC, TRANSACTIONS_TOPIC]);
 
 /** Brokers in the form of NodeEndpoints (KIP-951). */
 export function endpointOf({ id, host, port, rack }: BrokerImage) {

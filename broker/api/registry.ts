@@ -17,12 +17,21 @@ import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { initProducerId } from './22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
+import { addPartitionsToTxn } from './24-add-partitions-to-txn.ts';
+import { addOffsetsToTxn } from './25-add-offsets-to-txn.ts';
+import { endTxn } from './26-end-txn.ts';
+import { writeTxnMarkers } from './27-write-txn-markers.ts';
+import { txnOffsetCommit } from './28-txn-offset-commit.ts';
 import { describeConfigs } from './32-describe-configs.ts';
 import { alterConfigs } from './33-alter-configs.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+import { offsetDelete } from './47-offset-delete.ts';
 import { describeCluster } from './60-describe-cluster.ts';
+import { describeProducers } from './61-describe-producers.ts';
+import { describeTransactions } from './65-describe-transactions.ts';
+import { listTransactions } from './66-list-transactions.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { Api } from './handler.ts';
 import type { Ports } from './ports.ts';
@@ -47,12 +56,21 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     deleteTopics(ports),
     initProducerId(ports),
     offsetForLeaderEpoch(ports),
+    addPartitionsToTxn(ports),
+    addOffsetsToTxn(ports),
+    endTxn(ports),
+    writeTxnMarkers(ports),
+    txnOffsetCommit(ports),
     describeConfigs(ports),
     alterConfigs(ports),
     createPartitions(ports),
     deleteGroups(ports),
     incrementalAlterConfigs(ports),
+    offsetDelete(ports),
     describeCluster(ports),
+    describeProducers(ports),
+    describeTransactions(ports),
+    listTransactions(ports),
     describeTopicPartitions(ports),
   ];
   return new Map(all.map((one) => [one.key, one]));

@@ -14,6 +14,14 @@ function row(
 
 const own: readonly Setting[] = [
   row(
+    'add.partitions.to.txn.retry.backoff.max.ms',
+    'INT',
+    '100',
+    'How long a partition waits for the last transaction of a producer to end.',
+    0,
+  ),
+  row('add.partitions.to.txn.retry.backoff.ms', 'INT', '20', 'Pause between two such looks.', 1),
+  row(
     'auto.create.topics.enable',
     'BOOLEAN',
     'true',
@@ -100,6 +108,13 @@ const own: readonly Setting[] = [
     0,
   ),
   row(
+    'offsets.retention.check.interval.ms',
+    'LONG',
+    '600000',
+    'How often offsets that nobody uses are looked for.',
+    1,
+  ),
+  row(
     'offsets.retention.minutes',
     'INT',
     '10080',
@@ -139,6 +154,61 @@ const own: readonly Setting[] = [
     'INT',
     '104857600',
     'Largest request; a larger one closes the connection.',
+    1,
+  ),
+  row(
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms',
+    'INT',
+    '10000',
+    'How often transactions are checked for their time limit.',
+    1,
+  ),
+  row(
+    'transaction.max.timeout.ms',
+    'INT',
+    '900000',
+    'Longest time that a producer may ask for its transactions.',
+    1,
+  ),
+  row(
+    'transaction.partition.verification.enable',
+    'BOOLEAN',
+    'true',
+    'Whether a partition asks the coordinator before it joins a transaction of an older client.',
+  ),
+  row(
+    'transaction.remove.expired.transaction.cleanup.interval.ms',
+    'INT',
+    '3600000',
+    'How often transactional ids that nobody uses are looked for.',
+    1,
+  ),
+  row(
+    'transaction.state.log.num.partitions',
+    'INT',
+    '50',
+    'Partitions of __transaction_state, fixed at its creation.',
+    1,
+  ),
+  row(
+    'transaction.state.log.replication.factor',
+    'INT',
+    '3',
+    'Replicas of __transaction_state; fewer where there are fewer brokers.',
+    1,
+  ),
+  row(
+    'transaction.state.log.min.isr',
+    'INT',
+    '2',
+    'min.insync.replicas of __transaction_state, fixed at its creation.',
+    1,
+  ),
+  row(
+    'transactional.id.expiration.ms',
+    'INT',
+    '604800000',
+    'A transactional id that is idle for so long is forgotten.',
     1,
   ),
 ];

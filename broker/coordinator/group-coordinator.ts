@@ -6,7 +6,7 @@
  */
 
 import { type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
-import { batchesOf, buildBatch, recordsOf } from '../../proto/kafka/record-batch.ts';
+import { buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
@@ -14,28 +14,24 @@ import type { Group } from './group.ts';
 import {
   type Effects,
   type GroupRules,
-  GroupsCore,
+  type GroupsCore,
   type JoinAnswer,
   type JoinRequest,
   joinError,
   type SyncAnswer,
   syncError,
 } from './group-core.ts';
-import {
-  type CommittedOffset,
-  offsetRecord,
-  type RecordPair,
-  readGroupRecord,
-} from './group-records.ts';
+import { offsetRecord, type RecordPair, readGroupRecord } from './group-records.ts';
+import { type CommitRequest, GroupShard } from './group-shard.ts';
+import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
+import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 
-/** What a coordinator needs of its topic: the minimum. */
-export interface CoordinatorLog {
-  /** Partitions of the topic; 0 while it does not exist. */
-  partitionCount(): number;
-  /** Appends and resolves once committed: NONE, or why not. */
-  append(partition: number, batch: Buffer): Promise<ErrorName>;
-  /** Everything in the partition, in order. */
-  read(partition: number): AsyncIterable<Buffer>;
+export interface OffsetToCommit {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
 }
 
 export interface GroupCoordinatorDeps {
@@ -47,88 +43,46 @@ export interface GroupCoordinatorDeps {
 }
 
 const TICK_MS = 200;
+/** Tombstones of many offsets go out in pieces that fit into any batch limit. */
+const RECORDS_PER_BATCH = 1000;
 
-/** Kafka's choice: the hash code of a Java string, made positive. */
-export function javaHash(text: string): number {
-  let hash = 0;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0;
-  return hash & 0x7fffffff;
-}
-
-interface Shard {
-  readonly partition: number;
-  readonly leaderEpoch: number;
-  readonly core: GroupsCore;
-  loading: boolean;
-}
-
-/** What an append that failed means to a group's client. */
-function coordinatorError(error: ErrorName): ErrorName {
-  switch (error) {
-    case 'NOT_LEADER_OR_FOLLOWER':
-    case 'KAFKA_STORAGE_ERROR':
-    case 'LEADER_NOT_AVAILABLE':
-      return 'NOT_COORDINATOR';
-    case 'NOT_ENOUGH_REPLICAS':
-    case 'NOT_ENOUGH_REPLICAS_AFTER_APPEND':
-    case 'REQUEST_TIMED_OUT':
-      return 'COORDINATOR_NOT_AVAILABLE';
-    default:
-      return error;
-  }
-}
+type GroupsShard = Shard<GroupShard>;
 
 export class GroupCoordinator implements Disposable {
   private readonly deps: GroupCoordinatorDeps;
-  private readonly shards = new Map<number, Shard>();
+  readonly shards: Shards<GroupShard>;
   private readonly parked = new Map<number, (answer: JoinAnswer | SyncAnswer) => void>();
   private nextToken = 1;
-  private readonly timer: Disposable;
+  private readonly timers: Disposable[];
 
   constructor(deps: GroupCoordinatorDeps) {
     this.deps = deps;
-    this.timer = deps.clock.every(TICK_MS, () => this.tick());
+    const { clock, chance, rules } = deps;
+    this.shards = new Shards({
+      ...deps,
+      name: 'groups',
+      create: () =>
+        new GroupShard(
+          rules,
+          () => chance.uuid(),
+          () => clock.nowMs(),
+        ),
+      replay: (core, bytes, at) => core.replayBatch(bytes, at, clock.monotonicMs()),
+      onLoaded: () => {},
+      onUnload: (shard) => this.onUnload(shard),
+    });
+    this.timers = [
+      clock.every(TICK_MS, () => this.tick()),
+      clock.every(rules().offsetsRetentionCheckMs, () => void this.expireOffsets()),
+    ];
   }
 
   partitionFor(groupId: string): number {
-    return javaHash(groupId) % Math.max(this.deps.log.partitionCount(), 1);
+    return this.shards.partitionFor(groupId);
   }
 
-  /** This broker leads the partition in that epoch now; null: it does not. */
-  onLeadership(partition: number, leaderEpoch: number | null): void {
-    const before = this.shards.get(partition);
-    if (before?.leaderEpoch === leaderEpoch) return;
-    if (before !== undefined) this.unload(before);
-    if (leaderEpoch !== null) void this.load(partition, leaderEpoch);
-  }
-
-  private async load(partition: number, leaderEpoch: number): Promise<void> {
-    const { clock, chance, logger } = this.deps;
-    const core = new GroupsCore(this.deps.rules, () => chance.uuid());
-    const shard: Shard = { partition, leaderEpoch, core, loading: true };
-    this.shards.set(partition, shard);
-    try {
-      let records = 0;
-      for await (const bytes of this.deps.log.read(partition)) {
-        for (const { at } of batchesOf(bytes)) {
-          for (const record of recordsOf(bytes, at)) {
-            core.replay(readGroupRecord(record), clock.monotonicMs());
-            records++;
-          }
-        }
-      }
-      shard.loading = false;
-      if (records > 0)
-        logger.info('groups loaded', { partition, groups: core.groups.size, records });
-    } catch (cause) {
-      logger.error('loading groups failed', { partition, cause });
-      if (this.shards.get(partition) === shard) this.shards.delete(partition);
-    }
-  }
-
-  private unload(shard: Shard): void {
-    this.shards.delete(shard.partition);
-    for (const group of shard.core.groups.values()) {
+  private onUnload({ core }: GroupsShard): void {
+    for (const group of core.classic.groups.values()) {
       for (const { memberId, joining, syncing } of group.members.values()) {
         if (joining !== null) this.reply(joining, joinError('NOT_COORDINATOR', memberId));
         if (syncing !== null) this.reply(syncing, syncError('NOT_COORDINATOR'));
@@ -148,22 +102,31 @@ export class GroupCoordinator implements Disposable {
     return { token, answer };
   }
 
-  /** The shard of a group, or why it cannot be used here and now. */
-  private shardOf(groupId: string): Shard | ErrorName {
-    if (this.deps.log.partitionCount() === 0) return 'COORDINATOR_NOT_AVAILABLE';
-    const shard = this.shards.get(this.partitionFor(groupId));
-    if (shard === undefined) return 'NOT_COORDINATOR';
-    return shard.loading ? 'COORDINATOR_LOAD_IN_PROGRESS' : shard;
-  }
-
   private tick(): void {
     const nowMs = this.deps.clock.monotonicMs();
-    for (const shard of this.shards.values()) {
-      if (!shard.loading) this.perform(shard, shard.core.expire(nowMs));
+    for (const shard of this.shards.loaded()) {
+      this.perform(shard, shard.core.classic.expire(nowMs));
+      shard.core.dropPhantoms();
     }
   }
 
-  private perform(shard: Shard, { replies, records }: Effects): void {
+  private async expireOffsets(): Promise<void> {
+    const { offsetsRetentionMs } = this.deps.rules();
+    for (const shard of this.shards.loaded()) {
+      const records = shard.core.expired(this.deps.clock.nowMs(), offsetsRetentionMs);
+      if (records.length > 0) await this.write(shard, records);
+    }
+  }
+
+  /** A topic is gone for good: its offsets mean nothing any more. */
+  async forgetTopic(topic: string): Promise<void> {
+    for (const shard of this.shards.loaded()) {
+      const records = shard.core.forgetTopic(topic);
+      if (records.length > 0) await this.write(shard, records);
+    }
+  }
+
+  private perform(shard: GroupsShard, { replies, records }: Effects): void {
     if (records.length === 0) {
       for (const { token, answer } of replies) this.reply(token, answer);
       return;
@@ -180,48 +143,56 @@ export class GroupCoordinator implements Disposable {
     });
   }
 
-  private async append(shard: Shard, records: readonly RecordPair[]): Promise<ErrorName> {
-    const batch = buildBatch(records, { timestampMs: this.deps.clock.nowMs() });
-    const error = await this.deps.log.append(shard.partition, batch);
-    if (error === 'NONE') return error;
-    // What is in memory is ahead of the log now: begin again from the log.
-    this.deps.logger.warn('writing group state failed', { partition: shard.partition, error });
-    if (this.shards.get(shard.partition) === shard) {
-      this.unload(shard);
-      void this.load(shard.partition, shard.leaderEpoch);
+  private append(
+    shard: GroupsShard,
+    records: readonly RecordPair[],
+    of: { producerId: number; producerEpoch: number; attributes: number } | null = null,
+  ): Promise<ErrorName> {
+    const timestampMs = this.deps.clock.nowMs();
+    return this.shards.append(shard, buildBatch(records, { timestampMs, ...of }));
+  }
+
+  /** Appends, and applies the records once they are committed. */
+  private async write(shard: GroupsShard, records: readonly RecordPair[]): Promise<ErrorName> {
+    const nowMs = this.deps.clock.monotonicMs();
+    for (let from = 0; from < records.length; from += RECORDS_PER_BATCH) {
+      const some = records.slice(from, from + RECORDS_PER_BATCH);
+      const error = await this.append(shard, some);
+      if (error !== 'NONE') return error;
+      for (const record of some) shard.core.replay(readGroupRecord(record), nowMs);
     }
-    return coordinatorError(error);
+    return 'NONE';
   }
 
   async join(request: JoinRequest): Promise<JoinAnswer> {
-    const shard = this.shardOf(request.groupId);
+    const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return joinError(shard, request.memberId);
     const { token, answer } = this.park<JoinAnswer>();
-    this.perform(shard, shard.core.join(request, token, this.deps.clock.monotonicMs()));
+    this.perform(shard, shard.core.classic.join(request, token, this.deps.clock.monotonicMs()));
     return answer;
   }
 
   async sync(request: Parameters<GroupsCore['sync']>[0]): Promise<SyncAnswer> {
-    const shard = this.shardOf(request.groupId);
+    const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return syncError(shard);
     const { token, answer } = this.park<SyncAnswer>();
-    this.perform(shard, shard.core.sync(request, token, this.deps.clock.monotonicMs()));
+    this.perform(shard, shard.core.classic.sync(request, token, this.deps.clock.monotonicMs()));
     return answer;
   }
 
   heartbeat(request: Parameters<GroupsCore['heartbeat']>[0]): ErrorName {
-    const shard = this.shardOf(request.groupId);
+    const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return shard;
-    return shard.core.heartbeat(request, this.deps.clock.monotonicMs());
+    return shard.core.classic.heartbeat(request, this.deps.clock.monotonicMs());
   }
 
   leave(
     groupId: string,
     members: readonly { memberId: string; instanceId: string | null }[],
   ): ErrorName[] {
-    const shard = this.shardOf(groupId);
+    const shard = this.shards.for(groupId);
     if (typeof shard === 'string') throw new KafkaError(shard);
-    const { errors, ...effects } = shard.core.leave(
+    const { errors, ...effects } = shard.core.classic.leave(
       groupId,
       members,
       this.deps.clock.monotonicMs(),
@@ -231,84 +202,119 @@ export class GroupCoordinator implements Disposable {
   }
 
   /** Commits offsets; the answer has one error for each, in order. */
-  async commit(
-    request: { groupId: string; generation: number; memberId: string; instanceId: string | null },
-    offsets: readonly {
-      topic: string;
-      partition: number;
-      offset: number;
-      leaderEpoch: number;
-      metadata: string;
-    }[],
-  ): Promise<ErrorName[]> {
-    const shard = this.shardOf(request.groupId);
+  async commit(request: CommitRequest, offsets: readonly OffsetToCommit[]): Promise<ErrorName[]> {
+    const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return offsets.map(() => shard);
     const nowMs = this.deps.clock.monotonicMs();
     const verdict = shard.core.judgeCommit(request, nowMs);
     if (verdict !== 'NONE') return offsets.map(() => verdict);
-    const limit = this.deps.rules().offsetMetadataBytesMax;
-    const errors = offsets.map(
-      ({ metadata }): ErrorName =>
-        Buffer.byteLength(metadata) > limit ? 'OFFSET_METADATA_TOO_LARGE' : 'NONE',
-    );
-    const accepted = offsets.filter((_, i) => errors[i] === 'NONE');
+    const { errors, accepted } = this.sift(offsets);
     if (accepted.length === 0) return errors;
-    const commitTimestampMs = this.deps.clock.nowMs();
-    const values = accepted.map(
-      ({ offset, leaderEpoch, metadata }): CommittedOffset => ({
-        offset,
-        leaderEpoch,
-        metadata,
-        commitTimestampMs,
-      }),
-    );
     const { groupId } = request;
-    const records = accepted.map(({ topic, partition }, i) =>
-      offsetRecord({ groupId, topic, partition }, values[i] as CommittedOffset),
+    const records = accepted.map(({ topic, partition, value }) =>
+      offsetRecord({ groupId, topic, partition }, value),
     );
     const error = await this.append(shard, records);
     if (error !== 'NONE') return errors.map((own) => (own === 'NONE' ? error : own));
-    for (const [i, { topic, partition }] of accepted.entries()) {
-      shard.core.applyOffset(groupId, topic, partition, values[i] as CommittedOffset, nowMs);
-    }
+    shard.core.classic.ensure(groupId);
+    for (const { topic, partition, value } of accepted)
+      shard.core.offsets.put(groupId, topic, partition, value);
     return errors;
   }
 
+  private sift(offsets: readonly OffsetToCommit[]): {
+    errors: ErrorName[];
+    accepted: PartitionOffset[];
+  } {
+    const limit = this.deps.rules().offsetMetadataBytesMax;
+    const commitTimestampMs = this.deps.clock.nowMs();
+    const accepted: PartitionOffset[] = [];
+    const errors = offsets.map(({ topic, partition, ...value }): ErrorName => {
+      if (Buffer.byteLength(value.metadata) > limit) return 'OFFSET_METADATA_TOO_LARGE';
+      accepted.push({ topic, partition, value: { ...value, commitTimestampMs } });
+      return 'NONE';
+    });
+    return { errors, accepted };
+  }
+
+  /**
+   * Commits offsets as part of a producer's transaction: they count when it commits.
+   * The caller has made sure that the coordinator of the transaction knows of this partition.
+   */
+  async commitInTransaction(
+    request: CommitRequest,
+    producer: { id: number; epoch: number },
+    offsets: readonly OffsetToCommit[],
+  ): Promise<ErrorName[]> {
+    const shard = this.shards.for(request.groupId);
+    if (typeof shard === 'string') return offsets.map(() => shard);
+    const verdict = shard.core.judgeTransactionalCommit(request);
+    if (verdict !== 'NONE') return offsets.map(() => verdict);
+    const { errors, accepted } = this.sift(offsets);
+    if (accepted.length === 0) return errors;
+    const { groupId } = request;
+    const records = accepted.map(({ topic, partition, value }) =>
+      offsetRecord({ groupId, topic, partition }, value),
+    );
+    // Known as pending before it is committed: a reader of stable offsets must wait from now on.
+    shard.core.classic.ensure(groupId);
+    for (const offset of accepted) shard.core.offsets.putPending(producer.id, groupId, offset);
+    const error = await this.append(shard, records, {
+      producerId: producer.id,
+      producerEpoch: producer.epoch,
+      attributes: TRANSACTIONAL_BIT,
+    });
+    return error === 'NONE' ? errors : errors.map((own) => (own === 'NONE' ? error : own));
+  }
+
+  /** The marker of a producer's transaction is committed in a partition of __consumer_offsets. */
+  endTransaction(partition: number, producerId: number, committed: boolean): void {
+    this.shards.at(partition)?.core.offsets.endTransaction(producerId, committed);
+  }
+
   /** A group's committed offsets, or why they cannot be read here. */
-  offsets(groupId: string): Group['offsets'] | ErrorName {
-    const shard = this.shardOf(groupId);
-    if (typeof shard === 'string') return shard;
-    return shard.core.groups.get(groupId)?.offsets ?? new Map();
+  offsets(groupId: string): OffsetsCore | ErrorName {
+    const shard = this.shards.for(groupId);
+    return typeof shard === 'string' ? shard : shard.core.offsets;
   }
 
   describe(groupId: string): Group | null | ErrorName {
-    const shard = this.shardOf(groupId);
+    const shard = this.shards.for(groupId);
     if (typeof shard === 'string') return shard;
-    return shard.core.groups.get(groupId) ?? null;
+    return shard.core.classic.groups.get(groupId) ?? null;
   }
 
   /** Every group on this broker. */
   groups(): Group[] {
-    return [...this.shards.values()].flatMap(({ core }) => [...core.groups.values()]);
+    return [...this.shards.loaded()].flatMap(({ core }) => [...core.classic.groups.values()]);
   }
 
   get isLoading(): boolean {
-    return [...this.shards.values()].some(({ loading }) => loading);
+    return this.shards.isLoading;
   }
 
   async deleteGroup(groupId: string): Promise<ErrorName> {
-    const shard = this.shardOf(groupId);
+    const shard = this.shards.for(groupId);
     if (typeof shard === 'string') return shard;
     const records = shard.core.deleteGroup(groupId);
-    if (typeof records === 'string') return records;
-    const error = await this.append(shard, records);
-    if (error !== 'NONE') return error;
-    shard.core.groups.delete(groupId);
-    return 'NONE';
+    return typeof records === 'string' ? records : this.write(shard, records);
+  }
+
+  /** Deletes single offsets; one error for each, in order. @throws KafkaError for the whole request. */
+  async deleteOffsets(
+    groupId: string,
+    partitions: readonly { topic: string; partition: number }[],
+  ): Promise<ErrorName[]> {
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') throw new KafkaError(shard);
+    const decided = shard.core.deleteOffsets(groupId, partitions);
+    if (typeof decided === 'string') throw new KafkaError(decided);
+    const error = await this.write(shard, decided.records);
+    return decided.errors.map((own) => (own === 'NONE' ? error : own));
   }
 
   [Symbol.dispose](): void {
-    this.timer[Symbol.dispose]();
-    for (const shard of [...this.shards.values()]) this.unload(shard);
+    for (const timer of this.timers) timer[Symbol.dispose]();
+    this.shards[Symbol.dispose]();
   }
 }

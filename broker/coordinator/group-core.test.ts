@@ -8,6 +8,7 @@ import {
   type SyncAnswer,
 } from './group-core.ts';
 import { readGroupRecord } from './group-records.ts';
+import { GroupShard } from './group-shard.ts';
 
 const rules = {
   initialRebalanceDelayMs: 0,
@@ -15,6 +16,8 @@ const rules = {
   sessionTimeoutMaxMs: 100_000,
   groupSizeMax: 10,
   offsetMetadataBytesMax: 100,
+  offsetsRetentionMs: 1000,
+  offsetsRetentionCheckMs: 100,
 };
 
 function setUp(more: Partial<typeof rules> = {}) {
@@ -22,6 +25,7 @@ function setUp(more: Partial<typeof rules> = {}) {
   const core = new GroupsCore(
     () => ({ ...rules, ...more }),
     () => `id${next++}`,
+    () => 1_000_000,
   );
   return core;
 }
@@ -205,8 +209,13 @@ test('what is replayed from the log is the group that was written', () => {
     2,
     0,
   );
-  const again = setUp();
-  for (const record of records) again.replay(readGroupRecord(record), 0);
+  const shard = new GroupShard(
+    () => rules,
+    () => 'id',
+    () => 1_000_000,
+  );
+  for (const record of records) shard.replay(readGroupRecord(record), 0);
+  const again = shard.classic;
   assert.equal(again.groups.get('g')?.state, 'Stable');
   assert.equal(
     again.heartbeat({ groupId: 'g', generation: 1, memberId, instanceId: null }, 5),

@@ -4,6 +4,7 @@
  * time comes in as an argument. Sources: KIP-62, KIP-394, KIP-345, KIP-814.
  */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
+import type { GroupMetadataValue } from '../../proto/kafka/records/group.ts';
 import {
   chooseProtocol,
   type Group,
@@ -17,13 +18,7 @@ import {
   speaksCommonProtocol,
   type Token,
 } from './group.ts';
-import {
-  type CommittedOffset,
-  type GroupRecord,
-  groupRecord,
-  offsetRecord,
-  type RecordPair,
-} from './group-records.ts';
+import { groupRecord, type RecordPair } from './group-records.ts';
 
 export interface GroupRules {
   readonly initialRebalanceDelayMs: number;
@@ -31,6 +26,8 @@ export interface GroupRules {
   readonly sessionTimeoutMaxMs: number;
   readonly groupSizeMax: number;
   readonly offsetMetadataBytesMax: number;
+  readonly offsetsRetentionMs: number;
+  readonly offsetsRetentionCheckMs: number;
 }
 
 export interface JoinRequest {
@@ -102,10 +99,13 @@ export class GroupsCore {
   readonly groups = new Map<string, Group>();
   private readonly rules: () => GroupRules;
   private readonly newId: () => string;
+  /** For what is written down; deadlines go by the monotonic time that callers pass. */
+  private readonly wallNowMs: () => number;
 
-  constructor(rules: () => GroupRules, newId: () => string) {
+  constructor(rules: () => GroupRules, newId: () => string, wallNowMs: () => number) {
     this.rules = rules;
     this.newId = newId;
+    this.wallNowMs = wallNowMs;
   }
 
   // ---- joining ------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ export class GroupsCore {
     let group = this.groups.get(groupId);
     if (group === undefined) {
       if (memberId !== '') return refuse('UNKNOWN_MEMBER_ID');
-      group = newGroup(groupId, nowMs);
+      group = newGroup(groupId, this.wallNowMs());
       this.groups.set(groupId, group);
     }
     if (
@@ -257,7 +257,7 @@ export class GroupsCore {
         token,
         answer: { ...shown, skipAssignment: wasLeader && request.canSkipAssignment },
       });
-      effects.records.push(groupRecord(group.groupId, groupValue(group, nowMs)));
+      effects.records.push(groupRecord(group.groupId, groupValue(group)));
       return effects;
     }
     member.joining = token;
@@ -288,9 +288,9 @@ export class GroupsCore {
 
   // ---- rebalancing --------------------------------------------------------------------------
 
-  private setState(group: Group, state: Group['state'], nowMs: number): void {
+  private setState(group: Group, state: Group['state']): void {
     group.state = state;
-    group.stateSinceMs = nowMs;
+    group.stateSinceMs = this.wallNowMs();
   }
 
   private rebalance(group: Group, nowMs: number, effects: Effects): void {
@@ -309,7 +309,7 @@ export class GroupsCore {
         group.joinDeadlineMs = nowMs + longest;
       }
       group.syncDeadlineMs = null;
-      this.setState(group, 'PreparingRebalance', nowMs);
+      this.setState(group, 'PreparingRebalance');
     }
     this.completeIfAllJoined(group, nowMs, effects);
   }
@@ -329,7 +329,7 @@ export class GroupsCore {
     group.initialDelay = null;
     group.generation++;
     if (group.members.size === 0) {
-      this.becomeEmpty(group, nowMs, effects);
+      this.becomeEmpty(group, effects);
       return;
     }
     group.protocol = chooseProtocol(group);
@@ -338,7 +338,7 @@ export class GroupsCore {
       const joined = [...group.members.values()].find(({ joining }) => joining !== null);
       group.leaderId = joined?.memberId ?? ([...group.members.keys()][0] as string);
     }
-    this.setState(group, 'CompletingRebalance', nowMs);
+    this.setState(group, 'CompletingRebalance');
     group.syncDeadlineMs =
       nowMs + Math.max(...[...group.members.values()].map((m) => m.rebalanceTimeoutMs));
     for (const member of group.members.values()) {
@@ -349,14 +349,14 @@ export class GroupsCore {
     }
   }
 
-  private becomeEmpty(group: Group, nowMs: number, effects: Effects): void {
-    this.setState(group, 'Empty', nowMs);
+  private becomeEmpty(group: Group, effects: Effects): void {
+    this.setState(group, 'Empty');
     group.protocol = null;
     group.leaderId = null;
     group.syncDeadlineMs = null;
     group.joinDeadlineMs = null;
     group.initialDelay = null;
-    effects.records.push(groupRecord(group.groupId, groupValue(group, nowMs)));
+    effects.records.push(groupRecord(group.groupId, groupValue(group)));
   }
 
   private forget(group: Group, member: GroupMember): void {
@@ -381,7 +381,7 @@ export class GroupsCore {
     this.forget(group, member);
     if (group.members.size === 0 && group.state !== 'PreparingRebalance') {
       group.generation++;
-      this.becomeEmpty(group, nowMs, effects);
+      this.becomeEmpty(group, effects);
     } else if (group.members.size === 0) this.completeJoin(group, nowMs, effects);
     else this.rebalance(group, nowMs, effects);
   }
@@ -456,8 +456,8 @@ export class GroupsCore {
     const given = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]));
     for (const member of group.members.values())
       member.assignment = given.get(member.memberId) ?? EMPTY;
-    this.setState(group, 'Stable', nowMs);
-    effects.records.push(groupRecord(group.groupId, groupValue(group, nowMs)));
+    this.setState(group, 'Stable');
+    effects.records.push(groupRecord(group.groupId, groupValue(group)));
     for (const member of group.members.values()) {
       if (member.syncing === null) continue;
       effects.replies.push({ token: member.syncing, answer: this.syncAnswer(group, member) });
@@ -536,19 +536,26 @@ export class GroupsCore {
     return 'NONE';
   }
 
-  offset(groupId: string, topic: string, partition: number): CommittedOffset | null {
-    return this.groups.get(groupId)?.offsets.get(`${topic}:${partition}`)?.value ?? null;
+  /** Whether offsets may be committed with a transaction; NONE or why not (KIP-447). */
+  judgeTransactionalCommit(request: {
+    groupId: string;
+    generation: number;
+    memberId: string;
+    instanceId: string | null;
+  }): ErrorName {
+    const { groupId, generation, memberId, instanceId } = request;
+    const group = this.groups.get(groupId);
+    if (group === undefined) return generation < 0 ? 'NONE' : 'ILLEGAL_GENERATION';
+    // Older clients say nothing about the group: the producer's epoch fences them.
+    if (generation < 0 && memberId === '' && instanceId === null) return 'NONE';
+    const fault = this.memberFault(group, memberId, instanceId);
+    if (fault !== null) return fault;
+    return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';
   }
 
-  /** Tombstones for a group that has no members, or why it stays. */
-  deleteGroup(groupId: string): RecordPair[] | ErrorName {
-    const group = this.groups.get(groupId);
-    if (group === undefined) return 'GROUP_ID_NOT_FOUND';
-    if (group.members.size > 0 || group.state !== 'Empty') return 'NON_EMPTY_GROUP';
-    const records = [...group.offsets.values()].map(({ topic, partition }) =>
-      offsetRecord({ groupId, topic, partition }, null),
-    );
-    return [...records, groupRecord(groupId, null)];
+  /** A group that only has offsets: made by its first commit. */
+  ensure(groupId: string): void {
+    if (!this.groups.has(groupId)) this.groups.set(groupId, newGroup(groupId, this.wallNowMs()));
   }
 
   // ---- time and log ---------------------------------------------------------------------------
@@ -576,9 +583,6 @@ export class GroupsCore {
         if (member.syncing === null) this.remove(group, member, nowMs, effects);
       }
     }
-    const forgotten = group.state === 'Empty' && group.generation === 0 && group.offsets.size === 0;
-    if (forgotten && group.pending.size === 0 && group.members.size === 0)
-      this.groups.delete(group.groupId);
   }
 
   private joinDue(group: Group, nowMs: number, effects: Effects): void {
@@ -591,39 +595,10 @@ export class GroupsCore {
     this.completeJoin(group, nowMs, effects);
   }
 
-  /** Applies a record of the log: the way all committed state comes to be. */
-  replay(record: GroupRecord, nowMs: number): void {
-    if (record.kind === 'unknown') return;
-    const { groupId } = record;
-    if (record.kind === 'group') {
-      const before = this.groups.get(groupId);
-      if (record.value === null) {
-        if (before?.offsets.size === 0) this.groups.delete(groupId);
-      } else
-        this.groups.set(
-          groupId,
-          groupFromValue(groupId, record.value, nowMs, before?.offsets ?? new Map()),
-        );
-      return;
-    }
-    const key = `${record.topic}:${record.partition}`;
-    if (record.value === null) this.groups.get(groupId)?.offsets.delete(key);
-    else this.applyOffset(record.groupId, record.topic, record.partition, record.value, nowMs);
-  }
-
-  applyOffset(
-    groupId: string,
-    topic: string,
-    partition: number,
-    value: CommittedOffset,
-    nowMs: number,
-  ): void {
-    let group = this.groups.get(groupId);
-    if (group === undefined) {
-      group = newGroup(groupId, nowMs);
-      this.groups.set(groupId, group);
-    }
-    group.offsets.set(`${topic}:${partition}`, { topic, partition, value });
+  /** Applies what the log says of a group; null: it is gone. */
+  replay(groupId: string, value: GroupMetadataValue | null, nowMs: number): void {
+    if (value === null) this.groups.delete(groupId);
+    else this.groups.set(groupId, groupFromValue(groupId, value, nowMs));
   }
 }
 

@@ -1,7 +1,6 @@
 /** The state of one classic group and its queries. Pure data; group-core.ts decides. */
 import type { GroupMetadataValue } from '../../proto/kafka/records/group.ts';
 import type { Partially } from '../../proto/kafka/schema.ts';
-import type { CommittedOffset } from './group-records.ts';
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
 
@@ -39,16 +38,16 @@ export interface Group {
   readonly staticMembers: Map<string, string>;
   /** Ids that were handed out and not used yet, with when they lapse. */
   readonly pending: Map<string, number>;
-  readonly offsets: Map<string, { topic: string; partition: number; value: CommittedOffset }>;
   /** When a rebalance stops waiting for members; null outside one. */
   joinDeadlineMs: number | null;
   /** A first rebalance waits the whole delay; `untilMs` is how far it may be put off. */
   initialDelay: { readonly untilMs: number; sawNewMember: boolean } | null;
   syncDeadlineMs: number | null;
+  /** Wall-clock time: it is written down. */
   stateSinceMs: number;
 }
 
-export function newGroup(groupId: string, nowMs: number): Group {
+export function newGroup(groupId: string, wallNowMs: number): Group {
   return {
     groupId,
     state: 'Empty',
@@ -59,11 +58,10 @@ export function newGroup(groupId: string, nowMs: number): Group {
     members: new Map(),
     staticMembers: new Map(),
     pending: new Map(),
-    offsets: new Map(),
     joinDeadlineMs: null,
     initialDelay: null,
     syncDeadlineMs: null,
-    stateSinceMs: nowMs,
+    stateSinceMs: wallNowMs,
   };
 }
 
@@ -112,13 +110,13 @@ export function metadataOf(member: GroupMember, protocol: string | null): Buffer
 }
 
 /** What is written about the group whenever its members or their assignment are settled. */
-export function groupValue(group: Group, nowMs: number): Partially<GroupMetadataValue> {
+export function groupValue(group: Group): Partially<GroupMetadataValue> {
   return {
     protocolType: group.protocolType,
     generation: group.generation,
     protocol: group.protocol,
     leader: group.leaderId,
-    currentStateTimestamp: nowMs,
+    currentStateTimestamp: group.stateSinceMs,
     members: [...group.members.values()].map((member) => ({
       memberId: member.memberId,
       groupInstanceId: member.instanceId,
@@ -133,13 +131,8 @@ export function groupValue(group: Group, nowMs: number): Partially<GroupMetadata
 }
 
 /** The group as a record describes it; members get a fresh session. */
-export function groupFromValue(
-  groupId: string,
-  value: GroupMetadataValue,
-  nowMs: number,
-  offsets: Group['offsets'],
-): Group {
-  const group: Group = { ...newGroup(groupId, value.currentStateTimestamp), offsets };
+export function groupFromValue(groupId: string, value: GroupMetadataValue, nowMs: number): Group {
+  const group: Group = newGroup(groupId, value.currentStateTimestamp);
   group.generation = value.generation;
   group.protocolType = value.protocolType;
   group.protocol = value.protocol;

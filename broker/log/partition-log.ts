@@ -13,15 +13,17 @@ import {
   BATCH_PREFIX_BYTES,
   batch,
   batchesOf,
+  CONTROL_BIT,
   stampBatch,
 } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
-import { ProducerState } from './producer-state.ts';
+import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
 import type { Slab, TailMemory, TailOwner } from './tail-memory.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface LogDeps {
   readonly disk: Disk;
@@ -47,6 +49,8 @@ interface TailBatch {
   readonly lastOffset: number;
   readonly bytes: Buffer;
   readonly slab: Slab | null;
+  /** The transaction that this batch, a marker, aborts. */
+  readonly aborts: EndedTransaction | null;
 }
 
 export interface LogRead {
@@ -161,10 +165,11 @@ export class PartitionLog implements TailOwner {
     const { disk } = this.deps;
     let scannedBytes = 0;
     let end = (this.segments[0] as Segment).baseOffset;
-    const noted = (b: Buffer, at: number) => {
+    const noted = (b: Buffer, at: number, segment: Segment) => {
       end = batch.lastOffset(b, at) + 1;
       this.epochs.assign(batch.leaderEpoch(b, at), batch.baseOffset(b, at));
-      this.producers.observe(b, at);
+      const ended = this.producers.observe(b, at);
+      if (ended?.committed === false) segment.addAborted(ended);
     };
     // Everything from the recovery point on is checked; after an orderly stop that is nothing.
     const scanFrom = this.segments.findLastIndex(
@@ -180,7 +185,7 @@ export class PartitionLog implements TailOwner {
       if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
       if (i > scanFrom && segment.baseOffset < end) this.epochs.truncateFromEnd(segment.baseOffset);
       end = segment.baseOffset;
-      const result = segment.scan(this.config.indexIntervalBytes, noted);
+      const result = segment.scan(this.config.indexIntervalBytes, (b, at) => noted(b, at, segment));
       scannedBytes += segment.byteCount;
       if (result.kind === 'whole') continue;
       if (result.kind === 'corrupt') segment.keepDamaged(result.position);
@@ -236,8 +241,9 @@ export class PartitionLog implements TailOwner {
     assert(baseOffset >= this.endOffset, 'offsets only grow');
     const lastOffset = batch.lastOffset(kept);
     this.epochs.assign(batch.leaderEpoch(kept), baseOffset);
-    this.producers.observe(kept, 0);
-    this.pending.push({ baseOffset, lastOffset, bytes: kept, slab });
+    const ended = this.producers.observe(kept, 0);
+    const aborts = ended?.committed === false ? ended : null;
+    this.pending.push({ baseOffset, lastOffset, bytes: kept, slab, aborts });
     this.endOffset = lastOffset + 1;
     return kept;
   }
@@ -283,6 +289,7 @@ export class PartitionLog implements TailOwner {
     for (let i = from; i < to; i++) {
       const written = pending[i] as TailBatch;
       segment.account(written.bytes, 0, this.config.indexIntervalBytes);
+      if (written.aborts !== null) segment.addAborted(written.aborts);
       this.writtenOffset = written.lastOffset + 1;
       this.tailBatches.push(written);
       this.deps.tail.charge(this, written.bytes.length);
@@ -313,8 +320,8 @@ export class PartitionLog implements TailOwner {
     this.segments.push(segment);
   }
 
+  /** Even of no producers: an older snapshot must not be taken for this one. */
   private writeSnapshot(offset: number): void {
-    if (this.producers.producerCount === 0) return;
     const path = `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
     this.deps.disk.writeFile(path, this.producers.toSnapshot());
   }
@@ -529,8 +536,29 @@ export class PartitionLog implements TailOwner {
     const { active } = this;
     for (let position = 0; position < active.byteCount; position += batch.byteCount(header)) {
       active.file.readAt(position, header);
-      this.producers.observe(header, 0);
+      this.producers.observe(this.wholeIfControl(header, active, position), 0);
     }
+  }
+
+  /** What a marker says stands in its record. */
+  private wholeIfControl(header: Buffer, segment: Segment, position: number): Buffer {
+    if ((batch.attributes(header) & CONTROL_BIT) === 0) return header;
+    const whole = Buffer.alloc(batch.byteCount(header));
+    segment.file.readAt(position, whole);
+    return whole;
+  }
+
+  /** Aborted transactions with records in [fromOffset, endOffset), for readers of committed records. */
+  abortedTransactions(fromOffset: number, endOffset: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = [];
+    for (let i = this.segmentAt(fromOffset); i < this.segments.length; i++) {
+      for (const aborted of (this.segments[i] as Segment).aborted) {
+        if (aborted.lastOffset >= fromOffset && aborted.firstOffset < endOffset)
+          found.push(aborted);
+        if (aborted.lastStableOffset >= endOffset) return found;
+      }
+    }
+    return found;
   }
 
   /** Throws everything away and begins at `offset`: the leader no longer has what came before. */
@@ -605,12 +633,12 @@ export class PartitionLog implements TailOwner {
       this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
     }
     this.dropTail();
-    for (const segment of this.segments) this.deps.files.close(segment.path('.log'));
+    for (const segment of this.segments) segment.closeFiles();
   }
 
   /** Closes the files without writing anything, before the folder is moved or removed. */
   abandon(): void {
     this.dropTail();
-    for (const segment of this.segments) this.deps.files.close(segment.path('.log'));
+    for (const segment of this.segments) segment.closeFiles();
   }
 }

@@ -5,6 +5,12 @@ import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { FileCache } from './file-cache.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
+import {
+  ABORTED_BYTES,
+  type AbortedTransaction,
+  abortedFromBytes,
+  abortedToBytes,
+} from './transaction-index.ts';
 
 export interface SegmentDeps {
   readonly disk: Disk;
@@ -38,6 +44,7 @@ export class Segment {
   firstTimestampMs = -1;
   private bytesSinceIndexEntry = 0;
   private indexes: { offsets: OffsetIndex; times: TimeIndex } | null = null;
+  private abortedHere: AbortedTransaction[] | null = null;
 
   constructor(deps: SegmentDeps, folder: string, baseOffset: number) {
     this.deps = deps;
@@ -63,8 +70,31 @@ export class Segment {
     return this.indexes;
   }
 
+  /** Transactions whose abort marker lies in this segment, in order. */
+  get aborted(): readonly AbortedTransaction[] {
+    this.abortedHere ??= abortedFromBytes(
+      this.deps.disk.readBytes(this.path('.txnindex')) ?? Buffer.alloc(0),
+    );
+    return this.abortedHere;
+  }
+
+  addAborted(aborted: AbortedTransaction): void {
+    const position = this.aborted.length * ABORTED_BYTES;
+    this.deps.files.get(this.path('.txnindex')).writeAt(position, [abortedToBytes(aborted)]);
+    this.abortedHere?.push(aborted);
+  }
+
+  private keepAborted(keep: readonly AbortedTransaction[]): void {
+    const path = this.path('.txnindex');
+    this.deps.files.close(path);
+    if (keep.length === 0) this.deps.disk.remove(path);
+    else this.deps.disk.writeFile(path, Buffer.concat(keep.map(abortedToBytes)));
+    this.abortedHere = [...keep];
+  }
+
   /** A segment whose indexes start empty: a new one, or one that is about to be scanned. */
   startEmpty(): void {
+    if (this.aborted.length > 0) this.keepAborted([]);
     this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
     this.byteCount = 0;
     this.maxTimestampMs = -1;
@@ -149,6 +179,8 @@ export class Segment {
     this.maxTimestampMs = last?.timestampMs ?? -1;
     this.maxTimestampOffset = last === null ? -1 : last.relativeOffset + this.baseOffset;
     if (position === 0) this.firstTimestampMs = -1;
+    const kept = this.aborted.filter(({ lastOffset }) => lastOffset < endOffset);
+    if (kept.length < this.aborted.length) this.keepAborted(kept);
   }
 
   /** Writes the indexes beside the file; after that `openComplete` may be used. */
@@ -164,6 +196,7 @@ export class Segment {
   /** Frees the memory of the indexes; they are read again when needed. */
   unloadIndexes(): void {
     this.indexes = null;
+    this.abortedHere = null;
   }
 
   flush(): Promise<void> {
@@ -177,9 +210,14 @@ export class Segment {
     this.deps.disk.writeFile(this.path(`.log.${position}.corrupt`), rest);
   }
 
+  closeFiles(): void {
+    this.deps.files.close(this.path('.log'));
+    this.deps.files.close(this.path('.txnindex'));
+  }
+
   /** Sets the files aside under another ending and returns where they are. */
   setAside(ending: '.deleted' | '.corrupt' = '.deleted'): string[] {
-    this.deps.files.close(this.path('.log'));
+    this.closeFiles();
     const aside: string[] = [];
     for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) {
       const path = this.path(suffix);

@@ -13,14 +13,17 @@ import {
   batch,
   batchesOf,
   batchFault,
+  buildTransactionMarker,
   stampLogAppendTime,
 } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { DiskError } from '../../stdx/disk.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import type { LogRead, PartitionLog, ReadRequest } from '../log/partition-log.ts';
+import type { MarkerRequest } from '../log/producer-state.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
+import { Verifications } from './verifications.ts';
 
 /** Phases of a turn. */
 export const TURN_WRITE = 0;
@@ -87,6 +90,7 @@ export class Partition implements TurnTask {
   private ackWaiters: AckWaiter[] = [];
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
+  readonly verifications = new Verifications();
   scheduled = false;
   private readonly settle: TurnTask = { scheduled: false, runInTurn: () => this.settleTurn() };
 
@@ -118,9 +122,11 @@ export class Partition implements TurnTask {
   get leaderCore(): LeaderCore | null {
     return this.role.kind === 'leader' ? this.role.core : null;
   }
-  /** Until no open transactions are known of, the last stable offset is the high watermark. */
+  /** Readers of committed records see nothing beyond: where the first undecided transaction begins. */
   get lastStableOffset(): number {
-    return this.highWatermark;
+    const { highWatermark } = this;
+    const unstable = this.log.producers.firstUnstableOffset(highWatermark);
+    return Math.min(highWatermark, Math.max(unstable, this.log.startOffset));
   }
 
   /** Takes the role that a page gives to this broker process. Older lines change nothing. */
@@ -211,6 +217,36 @@ export class Partition implements TurnTask {
     const baseOffset = this.log.endOffset;
     this.log.append(records, { leaderEpoch: core.line.leaderEpoch });
     this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
+    this.deps.turn.schedule(TURN_WRITE, this);
+  }
+
+  /**
+   * Ends a transaction of a producer in this partition with a marker that the coordinator orders.
+   * A repeat of what was done already succeeds.
+   */
+  endTransaction(
+    marker: MarkerRequest,
+    timeoutMs: number,
+    done: (result: ProduceResult) => void,
+  ): void {
+    const { role } = this;
+    if (role.kind !== 'leader') {
+      return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
+    }
+    const request = { acks: -1, timeoutMs };
+    this.verifications.forget(marker.producerId);
+    const verdict = this.log.producers.judgeMarker(marker);
+    if (verdict === 'duplicate') {
+      const lastOffset = this.log.endOffset - 1;
+      return this.await({ lastOffset, baseOffset: -1, logAppendTimeMs: -1, request, done });
+    }
+    if (verdict !== 'append') return done(failed(verdict, 'the marker is of an older epoch'));
+    const timestampMs = this.deps.clock.nowMs();
+    this.log.append(buildTransactionMarker(marker, { ...marker, timestampMs }), {
+      leaderEpoch: role.core.line.leaderEpoch,
+    });
+    const lastOffset = this.log.endOffset - 1;
+    this.await({ lastOffset, baseOffset: lastOffset, logAppendTimeMs: -1, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);
   }
 

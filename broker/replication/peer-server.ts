@@ -19,6 +19,7 @@ import {
   type ProtoMember,
   replicationService,
 } from './services.ts';
+import { serveTransactions, type TransactionHandlers } from './transaction-peers.ts';
 
 const TICK_MS = 100;
 
@@ -37,6 +38,7 @@ export interface PeerServerDeps {
   readonly self: () => Member;
   readonly clusterId: () => string;
   readonly control: ControlHandlers;
+  readonly transactions: TransactionHandlers;
   readonly onSent: (byteCount: number) => void;
 }
 
@@ -62,6 +64,7 @@ export class PeerServer implements AsyncDisposable {
         call.on('error', () => {});
       },
     });
+    serveTransactions(this.server, deps.transactions);
     this.timer = deps.clock.every(TICK_MS, () => {
       for (const stream of this.streams) stream.tick();
     });

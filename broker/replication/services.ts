@@ -71,8 +71,29 @@ export interface AllocateProducerIdsResponse {
   count: number;
 }
 
+export interface TopicPartitionMessage {
+  topic: string;
+  partition: number;
+}
+export interface MarkerMessage {
+  producerId: number;
+  producerEpoch: number;
+  coordinatorEpoch: number;
+  committed: boolean;
+  transactionVersion: number;
+  partitions: readonly TopicPartitionMessage[];
+}
+export interface AddPartitionsRequest {
+  transactionalId: string;
+  producerId: number;
+  producerEpoch: number;
+  verifyOnly: boolean;
+  clientVersion: number;
+  partitions: readonly TopicPartitionMessage[];
+}
+
 const folder = join(ROOT, 'proto');
-const definition = loadSync(['replication.proto', 'control.proto'], {
+const definition = loadSync(['replication.proto', 'control.proto', 'transactions.proto'], {
   includeDirs: [folder],
   longs: Number,
   defaults: true,
@@ -95,6 +116,10 @@ export const replicationService: grpc.ServiceDefinition = {
   Follow: { ...follow, responseSerialize: (bytes: unknown) => bytes as Buffer },
 };
 export const controlService = definition['tenure.control.v1.Control'] as grpc.ServiceDefinition;
+
+export const transactionsService = definition[
+  'tenure.transactions.v1.Transactions'
+] as grpc.ServiceDefinition;
 
 /** Frames are bounded by what a leader puts into one, plus one oversized batch. */
 export const channelOptions: grpc.ChannelOptions = {
@@ -141,4 +166,21 @@ export interface ControlPeer extends grpc.Client {
 
 export function connectControl(address: string): ControlPeer {
   return new ControlClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
+}
+
+export interface TransactionsPeer extends grpc.Client {
+  WriteMarkers: Unary<
+    { markers: readonly MarkerMessage[] },
+    { results: { errorCodes: number[] }[] }
+  >;
+  AddPartitions: Unary<AddPartitionsRequest, { errorCodes: number[] }>;
+}
+const TransactionsClient = clientOf(transactionsService, 'Transactions');
+
+export function connectTransactions(address: string): TransactionsPeer {
+  return new TransactionsClient(
+    address,
+    grpc.credentials.createInsecure(),
+    channelOptions,
+  ) as never;
 }

@@ -152,6 +152,35 @@ export function buildBatch(records: readonly NewRecord[], options: BatchOptions)
   return b;
 }
 
+/** How a transaction ended in a partition, as its marker says. */
+export interface TransactionEnd {
+  readonly committed: boolean;
+  /** Leader epoch of the coordinator's partition when it wrote the marker. */
+  readonly coordinatorEpoch: number;
+}
+
+/** A control batch with one end-of-transaction marker (KIP-98). */
+export function buildTransactionMarker(
+  { committed, coordinatorEpoch }: TransactionEnd,
+  of: { timestampMs: number; producerId: number; producerEpoch: number },
+): Buffer {
+  const key = Buffer.alloc(4);
+  key.writeInt16BE(committed ? 1 : 0, 2);
+  const value = Buffer.alloc(6);
+  value.writeInt32BE(coordinatorEpoch, 2);
+  return buildBatch([{ key, value }], { ...of, attributes: TRANSACTIONAL_BIT | CONTROL_BIT });
+}
+
+/** What the marker at `at` says; null where the control batch is of another kind. */
+export function transactionEndOf(b: Buffer, at = 0): TransactionEnd | null {
+  for (const { key, value } of recordsOf(b, at)) {
+    const type = key !== null && key.length >= 4 ? key.readInt16BE(2) : -1;
+    if ((type !== 0 && type !== 1) || value === null || value.length < 6) return null;
+    return { committed: type === 1, coordinatorEpoch: value.readInt32BE(2) };
+  }
+  return null;
+}
+
 export interface StoredRecord {
   readonly offset: number;
   readonly timestampMs: number;

@@ -1,5 +1,7 @@
 package tenure;
 
+import static tenure.Checks.*;
+
 import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.*;
@@ -13,28 +15,7 @@ import org.apache.kafka.common.serialization.*;
 
 /** Apache Kafka's own Java client, with its defaults, against a running cluster. */
 public final class ClientTest {
-  private static int passed = 0;
-  private static int failed = 0;
-
-  private interface Check { void run() throws Exception; }
-
-  private static void check(String name, Check check) {
-    try {
-      check.run();
-      passed++;
-      System.out.println("ok " + name);
-    } catch (Throwable cause) {
-      failed++;
-      System.out.println("not ok " + name + ": " + cause);
-    }
-  }
-
-  private static void must(boolean holds, String what) {
-    if (!holds) throw new AssertionError(what);
-  }
-
-  public static void main(String[] args) throws Exception {
-    String bootstrap = args[0];
+  static void run(String bootstrap) throws Exception {
     Map<String, Object> common = Map.of("bootstrap.servers", bootstrap);
     try (Admin admin = Admin.create(common)) {
       check("the admin client creates, describes, configures and grows a topic", () -> {
@@ -126,7 +107,5 @@ public final class ClientTest {
         must(!admin.listTopics().names().get().contains("java"), "gone");
       });
     }
-    System.out.println(passed + " passed, " + failed + " failed");
-    System.exit(failed == 0 ? 0 : 1);
   }
 }

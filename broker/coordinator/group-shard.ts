@@ -1,0 +1,155 @@
+/**
+ * Everything that one partition of __consumer_offsets says: groups and their offsets. Pure; filled
+ * by replaying the partition's batches.
+ */
+import type { ErrorName } from '../../proto/kafka/errors.ts';
+import {
+  batch,
+  CONTROL_BIT,
+  recordsOf,
+  TRANSACTIONAL_BIT,
+  transactionEndOf,
+} from '../../proto/kafka/record-batch.ts';
+import type { Group } from './group.ts';
+import { type GroupRules, GroupsCore } from './group-core.ts';
+import {
+  type GroupRecord,
+  groupRecord,
+  type RecordPair,
+  readGroupRecord,
+} from './group-records.ts';
+import { OffsetsCore } from './offsets-core.ts';
+import { subscribedTopics } from './subscriptions-core.ts';
+
+export interface CommitRequest {
+  readonly groupId: string;
+  /** Member epoch for consumer groups. */
+  readonly generation: number;
+  readonly memberId: string;
+  readonly instanceId: string | null;
+}
+
+export class GroupShard {
+  readonly classic: GroupsCore;
+  readonly offsets = new OffsetsCore();
+
+  constructor(rules: () => GroupRules, newId: () => string, wallNowMs: () => number) {
+    this.classic = new GroupsCore(rules, newId, wallNowMs);
+  }
+
+  /** Applies the batch at `at`, as a leader of the partition finds it in the log. */
+  replayBatch(bytes: Buffer, at: number, nowMs: number): void {
+    const attributes = batch.attributes(bytes, at);
+    const producerId = batch.producerId(bytes, at);
+    if ((attributes & CONTROL_BIT) !== 0) {
+      const end = transactionEndOf(bytes, at);
+      if (end !== null) this.offsets.endTransaction(producerId, end.committed);
+      return;
+    }
+    const inTransaction = (attributes & TRANSACTIONAL_BIT) !== 0 ? producerId : null;
+    for (const record of recordsOf(bytes, at))
+      this.replay(readGroupRecord(record), nowMs, inTransaction);
+  }
+
+  replay(record: GroupRecord, nowMs: number, inTransaction: number | null = null): void {
+    switch (record.kind) {
+      case 'unknown':
+        return;
+      case 'group':
+        this.classic.replay(record.groupId, record.value, nowMs);
+        return;
+      case 'offset': {
+        const { groupId, topic, partition, value } = record;
+        if (value !== null) this.classic.ensure(groupId);
+        if (inTransaction !== null && value !== null)
+          this.offsets.putPending(inTransaction, groupId, { topic, partition, value });
+        else this.offsets.put(groupId, topic, partition, value);
+      }
+    }
+  }
+
+  judgeCommit(request: CommitRequest, nowMs: number): ErrorName {
+    return this.classic.judgeCommit(request, nowMs);
+  }
+
+  judgeTransactionalCommit(request: CommitRequest): ErrorName {
+    return this.classic.judgeTransactionalCommit(request);
+  }
+
+  /** Tombstones for a group that has no members, or why it stays. */
+  deleteGroup(groupId: string): RecordPair[] | ErrorName {
+    const group = this.classic.groups.get(groupId);
+    if (group === undefined) return 'GROUP_ID_NOT_FOUND';
+    if (group.members.size > 0 || group.state !== 'Empty') return 'NON_EMPTY_GROUP';
+    return [...this.offsets.tombstones(groupId, () => true), groupRecord(groupId, null)];
+  }
+
+  /** For each partition an error, and the tombstones for those without one; or why none is touched. */
+  deleteOffsets(
+    groupId: string,
+    partitions: readonly { topic: string; partition: number }[],
+  ): { errors: ErrorName[]; records: RecordPair[] } | ErrorName {
+    const group = this.classic.groups.get(groupId);
+    if (group === undefined) return 'GROUP_ID_NOT_FOUND';
+    if (group.members.size > 0 && group.protocolType !== 'consumer') return 'NON_EMPTY_GROUP';
+    const subscribed = subscribedTopics(group);
+    const errors = partitions.map(
+      ({ topic }): ErrorName => (subscribed.has(topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : 'NONE'),
+    );
+    const wanted = new Set(
+      partitions
+        .filter((_, i) => errors[i] === 'NONE')
+        .map(({ topic, partition }) => `${topic}:${partition}`),
+    );
+    const records = this.offsets.tombstones(groupId, ({ topic, partition }) =>
+      wanted.has(`${topic}:${partition}`),
+    );
+    return { errors, records };
+  }
+
+  /** Tombstones for all offsets of a topic that is gone. */
+  forgetTopic(topic: string): RecordPair[] {
+    return [...this.offsets.groupIds()].flatMap((groupId) =>
+      this.offsets.tombstones(groupId, (offset) => offset.topic === topic),
+    );
+  }
+
+  /**
+   * Tombstones for offsets that nobody uses any more, and for groups that have nothing left.
+   * The clock of a group starts when it becomes empty (KIP-211).
+   */
+  expired(wallNowMs: number, retentionMs: number): RecordPair[] {
+    const records: RecordPair[] = [];
+    for (const group of this.classic.groups.values()) {
+      const { groupId } = group;
+      const found = this.offsets.tombstones(groupId, ({ topic, value }) => {
+        const since = this.unusedSince(group, topic, value.commitTimestampMs);
+        return since !== null && wallNowMs - since >= retentionMs;
+      });
+      records.push(...found);
+      const left = [...this.offsets.all(groupId)].length - found.length;
+      const isOver = group.state === 'Empty' && left === 0 && !this.offsets.hasPending(groupId);
+      if (isOver && wallNowMs - group.stateSinceMs >= retentionMs)
+        records.push(groupRecord(groupId, null));
+    }
+    return records;
+  }
+
+  /** Since when nobody may need an offset; null while somebody does. */
+  private unusedSince(group: Group, topic: string, committedMs: number): number | null {
+    // Committed by hand, without members: each offset has its own clock.
+    if (group.protocolType === '') return committedMs;
+    if (group.state === 'Empty') return Math.max(group.stateSinceMs, committedMs);
+    const isConsumer = group.protocolType === 'consumer' && group.state === 'Stable';
+    return isConsumer && !subscribedTopics(group).has(topic) ? committedMs : null;
+  }
+
+  /** Groups that never came to be: somebody asked for a member id and went away. */
+  dropPhantoms(): void {
+    for (const [groupId, group] of this.classic.groups) {
+      const untouched = group.state === 'Empty' && group.generation === 0;
+      if (untouched && group.pending.size === 0 && !this.offsets.has(groupId))
+        this.classic.groups.delete(groupId);
+    }
+  }
+}

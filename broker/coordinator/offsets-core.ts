@@ -1,0 +1,121 @@
+/**
+ * Committed offsets by group, those of open transactions kept apart until they end. Pure.
+ * Sources: KIP-98, KIP-211, KIP-447.
+ */
+import { type CommittedOffset, offsetRecord, type RecordPair } from './group-records.ts';
+
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly value: CommittedOffset;
+}
+
+const keyOf = (topic: string, partition: number) => `${topic}:${partition}`;
+
+class GroupOffsets {
+  readonly committed = new Map<string, PartitionOffset>();
+  /** By producer, then by partition. */
+  readonly pending = new Map<number, Map<string, PartitionOffset>>();
+
+  get isEmpty(): boolean {
+    return this.committed.size === 0 && this.pending.size === 0;
+  }
+}
+
+export class OffsetsCore {
+  private readonly groups = new Map<string, GroupOffsets>();
+  /** Groups that a producer's open transaction has offsets for. */
+  private readonly groupsOf = new Map<number, Set<string>>();
+
+  private groupFor(groupId: string): GroupOffsets {
+    let group = this.groups.get(groupId);
+    if (group === undefined) {
+      group = new GroupOffsets();
+      this.groups.set(groupId, group);
+    }
+    return group;
+  }
+
+  private dropIfEmpty(groupId: string): void {
+    if (this.groups.get(groupId)?.isEmpty === true) this.groups.delete(groupId);
+  }
+
+  get(groupId: string, topic: string, partition: number): CommittedOffset | null {
+    return this.groups.get(groupId)?.committed.get(keyOf(topic, partition))?.value ?? null;
+  }
+
+  all(groupId: string): Iterable<PartitionOffset> {
+    return this.groups.get(groupId)?.committed.values() ?? [];
+  }
+
+  has(groupId: string): boolean {
+    return this.groups.has(groupId);
+  }
+
+  groupIds(): Iterable<string> {
+    return this.groups.keys();
+  }
+
+  get count(): number {
+    let sum = 0;
+    for (const { committed } of this.groups.values()) sum += committed.size;
+    return sum;
+  }
+
+  /** Whether an open transaction may still change the partition's offset. */
+  isUnstable(groupId: string, topic: string, partition: number): boolean {
+    const key = keyOf(topic, partition);
+    for (const offsets of this.groups.get(groupId)?.pending.values() ?? [])
+      if (offsets.has(key)) return true;
+    return false;
+  }
+
+  put(groupId: string, topic: string, partition: number, value: CommittedOffset | null): void {
+    const key = keyOf(topic, partition);
+    if (value !== null) this.groupFor(groupId).committed.set(key, { topic, partition, value });
+    else {
+      this.groups.get(groupId)?.committed.delete(key);
+      this.dropIfEmpty(groupId);
+    }
+  }
+
+  putPending(producerId: number, groupId: string, offset: PartitionOffset): void {
+    const { pending } = this.groupFor(groupId);
+    let offsets = pending.get(producerId);
+    if (offsets === undefined) {
+      offsets = new Map();
+      pending.set(producerId, offsets);
+    }
+    offsets.set(keyOf(offset.topic, offset.partition), offset);
+    const groups = this.groupsOf.get(producerId) ?? new Set();
+    this.groupsOf.set(producerId, groups.add(groupId));
+  }
+
+  /** The producer's transaction ended: its offsets count from now on, or never did. */
+  endTransaction(producerId: number, committed: boolean): void {
+    for (const groupId of this.groupsOf.get(producerId) ?? []) {
+      const group = this.groups.get(groupId);
+      const offsets = group?.pending.get(producerId);
+      group?.pending.delete(producerId);
+      if (committed) {
+        for (const { topic, partition, value } of offsets?.values() ?? [])
+          this.put(groupId, topic, partition, value);
+      }
+      this.dropIfEmpty(groupId);
+    }
+    this.groupsOf.delete(producerId);
+  }
+
+  hasPending(groupId: string): boolean {
+    return (this.groups.get(groupId)?.pending.size ?? 0) > 0;
+  }
+
+  /** Tombstones for the offsets of a group that the predicate picks. */
+  tombstones(groupId: string, picks: (offset: PartitionOffset) => boolean): RecordPair[] {
+    return [...this.all(groupId)]
+      .filter(
+        (offset) => picks(offset) && !this.isUnstable(groupId, offset.topic, offset.partition),
+      )
+      .map(({ topic, partition }) => offsetRecord({ groupId, topic, partition }, null));
+  }
+}

@@ -1,0 +1,198 @@
+/** The coordinators of groups and transactions on this broker, tied to the partitions they live on. */
+import { codeOf, type ErrorName, errorName } from '../proto/kafka/errors.ts';
+import { batch, batchesOf } from '../proto/kafka/record-batch.ts';
+import type { Chance } from '../stdx/chance.ts';
+import { type Clock, sleep } from '../stdx/clock.ts';
+import type { Logger } from '../stdx/logger.ts';
+import {
+  OFFSETS_TOPIC,
+  type PartitionInTransaction,
+  TRANSACTIONS_TOPIC,
+  type TransactionGate,
+} from './api/ports.ts';
+import type { BrokerConfig } from './config/config.ts';
+import { GroupCoordinator } from './coordinator/group-coordinator.ts';
+import type { CoordinatorLog } from './coordinator/shards.ts';
+import { TxnCoordinator } from './coordinator/txn-coordinator.ts';
+import { errorCodes, Markers } from './markers.ts';
+import type { MetadataImage } from './metadata/image.ts';
+import type { Partition } from './partition/partition.ts';
+import type { Partitions } from './partition/partitions.ts';
+import type { TransactionHandlers, TransactionPeers } from './replication/transaction-peers.ts';
+
+const APPEND_TIMEOUT_MS = 5_000;
+const READ_BYTES = 1024 * 1024;
+
+export interface CoordinatorsDeps {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly logger: Logger;
+  readonly selfId: number;
+  readonly image: MetadataImage;
+  readonly config: BrokerConfig;
+  readonly partitions: Partitions;
+  readonly peers: TransactionPeers;
+  readonly nextProducerId: () => Promise<number>;
+}
+
+export class Coordinators implements TransactionGate, Disposable {
+  private readonly deps: CoordinatorsDeps;
+  readonly groups: GroupCoordinator;
+  readonly transactions: TxnCoordinator;
+  readonly markers: Markers;
+
+  constructor(deps: CoordinatorsDeps) {
+    this.deps = deps;
+    const { config } = deps;
+    const number = (name: string) => config.number(name);
+    this.groups = new GroupCoordinator({
+      ...deps,
+      log: this.logOf(OFFSETS_TOPIC),
+      rules: () => ({
+        initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
+        sessionTimeoutMinMs: number('group.min.session.timeout.ms'),
+        sessionTimeoutMaxMs: number('group.max.session.timeout.ms'),
+        groupSizeMax: number('group.max.size'),
+        offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
+        offsetsRetentionMs: number('offsets.retention.minutes') * 60_000,
+        offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
+      }),
+    });
+    this.markers = new Markers({
+      ...deps,
+      partition: (topic, partition) => this.partitionOf(topic, partition),
+      send: (id, markers) => deps.peers.writeMarkers(id, markers),
+      onOffsetsMarker: (partition, producerId, committed) =>
+        this.groups.endTransaction(partition, producerId, committed),
+    });
+    this.transactions = new TxnCoordinator({
+      ...deps,
+      log: this.logOf(TRANSACTIONS_TOPIC),
+      rules: () => ({
+        timeoutMaxMs: number('transaction.max.timeout.ms'),
+        idExpirationMs: number('transactional.id.expiration.ms'),
+        abortCheckMs: number('transaction.abort.timed.out.transaction.cleanup.interval.ms'),
+        expiryCheckMs: number('transaction.remove.expired.transaction.cleanup.interval.ms'),
+      }),
+      writeMarkers: (marker, partitions, goOn) =>
+        this.markers.writeEverywhere(marker, partitions, goOn),
+    });
+  }
+
+  private partitionOf(topic: string, index: number): Partition | null {
+    const { image, partitions } = this.deps;
+    return partitions.get(image.topic(topic)?.id ?? '', index);
+  }
+
+  private logOf(topic: string): CoordinatorLog {
+    return {
+      partitionCount: () => this.deps.image.topic(topic)?.partitions.length ?? 0,
+      append: (index, bytes) =>
+        new Promise<ErrorName>((resolve) => {
+          const partition = this.partitionOf(topic, index);
+          if (partition === null) return resolve('NOT_LEADER_OR_FOLLOWER');
+          const request = { acks: -1, timeoutMs: APPEND_TIMEOUT_MS };
+          partition.produce(bytes, request, ({ error }) => resolve(error));
+        }),
+      read: (index) => readAll(this.partitionOf(topic, index)),
+    };
+  }
+
+  /** Whether this broker leads a partition of an internal topic, and in which epoch. */
+  onLeadership(topic: string, partition: number, leaderEpoch: number | null): void {
+    if (topic === OFFSETS_TOPIC) this.groups.shards.onLeadership(partition, leaderEpoch);
+    if (topic === TRANSACTIONS_TOPIC) this.transactions.shards.onLeadership(partition, leaderEpoch);
+  }
+
+  /** What peers ask of this broker. */
+  readonly handlers: TransactionHandlers = {
+    writeMarkers: async (markers) => errorCodes(await this.markers.writeHere(markers)),
+    addPartitions: async (request) => {
+      const { transactionalId, producerId, producerEpoch, partitions } = request;
+      const producer = { producerId, epoch: producerEpoch };
+      if (request.verifyOnly)
+        return this.transactions.verify(transactionalId, producer, partitions).map(codeOf);
+      const { clientVersion } = request;
+      const error = await this.transactions.addPartitions(
+        transactionalId,
+        producer,
+        partitions,
+        clientVersion,
+      );
+      return partitions.map(() => codeOf(error));
+    },
+  };
+
+  /** Makes sure that a partition belongs to the open transaction of a producer; NONE or why not. */
+  async admit(of: PartitionInTransaction): Promise<ErrorName> {
+    const partition = this.partitionOf(of.topic, of.partition);
+    if (partition === null) return 'NOT_LEADER_OR_FOLLOWER';
+    const { producerId: id, producerEpoch: epoch } = of;
+    if (partition.log.producers.isOpen(id, epoch)) return 'NONE';
+    return partition.verifications.verify({ id, epoch }, () => this.ask(of));
+  }
+
+  /** Asks the coordinator; a transaction that is still ending is given a moment. */
+  private async ask(of: PartitionInTransaction): Promise<ErrorName> {
+    const { clock, config } = this.deps;
+    const deadlineMs =
+      clock.monotonicMs() + config.number('add.partitions.to.txn.retry.backoff.max.ms');
+    for (;;) {
+      const error = await this.askOnce(of);
+      const wait = error === 'CONCURRENT_TRANSACTIONS' && of.add;
+      if (!wait || clock.monotonicMs() >= deadlineMs) return error;
+      await sleep(clock, config.number('add.partitions.to.txn.retry.backoff.ms'));
+    }
+  }
+
+  private async askOnce(of: PartitionInTransaction): Promise<ErrorName> {
+    const { image, peers, selfId, logger } = this.deps;
+    const topic = image.topic(TRANSACTIONS_TOPIC);
+    const index = this.transactions.partitionFor(of.transactionalId);
+    const leader = topic?.partitions[index]?.leader ?? null;
+    if (leader === null) return 'COORDINATOR_NOT_AVAILABLE';
+    const request = {
+      transactionalId: of.transactionalId,
+      producerId: of.producerId,
+      producerEpoch: of.producerEpoch,
+      verifyOnly: !of.add,
+      clientVersion: of.add ? 2 : 0,
+      partitions: [{ topic: of.topic, partition: of.partition }],
+    };
+    try {
+      const [code] =
+        leader.id === selfId
+          ? await this.handlers.addPartitions(request)
+          : await peers.addPartitions(leader.id, request);
+      return errorName(code ?? -1);
+    } catch (cause) {
+      logger.debug('the transaction coordinator does not answer', { broker: leader.id, cause });
+      return 'COORDINATOR_NOT_AVAILABLE';
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.groups[Symbol.dispose]();
+    this.transactions[Symbol.dispose]();
+  }
+}
+
+async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
+  if (partition === null) return;
+  let offset = partition.log.startOffset;
+  while (offset < partition.log.writtenOffset) {
+    const { buffers, byteCount } = await partition.read({
+      offset,
+      bytesMax: READ_BYTES,
+      endOffset: partition.log.writtenOffset,
+      atLeastOne: true,
+    });
+    if (byteCount === 0) return;
+    for (const part of buffers) {
+      // A copy: the tail's memory may be used again before the reader is done.
+      const bytes = Buffer.from(part);
+      yield bytes;
+      for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
+    }
+  }
+}
