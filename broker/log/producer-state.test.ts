@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  buildBatch,
+  buildTransactionMarker,
+  stampBatch,
+  TRANSACTIONAL_BIT,
+} from '../../proto/kafka/record-batch.ts';
+import { ProducerState } from './producer-state.ts';
+
+const value = Buffer.from('v');
+function data(offset: number, producerId: number, producerEpoch = 0, baseSequence = -1): Buffer {
+  const b = buildBatch([{ key: null, value }], {
+    timestampMs: 1,
+    producerId,
+    producerEpoch,
+    baseSequence,
+    attributes: TRANSACTIONAL_BIT,
+  });
+  stampBatch(b, 0, offset, 0);
+  return b;
+}
+function marker(offset: number, producerId: number, committed: boolean, producerEpoch = 0): Buffer {
+  const b = buildTransactionMarker(
+    { committed, coordinatorEpoch: 3 },
+    { timestampMs: 1, producerId, producerEpoch },
+  );
+  stampBatch(b, 0, offset, 0);
+  return b;
+}
+
+test('the first unstable offset is the oldest open one, and an ended one until its marker is committed', () => {
+  const state = new ProducerState();
+  state.observe(data(10, 1), 0);
+  state.observe(data(11, 2), 0);
+  assert.equal(state.firstUnstableOffset(12), 10);
+  assert.deepEqual(state.observe(marker(12, 1, false), 0), {
+    producerId: 1,
+    firstOffset: 10,
+    lastOffset: 12,
+    committed: false,
+    lastStableOffset: 11,
+  });
+  assert.equal(state.firstUnstableOffset(12), 10, 'the marker is not committed yet');
+  assert.equal(state.firstUnstableOffset(13), 11);
+  assert.equal(state.observe(marker(13, 2, true), 0)?.lastStableOffset, 14);
+  assert.equal(state.firstUnstableOffset(14), Infinity);
+});
+
+test('a snapshot keeps open transactions, in their order', () => {
+  const state = new ProducerState();
+  state.observe(data(5, 9), 0);
+  state.observe(data(6, 4), 0);
+  state.observe(marker(7, 4, true), 0);
+  state.observe(data(8, 4), 0);
+  const again = new ProducerState();
+  assert.ok(again.load(state.toSnapshot()));
+  assert.equal(again.firstUnstableOffset(100), 5);
+  assert.equal(again.isOpen(4, 0), true);
+  again.observe(marker(9, 9, true), 0);
+  assert.equal(again.firstUnstableOffset(100), 8);
+});
+
+test('producers with an open transaction are not forgotten', () => {
+  const state = new ProducerState();
+  state.observe(data(0, 1), 0);
+  state.expire(1000);
+  assert.equal(state.firstUnstableOffset(10), 0);
+});
+
+test('markers: older epochs and coordinators are refused, a repeat is harmless', () => {
+  const state = new ProducerState();
+  state.observe(data(0, 1, 4), 0);
+  const of = {
+    producerId: 1,
+    producerEpoch: 5,
+    coordinatorEpoch: 3,
+    committed: true,
+    transactionVersion: 2,
+  };
+  assert.equal(state.judgeMarker({ ...of, producerEpoch: 3 }), 'INVALID_PRODUCER_EPOCH');
+  assert.equal(state.judgeMarker({ ...of, producerEpoch: 4 }), 'INVALID_PRODUCER_EPOCH');
+  assert.equal(
+    state.judgeMarker({ ...of, producerEpoch: 4, transactionVersion: 0 }),
+    'append',
+    'older clients end a transaction in its own epoch',
+  );
+  assert.equal(state.judgeMarker(of), 'append');
+  state.observe(marker(1, 1, true, 5), 0);
+  assert.equal(state.judgeMarker(of), 'duplicate');
+  assert.equal(state.judgeMarker({ ...of, coordinatorEpoch: 2 }), 'TRANSACTION_COORDINATOR_FENCED');
+  state.observe(data(2, 1, 5), 0);
+  assert.equal(state.judgeMarker(of), 'INVALID_PRODUCER_EPOCH', 'it is of the transaction before');
+});
+
+test('a producer with an open transaction writes nothing outside of it', () => {
+  const state = new ProducerState();
+  state.observe(data(0, 1), 0);
+  const plain = buildBatch([{ key: null, value }], {
+    timestampMs: 1,
+    producerId: 1,
+    producerEpoch: 0,
+    baseSequence: 0,
+  });
+  assert.deepEqual(state.judge(plain, 0), { kind: 'refuse', error: 'INVALID_TXN_STATE' });
+});
