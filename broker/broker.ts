@@ -12,6 +12,7 @@ import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
 import { registry } from './api/registry.ts';
+import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
@@ -451,6 +452,17 @@ export class Broker implements AsyncDisposable {
         partitions,
         directory: this.directory,
         retentionPeriodMs: () => this.config.number('log.retention.check.interval.ms'),
+        fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
+        onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
+      }),
+    );
+    this.lifetime.own(
+      new Cleaner({
+        clock,
+        logger,
+        config: this.config,
+        partitions,
+        directory: this.directory,
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
         onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       }),

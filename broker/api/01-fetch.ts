@@ -10,7 +10,7 @@ import {
 } from '../../proto/kafka/messages/01-fetch.ts';
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
-import type { LogRead } from '../log/partition-log.ts';
+import type { LogRead } from '../log/log-reads.ts';
 import type { Slab } from '../log/tail-memory.ts';
 import type { Partition, ReadWaiter } from '../partition/partition.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';

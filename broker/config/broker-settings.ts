@@ -84,6 +84,22 @@ const own: readonly Setting[] = [
     'How often leadership is checked against the preferred replicas.',
     1,
   ),
+  row('log.cleaner.backoff.ms', 'LONG', '15000', 'Pause between two looks for logs to compact.', 0),
+  row(
+    'log.cleaner.dedupe.buffer.size',
+    'LONG',
+    '134217728',
+    'Memory for keys during compaction; a quarter of it is used by one run.',
+    1048576,
+  ),
+  row('log.cleaner.enable', 'BOOLEAN', 'true', 'Whether compacted topics are compacted.'),
+  row(
+    'log.cleaner.io.max.bytes.per.second',
+    'DOUBLE',
+    '1.7976931348623157E308',
+    'Most bytes that compaction reads in a second.',
+    1,
+  ),
   row(
     'log.retention.check.interval.ms',
     'LONG',

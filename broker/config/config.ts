@@ -83,6 +83,11 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
       retentionMs: number('retention.ms'),
       retentionBytes: number('retention.bytes'),
       deletes: policy.includes('delete'),
+      compacts: policy.includes('compact'),
+      minCleanableRatio: number('min.cleanable.dirty.ratio'),
+      minCompactionLagMs: number('min.compaction.lag.ms'),
+      maxCompactionLagMs: number('max.compaction.lag.ms'),
+      deleteRetentionMs: number('delete.retention.ms'),
     },
     partition: {
       minInsyncReplicas,

@@ -13,6 +13,7 @@ const CHECKPOINTS = {
   recovery: 'recovery-point-offset-checkpoint',
   start: 'log-start-offset-checkpoint',
   highWatermark: 'replication-offset-checkpoint',
+  cleaned: 'cleaner-offset-checkpoint',
 } as const;
 
 export interface Life {
@@ -57,6 +58,7 @@ export class LogDirectory {
       recovery: readOffsets(this.disk, `${path}/${CHECKPOINTS.recovery}`),
       start: readOffsets(this.disk, `${path}/${CHECKPOINTS.start}`),
       highWatermark: readOffsets(this.disk, `${path}/${CHECKPOINTS.highWatermark}`),
+      cleaned: readOffsets(this.disk, `${path}/${CHECKPOINTS.cleaned}`),
     };
     // From here on a stop without a marker is an unclean one.
     this.disk.remove(`${path}/${CLEAN_MARKER}`);
@@ -145,6 +147,7 @@ export class LogDirectory {
       clean: this.clean && !isNew,
       recoveryPoint: of(this.known.recovery),
       startOffset: of(this.known.start),
+      cleanedOffset: of(this.known.cleaned),
     });
     if (isNew)
       this.disk.writeFile(
@@ -186,12 +189,14 @@ export class LogDirectory {
       recovery: new Map<string, number>(),
       start: new Map<string, number>(),
       highWatermark: new Map<string, number>(),
+      cleaned: new Map<string, number>(),
     };
     for (const { topic, partition, log, highWatermark } of replicas) {
       const key = `${topic} ${partition}`;
       maps.recovery.set(key, log.recoveryPoint);
       maps.start.set(key, log.startOffset);
       maps.highWatermark.set(key, highWatermark);
+      if (log.config.compacts) maps.cleaned.set(key, log.cleanedOffset);
     }
     for (const [name, file] of Object.entries(CHECKPOINTS)) {
       writeOffsets(this.disk, `${this.path}/${file}`, maps[name as keyof typeof CHECKPOINTS]);

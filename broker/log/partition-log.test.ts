@@ -14,6 +14,11 @@ const config: LogConfig = {
   retentionMs: -1,
   retentionBytes: -1,
   deletes: true,
+  compacts: false,
+  minCleanableRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Infinity,
+  deleteRetentionMs: 1000,
 };
 
 function setUp(tailBytes = 1500) {

@@ -10,16 +10,23 @@
 
 import {
   BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
   batch,
-  batchesOf,
   CONTROL_BIT,
   stampBatch,
 } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
+import { CompactedSegment, finishSwaps } from './compacted-segment.ts';
+import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
+import {
+  type LogRead,
+  NOTHING,
+  type ReadRequest,
+  readSegments,
+  segmentIndexFor,
+} from './log-reads.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
 import type { Slab, TailMemory, TailOwner } from './tail-memory.ts';
@@ -39,10 +46,12 @@ export interface LogConfig {
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly deletes: boolean;
+  readonly compacts: boolean;
+  readonly minCleanableRatio: number;
+  readonly minCompactionLagMs: number;
+  readonly maxCompactionLagMs: number;
+  readonly deleteRetentionMs: number;
 }
-
-/** Reads this close to the end of the log are likely in the page cache and done at once. */
-const RECENT_BYTES = 32 * 1024 * 1024;
 
 interface TailBatch {
   readonly baseOffset: number;
@@ -51,27 +60,6 @@ interface TailBatch {
   readonly slab: Slab | null;
   /** The transaction that this batch, a marker, aborts. */
   readonly aborts: EndedTransaction | null;
-}
-
-export interface LogRead {
-  readonly buffers: readonly Buffer[];
-  readonly byteCount: number;
-  /**
-   * Memory that the buffers lie in and that is used again: who needs them beyond the current
-   * call must hold it (`TailMemory.hold`) or copy them.
-   */
-  readonly slabs: readonly Slab[];
-}
-const NO_SLABS: readonly Slab[] = [];
-const NOTHING: LogRead = { buffers: [], byteCount: 0, slabs: NO_SLABS };
-
-export interface ReadRequest {
-  readonly offset: number;
-  readonly bytesMax: number;
-  /** Nothing at or beyond this offset is returned. */
-  readonly endOffset: number;
-  /** Return the first batch even where it is larger than `bytesMax` (KIP-74). */
-  readonly atLeastOne: boolean;
 }
 
 export interface Recovery {
@@ -94,6 +82,8 @@ export class PartitionLog implements TailOwner {
   writtenOffset = 0;
   /** Records below this are on stable storage. */
   recoveryPoint = 0;
+  /** Records below this went through compaction. */
+  cleanedOffset = 0;
   private tailBatches: TailBatch[] = [];
   private tailHead = 0;
   private pending: TailBatch[] = [];
@@ -127,9 +117,15 @@ export class PartitionLog implements TailOwner {
   }
 
   /** Loads what is on disk. `clean`: the last stop was orderly, so nothing needs scanning. */
-  open(known: { clean: boolean; recoveryPoint: number; startOffset: number }): Recovery {
+  open(known: {
+    clean: boolean;
+    recoveryPoint: number;
+    startOffset: number;
+    cleanedOffset?: number;
+  }): Recovery {
     const { disk } = this.deps;
     disk.makeFolder(this.folder);
+    finishSwaps(disk, this.deps.files, this.folder);
     const bases: number[] = [];
     for (const name of disk.list(this.folder)) {
       if (name.endsWith('.deleted') || name.endsWith('.tmp')) disk.remove(`${this.folder}/${name}`);
@@ -144,6 +140,7 @@ export class PartitionLog implements TailOwner {
     this.startOffset = Math.max(known.startOffset, (this.segments[0] as Segment).baseOffset);
     this.writtenOffset = this.endOffset;
     this.startOffset = Math.min(this.startOffset, this.endOffset);
+    this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, this.endOffset);
     this.recoveryPoint = known.clean
       ? this.endOffset
       : Math.min(known.recoveryPoint, this.endOffset);
@@ -179,7 +176,9 @@ export class PartitionLog implements TailOwner {
     for (const [i, segment] of this.segments.entries()) {
       if (!disk.exists(segment.path('.log'))) continue;
       if (i < scanFrom || known.clean) {
-        segment.openComplete();
+        // A stop between two steps of a compaction may have left a segment without its indexes.
+        if (segment.hasIndexes) segment.openComplete();
+        else segment.scan(this.config.indexIntervalBytes, () => {});
         continue;
       }
       if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
@@ -352,7 +351,10 @@ export class PartitionLog implements TailOwner {
    */
   read(request: ReadRequest): LogRead | Promise<LogRead> {
     if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
-    return this.readTail(request) ?? this.readFile(request);
+    return (
+      this.readTail(request) ??
+      readSegments(() => this.segments, request, this.config.indexIntervalBytes)
+    );
   }
 
   private readTail({ offset, bytesMax, endOffset, atLeastOne }: ReadRequest): LogRead | null {
@@ -380,84 +382,6 @@ export class PartitionLog implements TailOwner {
       if (!fits) break;
     }
     return { buffers, byteCount, slabs };
-  }
-
-  private segmentAt(offset: number): number {
-    return Math.max(
-      this.segments.findLastIndex(({ baseOffset }) => baseOffset <= offset),
-      0,
-    );
-  }
-
-  private readFile(request: ReadRequest): LogRead | Promise<LogRead> {
-    const i = this.segmentAt(request.offset);
-    const segment = this.segments[i] as Segment;
-    const position = segment.positionFor(request.offset);
-    const spare = 2 * this.config.indexIntervalBytes + BATCH_HEADER_BYTES;
-    const wanted = Math.min(request.bytesMax + spare, segment.byteCount - position);
-    const recent = segment === this.active && segment.byteCount - position < RECENT_BYTES;
-    if (wanted <= 0) return this.readNextSegment(i, request);
-    const target = Buffer.allocUnsafe(wanted);
-    const found = (count: number) =>
-      this.pick(target.subarray(0, count), request, i, position, recent);
-    return recent
-      ? found(segment.file.readAt(position, target))
-      : segment.file.readAtLater(position, target).then(found);
-  }
-
-  private readNextSegment(i: number, request: ReadRequest): LogRead | Promise<LogRead> {
-    const next = this.segments[i + 1];
-    if (next === undefined) return NOTHING;
-    return this.readFile({ ...request, offset: Math.max(next.baseOffset, request.offset) });
-  }
-
-  /** Cuts the wanted batches out of bytes read from a segment at `position`. */
-  private pick(
-    bytes: Buffer,
-    request: ReadRequest,
-    segmentIndex: number,
-    position: number,
-    recent: boolean,
-  ): LogRead | Promise<LogRead> {
-    const { offset, bytesMax, endOffset, atLeastOne } = request;
-    let start = -1;
-    let end = 0;
-    for (const found of batchesOf(bytes)) {
-      end = found.end;
-      if (batch.lastOffset(bytes, found.at) < offset) continue;
-      if (batch.lastOffset(bytes, found.at) >= endOffset) {
-        end = found.at;
-        break;
-      }
-      if (start < 0) start = found.at;
-      if (found.end - start > bytesMax) {
-        end = found.at === start && atLeastOne ? found.end : found.at;
-        break;
-      }
-    }
-    if (start >= 0) {
-      const slice = bytes.subarray(start, Math.max(start, end));
-      return slice.length === 0
-        ? NOTHING
-        : { buffers: [slice], byteCount: slice.length, slabs: NO_SLABS };
-    }
-    // The batch asked for begins in these bytes but ends beyond them, or in the next segment.
-    const segment = this.segments[segmentIndex] as Segment;
-    if (position + end >= segment.byteCount) return this.readNextSegment(segmentIndex, request);
-    const left = bytes.length - end;
-    const size =
-      left >= BATCH_PREFIX_BYTES ? batch.byteCount(bytes, end) : bytesMax + BATCH_HEADER_BYTES;
-    if (!atLeastOne && size > bytesMax) return NOTHING;
-    const target = Buffer.allocUnsafe(
-      Math.min(Math.max(size, BATCH_HEADER_BYTES), segment.byteCount - position - end),
-    );
-    const found = (count: number) =>
-      count === 0
-        ? NOTHING
-        : this.pick(target.subarray(0, count), request, segmentIndex, position + end, recent);
-    return recent
-      ? found(segment.file.readAt(position + end, target))
-      : segment.file.readAtLater(position + end, target).then(found);
   }
 
   dropOldest(): number {
@@ -494,7 +418,7 @@ export class PartitionLog implements TailOwner {
       this.restartAt(offset);
       return;
     }
-    const i = this.segmentAt(offset);
+    const i = segmentIndexFor(this.segments, offset);
     for (const later of this.segments.splice(i + 1)) later.remove();
     const cut = this.findCut(this.active, offset);
     this.active.truncate(cut.position, cut.endOffset);
@@ -502,6 +426,7 @@ export class PartitionLog implements TailOwner {
     this.writtenOffset = cut.endOffset;
     this.recoveryPoint = Math.min(this.recoveryPoint, this.active.baseOffset);
     this.startOffset = Math.min(this.startOffset, this.endOffset);
+    this.cleanedOffset = Math.min(this.cleanedOffset, this.endOffset);
     this.epochs.truncateFromEnd(this.endOffset);
     this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
     this.rebuildProducers();
@@ -551,7 +476,7 @@ export class PartitionLog implements TailOwner {
   /** Aborted transactions with records in [fromOffset, endOffset), for readers of committed records. */
   abortedTransactions(fromOffset: number, endOffset: number): AbortedTransaction[] {
     const found: AbortedTransaction[] = [];
-    for (let i = this.segmentAt(fromOffset); i < this.segments.length; i++) {
+    for (let i = segmentIndexFor(this.segments, fromOffset); i < this.segments.length; i++) {
       for (const aborted of (this.segments[i] as Segment).aborted) {
         if (aborted.lastOffset >= fromOffset && aborted.firstOffset < endOffset)
           found.push(aborted);
@@ -568,6 +493,7 @@ export class PartitionLog implements TailOwner {
     for (const segment of this.segments) segment.remove();
     this.startAt(offset);
     this.startOffset = offset;
+    this.cleanedOffset = offset;
     this.writtenOffset = offset;
     this.recoveryPoint = offset;
     this.epochs = new LeaderEpochs();
@@ -601,6 +527,60 @@ export class PartitionLog implements TailOwner {
       this.segments.shift();
       this.advanceStartOffset(next.baseOffset);
     }
+    return aside;
+  }
+
+  /** Closed segments below `until`: those that were compacted before, and the others. */
+  compactable(until: number): { clean: Segment[]; dirty: Segment[] } {
+    const closed = this.segments.filter(
+      (_, i) => (this.segments[i + 1]?.baseOffset ?? Infinity) <= until,
+    );
+    return {
+      clean: closed.filter(({ baseOffset }) => baseOffset < this.cleanedOffset),
+      dirty: closed.filter(({ baseOffset }) => baseOffset >= this.cleanedOffset),
+    };
+  }
+
+  /** How far compaction may go by the age of the records. */
+  compactableBefore(limit: number, nowMs: number): number {
+    const { minCompactionLagMs } = this.config;
+    if (minCompactionLagMs <= 0) return limit;
+    const young = this.segments.find(
+      ({ baseOffset, maxTimestampMs }) =>
+        baseOffset >= this.cleanedOffset && maxTimestampMs > nowMs - minCompactionLagMs,
+    );
+    return Math.min(limit, young?.baseOffset ?? limit);
+  }
+
+  dirtiness(until: number): Dirtiness {
+    const { clean, dirty } = this.compactable(until);
+    const sum = (segments: Segment[]) => segments.reduce((n, { byteCount }) => n + byteCount, 0);
+    return {
+      cleanBytes: sum(clean),
+      dirtyBytes: sum(dirty),
+      oldestDirtyMs: dirty[0]?.maxTimestampMs ?? null,
+    };
+  }
+
+  newCompacted(baseOffset: number): CompactedSegment {
+    return new CompactedSegment(this.deps, this.folder, baseOffset);
+  }
+
+  /** Whether the segments are still neighbours in this log, and nothing forbids to touch them. */
+  holds(group: readonly Segment[]): boolean {
+    const first = this.segments.indexOf(group[0] as Segment);
+    return (
+      first >= 0 &&
+      this.failure === null &&
+      group.every((segment, i) => this.segments[first + i] === segment)
+    );
+  }
+
+  /** Swaps neighbours for their compacted form; returns files to remove later. */
+  putInPlace(fresh: CompactedSegment, group: readonly Segment[]): string[] {
+    const first = this.segments.indexOf(group[0] as Segment);
+    const aside = fresh.putInPlace(group);
+    this.segments.splice(first, group.length, fresh.segment);
     return aside;
   }
 

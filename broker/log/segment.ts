@@ -35,6 +35,8 @@ export class Segment {
   readonly baseOffset: number;
   readonly folder: string;
   private readonly deps: SegmentDeps;
+  /** Its files are renamed or removed: what was read of its indexes means nothing any more. */
+  isGone = false;
   /** Bytes of batches in the file. */
   byteCount = 0;
   /** Largest record timestamp, and the last offset of its batch; -1 while empty. */
@@ -101,6 +103,17 @@ export class Segment {
     this.maxTimestampOffset = -1;
     this.firstTimestampMs = -1;
     this.bytesSinceIndexEntry = 0;
+  }
+
+  /** For a segment that is written under another name: nothing on the disk is touched. */
+  startBeside(): void {
+    this.abortedHere = null;
+    this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
+  }
+
+  get hasIndexes(): boolean {
+    const { disk } = this.deps;
+    return disk.exists(this.path('.index')) || disk.byteCount(this.path('.log')) === 0;
   }
 
   /** Opens a segment whose indexes are known to be complete. */
@@ -216,12 +229,16 @@ export class Segment {
   }
 
   /** Sets the files aside under another ending and returns where they are. */
-  setAside(ending: '.deleted' | '.corrupt' = '.deleted'): string[] {
+  setAside(
+    ending: '.deleted' | '.corrupt' = '.deleted',
+    keep: ReadonlySet<string> = new Set(),
+  ): string[] {
+    this.isGone = true;
     this.closeFiles();
     const aside: string[] = [];
     for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) {
       const path = this.path(suffix);
-      if (!this.deps.disk.exists(path)) continue;
+      if (keep.has(suffix) || !this.deps.disk.exists(path)) continue;
       this.deps.disk.rename(path, `${path}${ending}`);
       aside.push(`${path}${ending}`);
     }

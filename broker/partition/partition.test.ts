@@ -39,6 +39,11 @@ function setUp(isr = [1, 2]) {
       retentionMs: -1,
       retentionBytes: -1,
       deletes: true,
+      compacts: false,
+      minCleanableRatio: 0.5,
+      minCompactionLagMs: 0,
+      maxCompactionLagMs: Infinity,
+      deleteRetentionMs: 1000,
     },
   );
   log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });

@@ -19,7 +19,8 @@ import {
 import type { Clock } from '../../stdx/clock.ts';
 import { DiskError } from '../../stdx/disk.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
-import type { LogRead, PartitionLog, ReadRequest } from '../log/partition-log.ts';
+import type { LogRead, ReadRequest } from '../log/log-reads.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';

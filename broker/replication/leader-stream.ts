@@ -8,7 +8,7 @@
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
-import type { LogRead } from '../log/partition-log.ts';
+import type { LogRead } from '../log/log-reads.ts';
 import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type {

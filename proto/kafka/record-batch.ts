@@ -31,7 +31,8 @@ const AT = {
 export const TIMESTAMP_TYPE_BIT = 0x08;
 export const TRANSACTIONAL_BIT = 0x10;
 export const CONTROL_BIT = 0x20;
-export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
+/** The base timestamp says when tombstones and markers in the batch may go (KIP-534). */
+export const DELETE_HORIZON_BIT = 0x40;
 
 /** Reads header fields of the batch that starts at `at`. */
 export const batch = {

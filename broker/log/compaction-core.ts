@@ -1,0 +1,204 @@
+/**
+ * What compaction keeps of a log: of every key the latest record, tombstones and markers for a
+ * while, of every producer the last batch. Pure. Sources: Kafka's documentation of log compaction,
+ * KIP-98, KIP-534.
+ */
+import { codecOf, type RawRecord, rawRecords, rebuildBatch } from '../../proto/kafka/batch-body.ts';
+import {
+  batch,
+  CONTROL_BIT,
+  DELETE_HORIZON_BIT,
+  TRANSACTIONAL_BIT,
+  transactionEndOf,
+} from '../../proto/kafka/record-batch.ts';
+import type { ProducerState } from './producer-state.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
+
+/** Which records of aborted transactions a batch holds. */
+class Aborted {
+  private readonly byProducer = new Map<number, AbortedTransaction[]>();
+
+  constructor(aborted: Iterable<AbortedTransaction>) {
+    for (const one of aborted) {
+      const known = this.byProducer.get(one.producerId);
+      if (known === undefined) this.byProducer.set(one.producerId, [one]);
+      else known.push(one);
+    }
+  }
+
+  has(b: Buffer, at: number): boolean {
+    if ((batch.attributes(b, at) & TRANSACTIONAL_BIT) === 0) return false;
+    const offset = batch.baseOffset(b, at);
+    return (this.byProducer.get(batch.producerId(b, at)) ?? []).some(
+      ({ firstOffset, lastOffset }) => firstOffset <= offset && offset <= lastOffset,
+    );
+  }
+}
+
+const isControl = (b: Buffer, at: number) => (batch.attributes(b, at) & CONTROL_BIT) !== 0;
+
+/** First pass: the newest offset of every key in the part of the log that was not compacted yet. */
+export class LatestOffsets {
+  private readonly offsets = new Map<string, number>();
+  private readonly aborted: Aborted;
+  private readonly keyBytesMax: number;
+  private keyBytes = 0;
+  /** Records below this are known. */
+  endOffset: number;
+
+  constructor(startOffset: number, aborted: Iterable<AbortedTransaction>, keyBytesMax: number) {
+    this.endOffset = startOffset;
+    this.aborted = new Aborted(aborted);
+    this.keyBytesMax = keyBytesMax;
+  }
+
+  get size(): number {
+    return this.offsets.size;
+  }
+
+  /** No more keys fit: compaction goes as far as this and on from here next time. */
+  get isFull(): boolean {
+    return this.keyBytes >= this.keyBytesMax;
+  }
+
+  note(b: Buffer, at: number): void {
+    const counts = !isControl(b, at) && !this.aborted.has(b, at);
+    if (counts) {
+      const base = batch.baseOffset(b, at);
+      for (const { key, offsetDelta } of rawRecords(b, at)) {
+        if (key === null) continue;
+        const text = key.toString('latin1');
+        if (!this.offsets.has(text)) this.keyBytes += text.length + KEY_OVERHEAD_BYTES;
+        this.offsets.set(text, base + offsetDelta);
+      }
+    }
+    this.endOffset = batch.lastOffset(b, at) + 1;
+  }
+
+  /** Whether a newer record of the key is known. */
+  isOutdated(key: Buffer, offset: number): boolean {
+    return offset < (this.offsets.get(key.toString('latin1')) ?? -1);
+  }
+}
+const KEY_OVERHEAD_BYTES = 80;
+
+export interface CompactionRules {
+  readonly nowMs: number;
+  readonly deleteRetentionMs: number;
+  readonly producers: ProducerState;
+}
+
+export interface CompactionCounts {
+  kept: number;
+  dropped: number;
+}
+
+/** Second pass: batch by batch in order, what goes into the compacted files. */
+export class BatchFilter {
+  private readonly latest: LatestOffsets;
+  private readonly rules: CompactionRules;
+  private readonly aborted: Aborted;
+  /** Producers of which data was seen since their last marker: that marker is still needed. */
+  private readonly withData = new Set<number>();
+  readonly counts: CompactionCounts = { kept: 0, dropped: 0 };
+
+  constructor(
+    latest: LatestOffsets,
+    aborted: Iterable<AbortedTransaction>,
+    rules: CompactionRules,
+  ) {
+    this.latest = latest;
+    this.aborted = new Aborted(aborted);
+    this.rules = rules;
+  }
+
+  /** The batch to be written in place of the one at `at`: itself, a smaller one, or none. */
+  filter(b: Buffer, at: number): Buffer | null {
+    const whole = b.subarray(at, at + batch.byteCount(b, at));
+    if (isControl(b, at)) return this.filterMarker(b, at, whole);
+    const isTransactional = (batch.attributes(b, at) & TRANSACTIONAL_BIT) !== 0;
+    if (isTransactional) this.withData.add(batch.producerId(b, at));
+    const records = batch.count(b, at) === 0 ? [] : rawRecords(b, at);
+    const gone = this.aborted.has(b, at);
+    const base = batch.baseOffset(b, at);
+    const horizonMs = horizonOf(b, at);
+    const kept = gone ? [] : records.filter((record) => this.keeps(record, base, horizonMs));
+    this.counts.kept += kept.length;
+    this.counts.dropped += records.length - kept.length;
+    if (kept.length === 0) return this.isLastOfProducer(b, at) ? this.emptied(b, at) : null;
+    const startsHorizon = horizonMs === null && kept.some(({ isTombstone }) => isTombstone);
+    if (kept.length === records.length && !startsHorizon) return whole;
+    return rebuildBatch(b, at, kept, {
+      codec: codecOf(b, at),
+      level: DEFAULT_LEVEL,
+      deleteHorizonMs: startsHorizon ? this.rules.nowMs + this.rules.deleteRetentionMs : horizonMs,
+    });
+  }
+
+  private keeps(record: RawRecord, base: number, horizonMs: number | null): boolean {
+    const { key, isTombstone, offsetDelta } = record;
+    const offset = base + offsetDelta;
+    if (offset >= this.latest.endOffset) return true;
+    if (key === null || this.latest.isOutdated(key, offset)) return false;
+    return !isTombstone || horizonMs === null || this.rules.nowMs < horizonMs;
+  }
+
+  /** A marker goes after a while, once nothing of its transaction is left. */
+  private filterMarker(b: Buffer, at: number, whole: Buffer): Buffer | null {
+    const producerId = batch.producerId(b, at);
+    const hasData = this.withData.delete(producerId);
+    const mayGo = !hasData && transactionEndOf(b, at) !== null;
+    const horizonMs = horizonOf(b, at);
+    if (!mayGo) return whole;
+    if (horizonMs === null) {
+      const deleteHorizonMs = this.rules.nowMs + this.rules.deleteRetentionMs;
+      const records = rawRecords(b, at);
+      return rebuildBatch(b, at, records, { codec: 'none', level: 0, deleteHorizonMs });
+    }
+    if (this.rules.nowMs < horizonMs) return whole;
+    return this.isLastOfProducer(b, at) ? this.emptied(b, at) : null;
+  }
+
+  /** The last batch of a producer stays, if only as a header: its sequence is in it. */
+  private isLastOfProducer(b: Buffer, at: number): boolean {
+    const producerId = batch.producerId(b, at);
+    const producer = producerId < 0 ? null : this.rules.producers.get(producerId);
+    if (producer === null) return false;
+    const last = producer.batches.at(-1);
+    if (last !== undefined) return batch.lastOffset(b, at) === last.lastOffset;
+    return isControl(b, at) && batch.producerEpoch(b, at) === producer.epoch;
+  }
+
+  private emptied(b: Buffer, at: number): Buffer {
+    if (batch.count(b, at) === 0) return b.subarray(at, at + batch.byteCount(b, at));
+    return rebuildBatch(b, at, [], { codec: 'none', level: 0, deleteHorizonMs: horizonOf(b, at) });
+  }
+}
+const DEFAULT_LEVEL = 3;
+
+function horizonOf(b: Buffer, at: number): number | null {
+  return (batch.attributes(b, at) & DELETE_HORIZON_BIT) !== 0 ? batch.baseTimestamp(b, at) : null;
+}
+
+/** What decides whether a log is due. */
+export interface Dirtiness {
+  readonly cleanBytes: number;
+  readonly dirtyBytes: number;
+  /** Largest timestamp of the oldest segment that was not compacted yet; null if there is none. */
+  readonly oldestDirtyMs: number | null;
+}
+
+/** Share of the log that is uncompacted. */
+export function dirtyRatio({ cleanBytes, dirtyBytes }: Dirtiness): number {
+  return dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes);
+}
+
+export function isDue(
+  dirtiness: Dirtiness,
+  rules: { minCleanableRatio: number; maxCompactionLagMs: number },
+  nowMs: number,
+): boolean {
+  if (dirtiness.dirtyBytes === 0 || dirtiness.oldestDirtyMs === null) return false;
+  const late = nowMs - dirtiness.oldestDirtyMs > rules.maxCompactionLagMs;
+  return late || dirtyRatio(dirtiness) > rules.minCleanableRatio;
+}

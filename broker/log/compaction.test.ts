@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { rawRecords, rebuildBatch } from '../../proto/kafka/batch-body.ts';
+import { codecs, loadCodecs } from '../../proto/kafka/compression.ts';
+import {
+  batch,
+  batchesOf,
+  batchFault,
+  buildBatch,
+  buildTransactionMarker,
+  CONTROL_BIT,
+  recordsOf,
+  TRANSACTIONAL_BIT,
+} from '../../proto/kafka/record-batch.ts';
+import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { compactLog } from './compaction.ts';
+import { FileCache } from './file-cache.ts';
+import { type LogConfig, PartitionLog } from './partition-log.ts';
+import { TailMemory } from './tail-memory.ts';
+
+const config: LogConfig = {
+  segmentBytes: 500,
+  segmentMs: 1e12,
+  indexIntervalBytes: 200,
+  retentionMs: -1,
+  retentionBytes: -1,
+  deletes: false,
+  compacts: true,
+  minCleanableRatio: 0,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Infinity,
+  deleteRetentionMs: 100,
+};
+const limits = { keyBytesMax: 1e9, pause: () => Promise.resolve() };
+
+function openOn(disk: ReturnType<typeof memoryDisk>, clean = false) {
+  const log = new PartitionLog(
+    { disk, files: new FileCache(disk, 4), tail: new TailMemory(0) },
+    '/data/t-0',
+    config,
+  );
+  log.open({ clean, recoveryPoint: 0, startOffset: 0 });
+  return log;
+}
+
+interface Seen {
+  readonly offset: number;
+  readonly key: string;
+  readonly value: string | null;
+}
+
+/** What a reader of committed records sees. */
+async function readCommitted(log: PartitionLog): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  let offset = log.startOffset;
+  while (offset < log.writtenOffset) {
+    const { buffers } = await log.read({
+      offset,
+      bytesMax: 700,
+      endOffset: log.writtenOffset,
+      atLeastOne: true,
+    });
+    if (buffers.length === 0) break;
+    const before = offset;
+    for (const bytes of buffers) {
+      for (const { at, end } of batchesOf(bytes)) {
+        assert.equal(batchFault(bytes, at, end), null);
+        offset = batch.lastOffset(bytes, at) + 1;
+        if ((batch.attributes(bytes, at) & CONTROL_BIT) !== 0) continue;
+        const base = batch.baseOffset(bytes, at);
+        const producerId = batch.producerId(bytes, at);
+        const isAborted =
+          (batch.attributes(bytes, at) & TRANSACTIONAL_BIT) !== 0 &&
+          log
+            .abortedTransactions(base, base + 1)
+            .some((of) => of.producerId === producerId && of.firstOffset <= base);
+        if (isAborted || batch.count(bytes, at) === 0) continue;
+        const plain = rebuildBatch(bytes, at, rawRecords(bytes, at), { codec: 'none', level: 0 });
+        for (const record of recordsOf(plain)) {
+          seen.push({
+            offset: record.offset,
+            key: String(record.key),
+            value: record.value === null ? null : String(record.value),
+          });
+        }
+      }
+    }
+    assert.ok(offset > before, 'reading goes on');
+  }
+  return seen;
+}
+
+const latestOf = (seen: readonly Seen[]) => new Map(seen.map((one) => [one.key, one]));
+
+const step = fc.oneof(
+  fc.record({
+    kind: fc.constant('plain' as const),
+    records: fc.array(
+      fc.record({
+        key: fc.integer({ min: 0, max: 6 }),
+        value: fc.option(fc.integer(), { freq: 4 }),
+      }),
+      { minLength: 1, maxLength: 5 },
+    ),
+    codec: fc.constantFrom(...codecs),
+  }),
+  fc.record({
+    kind: fc.constant('txn' as const),
+    producerId: fc.integer({ min: 1, max: 3 }),
+    records: fc.array(
+      fc.record({
+        key: fc.integer({ min: 0, max: 6 }),
+        value: fc.option(fc.integer(), { freq: 4 }),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('end' as const),
+    producerId: fc.integer({ min: 1, max: 3 }),
+    committed: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant('compact' as const), waitMs: fc.integer({ min: 0, max: 200 }) }),
+  fc.record({ kind: fc.constant('reopen' as const), clean: fc.boolean() }),
+);
+
+test('compaction keeps the latest of every key, offsets, transactions and sequences (property)', async () => {
+  await loadCodecs();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 40, maxLength: 160, size: 'max' }),
+      async (steps) => {
+        const disk = memoryDisk();
+        let log = openOn(disk);
+        let nowMs = 1000;
+        const sequences = new Map<number, number>();
+        const written = new Map<number, string>();
+        /** What a reader would have seen had nothing ever been compacted. */
+        let full: Seen[] = [];
+        const open = new Map<number, Seen[]>();
+        for (const one of steps) {
+          switch (one.kind) {
+            case 'plain':
+            case 'txn': {
+              const producer =
+                one.kind === 'txn'
+                  ? {
+                      producerId: one.producerId,
+                      producerEpoch: 0,
+                      baseSequence: sequences.get(one.producerId) ?? 0,
+                      attributes: TRANSACTIONAL_BIT,
+                    }
+                  : {};
+              const built = buildBatch(
+                one.records.map(({ key, value }) => ({
+                  key: Buffer.from(`k${key}`),
+                  value: value === null ? null : Buffer.from(`${value}`.padEnd(20, 'x')),
+                })),
+                { timestampMs: nowMs, ...producer },
+              );
+              const codec = one.kind === 'plain' ? one.codec : 'none';
+              const bytes = rebuildBatch(built, 0, rawRecords(built), { codec, level: 3 });
+              const base = log.endOffset;
+              log.append(bytes, { leaderEpoch: 0 });
+              log.writePending();
+              const seen = one.records.map(({ key, value }, i) => ({
+                offset: base + i,
+                key: `k${key}`,
+                value: value === null ? null : `${value}`.padEnd(20, 'x'),
+              }));
+              for (const { offset, value } of seen) written.set(offset, String(value));
+              if (one.kind === 'plain') full.push(...seen);
+              else {
+                open.set(one.producerId, [...(open.get(one.producerId) ?? []), ...seen]);
+                sequences.set(
+                  one.producerId,
+                  (sequences.get(one.producerId) ?? 0) + one.records.length,
+                );
+              }
+              break;
+            }
+            case 'end': {
+              if (!open.has(one.producerId)) break;
+              const marker = buildTransactionMarker(
+                { committed: one.committed, coordinatorEpoch: 0 },
+                { timestampMs: nowMs, producerId: one.producerId, producerEpoch: 0 },
+              );
+              log.append(marker, { leaderEpoch: 0 });
+              log.writePending();
+              if (one.committed) full.push(...(open.get(one.producerId) ?? []));
+              full = full.sort((a, b) => a.offset - b.offset);
+              open.delete(one.producerId);
+              break;
+            }
+            case 'compact': {
+              nowMs += one.waitMs;
+              const until = Math.min(
+                log.endOffset,
+                log.producers.firstUnstableOffset(log.endOffset),
+              );
+              await compactLog(
+                log,
+                until,
+                { nowMs, deleteRetentionMs: 100, producers: log.producers },
+                limits,
+              );
+              break;
+            }
+            case 'reopen': {
+              const cleaned = log.cleanedOffset;
+              if (one.clean) log.close();
+              else log.abandon();
+              log = openOn(disk, one.clean);
+              log.cleanedOffset = cleaned;
+            }
+          }
+          nowMs++;
+        }
+        const stable = log.producers.firstUnstableOffset(log.endOffset);
+        const seen = (await readCommitted(log)).filter(({ offset }) => offset < stable);
+        for (const { offset, value } of seen) assert.equal(String(value), written.get(offset));
+        const expected = latestOf(full.filter(({ offset }) => offset < stable));
+        const actual = latestOf(seen);
+        for (const [key, { value, offset }] of expected) {
+          if (value !== null) assert.deepEqual(actual.get(key), { key, value, offset });
+          else assert.ok((actual.get(key)?.value ?? null) === null, `${key} is deleted`);
+        }
+        for (const [producerId, next] of sequences) {
+          const last = log.producers.get(producerId)?.batches.at(-1);
+          assert.equal(last?.lastSequence, next - 1, 'the last sequence of a producer is known');
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+function write(log: PartitionLog, entries: readonly [string, string | null][], nowMs: number) {
+  for (const [key, value] of entries) {
+    const bytes = buildBatch(
+      [{ key: Buffer.from(key), value: value === null ? null : Buffer.from(value) }],
+      { timestampMs: nowMs },
+    );
+    log.append(bytes, { leaderEpoch: 0 });
+    log.writePending();
+  }
+}
+
+test('a tombstone stays for a while and then goes, with everything before it', async () => {
+  const disk = memoryDisk();
+  const log = openOn(disk);
+  const filler = Array.from({ length: 40 }, (_, i): [string, string] => [`f${i}`, 'x'.repeat(60)]);
+  write(log, [['a', '1'], ['b', '2'], ['a', null], ...filler], 1000);
+  const rules = { nowMs: 2000, deleteRetentionMs: 100, producers: log.producers };
+  await compactLog(log, log.endOffset, rules, limits);
+  const after = (await readCommitted(log)).filter(({ key }) => key === 'a' || key === 'b');
+  assert.deepEqual(
+    after.map(({ key, value, offset }) => [key, value, offset]),
+    [
+      ['b', '2', 1],
+      ['a', null, 2],
+    ],
+  );
+  write(log, filler, 3000);
+  await compactLog(log, log.endOffset, { ...rules, nowMs: 2099 }, limits);
+  assert.ok(
+    (await readCommitted(log)).some(({ key }) => key === 'a'),
+    'still there',
+  );
+  write(log, filler, 3000);
+  await compactLog(log, log.endOffset, { ...rules, nowMs: 2100 }, limits);
+  assert.ok(!(await readCommitted(log)).some(({ key }) => key === 'a'), 'gone');
+});
+
+test('keys that do not fit into memory are left for the next run', async () => {
+  const log = openOn(memoryDisk());
+  const many = Array.from({ length: 60 }, (_, i): [string, string] => [`k${i}`, 'x'.repeat(60)]);
+  write(log, [...many, ...many], 1000);
+  const rules = { nowMs: 2000, deleteRetentionMs: 100, producers: log.producers };
+  let runs = 0;
+  while ((await compactLog(log, log.endOffset, rules, { ...limits, keyBytesMax: 1500 })) !== null)
+    runs++;
+  assert.ok(runs > 2, `${runs} runs`);
+  const latest = latestOf(await readCommitted(log));
+  assert.equal(latest.size, 60);
+  for (const { offset } of latest.values()) assert.ok(offset >= 60);
+});
