@@ -1,9 +1,10 @@
 /** A whole broker, put together from its parts. Ports come in; only main.ts makes the real ones. */
 
 import type { KafkaCluster } from '../kube/kafka-objects.ts';
-import { kafkaClusters } from '../kube/kafka-objects.ts';
+import { kafkaClusters, topicIdOf, topicNameOf } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
+import { errorName } from '../proto/kafka/errors.ts';
 import { serveAdmin } from '../stdx/admin-http.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
@@ -11,6 +12,7 @@ import type { Disk } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
+import type { ChangeOutcome, PartitionChange } from './api/ports.ts';
 import { registry } from './api/registry.ts';
 import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
@@ -303,6 +305,8 @@ export class Broker implements AsyncDisposable {
         this.role?.control.leave(broker) ?? { accepted: false, leadersLeft: -1 },
       allocateProducerIds: async () =>
         this.role?.control.allocateProducerIds() ?? { accepted: false, first: 0, count: 0 },
+      changePartitions: async (wishes) =>
+        this.role?.control.changePartitions(wishes) ?? { accepted: false, results: [] },
     };
     const server = new PeerServer({
       clock,
@@ -365,10 +369,12 @@ export class Broker implements AsyncDisposable {
     replicas.refreshRules(null);
     const listening = metadata.listen({
       onLines: (changes) => replicas.onLines(changes),
-      onTopic: (topic) =>
-        replicas.refreshRules(
-          Buffer.from((topic.metadata.uid ?? '').replaceAll('-', ''), 'hex').toString('base64url'),
-        ),
+      onTopic: (topic, present) => {
+        replicas.refreshRules(topicIdOf(topic));
+        const name = topicNameOf(topic);
+        const isGone = !present && metadata.image.topicObjectNamed(name) === null;
+        if (isGone) void this.coordinators.groups.forgetTopic(name);
+      },
       onCluster: () => replicas.refreshRules(null),
     });
     this.lifetime.own(listening);
@@ -396,6 +402,13 @@ export class Broker implements AsyncDisposable {
         namespace,
         cluster,
       }),
+      partitions: () => this.partitions,
+      logDirectory: {
+        path: this.directory.path,
+        isFailed: () => this.storageFailed,
+        space: () => this.directory.space(),
+      },
+      changePartitions: (changes, timeoutMs) => this.changePartitions(changes, timeoutMs),
       nextProducerId: this.nextProducerId,
       traffic: this.metrics,
       tail: this.tail,
@@ -428,6 +441,28 @@ export class Broker implements AsyncDisposable {
     );
     await this.listener.listen();
     this.lifetime.own(this.listener);
+  }
+
+  /** Whoever the controller is decides; it may be this broker. */
+  private async changePartitions(
+    changes: readonly PartitionChange[],
+    timeoutMs: number,
+  ): Promise<ChangeOutcome[]> {
+    const nobody = { error: 'NOT_CONTROLLER', message: 'there is no controller now' } as const;
+    try {
+      const { accepted, results } = await this.controllerClient.changePartitions(
+        changes,
+        Math.min(Math.max(timeoutMs, 1000), 60_000),
+      );
+      if (!accepted) return changes.map(() => nobody);
+      return results.map(({ errorCode, message }) => ({
+        error: errorName(errorCode),
+        message: message === '' ? null : message,
+      }));
+    } catch (cause) {
+      this.ports.logger.warn('the controller does not answer', { cause });
+      return changes.map(() => nobody);
+    }
   }
 
   private startChores(): void {

@@ -3,11 +3,12 @@
 import type { Lease, OwnerReference } from '../kube/objects.ts';
 import { formatLine } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
+import { codeOf } from '../proto/kafka/errors.ts';
 import type { Chance } from '../stdx/chance.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { type BrokerConfig, topicRules } from './config/config.ts';
-import { Controller } from './metadata/controller.ts';
+import { Controller, type PartitionWish } from './metadata/controller.ts';
 import { ControllerLease } from './metadata/controller-lease.ts';
 import { Liveness } from './metadata/liveness.ts';
 import { controllerLeaseName, type Metadata } from './metadata/metadata.ts';
@@ -19,6 +20,7 @@ import {
 } from './metadata/producer-ids.ts';
 import type { ControlHandlers } from './replication/peer-server.ts';
 import { Presence } from './replication/presence.ts';
+import type { WishMessage } from './replication/services.ts';
 
 export interface ControllerRoleDeps {
   readonly api: KubeApi;
@@ -226,6 +228,18 @@ export class ControllerRole implements AsyncDisposable {
       const leadersLeft = await active.controller.leave(broker);
       return { accepted: leadersLeft >= 0, leadersLeft };
     },
+    changePartitions: async (messages) => {
+      const { active } = this;
+      if (active === null) return { accepted: false, results: [] };
+      const answers = await active.controller.changePartitions(messages.map(wishOf));
+      return {
+        accepted: true,
+        results: answers.map(({ error, message }) => ({
+          errorCode: codeOf(error),
+          message: message ?? '',
+        })),
+      };
+    },
     allocateProducerIds: async () => {
       if (this.active === null) return { accepted: false, first: 0, count: 0 };
       return { accepted: true, ...(await takeProducerIds(this.deps.api, this.deps.state())) };
@@ -240,4 +254,19 @@ export class ControllerRole implements AsyncDisposable {
     this.presence[Symbol.dispose]();
     await this.lease.end();
   }
+}
+
+function wishOf(of: WishMessage): PartitionWish {
+  const { topicId, partition } = of;
+  if (of.kind === 'reassign') {
+    const replicas = of.replicas ?? [];
+    const allowReplicationFactorChange = of.allowReplicationFactorChange === true;
+    return {
+      topicId,
+      partition,
+      want: { kind: 'reassign', replicas, allowReplicationFactorChange },
+    };
+  }
+  if (of.kind === 'cancel') return { topicId, partition, want: { kind: 'cancel' } };
+  return { topicId, partition, want: { kind: 'elect', unclean: of.unclean === true } };
 }

@@ -91,7 +91,7 @@ export class Coordinators implements TransactionGate, Disposable {
         new Promise<ErrorName>((resolve) => {
           const partition = this.partitionOf(topic, index);
           if (partition === null) return resolve('NOT_LEADER_OR_FOLLOWER');
-          const request = { acks: -1, timeoutMs: APPEND_TIMEOUT_MS };
+          const request = { acks: -1, timeoutMs: APPEND_TIMEOUT_MS, trusted: true };
           partition.produce(bytes, request, ({ error }) => resolve(error));
         }),
       read: (index) => readAll(this.partitionOf(topic, index)),

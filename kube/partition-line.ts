@@ -25,8 +25,9 @@ export interface PartitionLine {
   readonly replicas: readonly number[];
   readonly isr: readonly Member[];
   readonly elr: readonly Member[];
-  /** Target of a running reassignment; null when none runs. */
-  readonly target: readonly number[] | null;
+  /** While the partition moves to other brokers: the replicas that come, and those that will go. */
+  readonly adding: readonly number[];
+  readonly removing: readonly number[];
 }
 
 export function sameMember(a: Member | null, b: Member | null): boolean {
@@ -35,6 +36,11 @@ export function sameMember(a: Member | null, b: Member | null): boolean {
 
 export function hasMember(members: readonly Member[], { id, epoch }: Member): boolean {
   return members.some((member) => member.id === id && member.epoch === epoch);
+}
+
+/** Whether the partition is on its way to other brokers. */
+export function isMoving({ adding, removing }: PartitionLine): boolean {
+  return adding.length > 0 || removing.length > 0;
 }
 
 /** The key under which a partition is known everywhere. */
@@ -55,7 +61,8 @@ export function formatLine(line: PartitionLine): string {
     `isr=${line.isr.map(memberText).join(',')}`,
     `elr=${line.elr.map(memberText).join(',')}`,
   ];
-  if (line.target !== null) fields.push(`target=${line.target.join(',')}`);
+  if (line.adding.length > 0) fields.push(`adding=${line.adding.join(',')}`);
+  if (line.removing.length > 0) fields.push(`removing=${line.removing.join(',')}`);
   return fields.join(' ');
 }
 
@@ -83,7 +90,6 @@ export function parseLine(text: string): PartitionLine {
   };
   const dash = name.lastIndexOf('-');
   const leader = of('leader');
-  const target = fields.get('target');
   return {
     topic: name.slice(0, dash),
     partition: Number(name.slice(dash + 1)),
@@ -94,7 +100,8 @@ export function parseLine(text: string): PartitionLine {
     replicas: parseIds(of('replicas')),
     isr: parseMembers(of('isr')),
     elr: parseMembers(of('elr')),
-    target: target === undefined ? null : parseIds(target),
+    adding: parseIds(fields.get('adding') ?? ''),
+    removing: parseIds(fields.get('removing') ?? ''),
   };
 }
 

@@ -3,6 +3,7 @@
  * itself (KIP-890); v13 names topics by id.
  * Versions 0-2 are advertised, because old clients look there for compression, and not served.
  */
+import { loadCodecs } from '../../proto/kafka/compression.ts';
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
   type ProduceRequest,
@@ -78,11 +79,12 @@ export function produce(ports: Ports) {
       );
     }
     const admitted = isWhole ? admit(partition, records, request, apiVersion) : null;
-    if (admitted === null) return appendTo(partition, records, request, name, done);
+    const ready = !isWhole || partition.isReadyFor(records);
+    if (admitted === null && ready) return appendTo(partition, records, request, name, done);
     // The frame's memory is used again as soon as this call returns.
     const kept = Buffer.from(records);
-    admitted.then(
-      (error) => {
+    Promise.all([admitted ?? 'NONE', ready || loadCodecs()] as const).then(
+      ([error]) => {
         if (error === 'NONE') appendTo(partition, kept, request, name, done);
         else done(answerFor(index, error, 'the partition could not join the transaction'));
       },
@@ -131,6 +133,10 @@ export function produce(ports: Ports) {
         logAppendTimeMs: result.logAppendTimeMs,
         logStartOffset: result.error === 'NONE' ? partition.log.startOffset : -1,
         errorMessage: result.message ?? null,
+        recordErrors: (result.faults ?? []).map(({ batchIndex, message }) => ({
+          batchIndex,
+          batchIndexErrorMessage: message,
+        })),
         ...(core === null
           ? {}
           : { currentLeader: { leaderId: core.leader?.id ?? -1, leaderEpoch: core.leaderEpoch } }),

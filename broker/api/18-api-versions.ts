@@ -4,15 +4,9 @@ import {
   apiVersionsRequest,
   apiVersionsResponse,
 } from '../../proto/kafka/messages/18-api-versions.ts';
+import { features } from './features.ts';
 import { type Api, api } from './handler.ts';
 import type { Ports } from './ports.ts';
-
-/** Feature levels of Kafka 4.4 whose meaning holds here. */
-const features = [
-  { name: 'metadata.version', level: 33 },
-  { name: 'transaction.version', level: 2 },
-  { name: 'eligible.leader.replicas.version', level: 1 },
-] as const;
 
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 

@@ -39,6 +39,27 @@ export interface TransactionGate {
   readonly admit: (of: PartitionInTransaction) => Promise<ErrorName>;
 }
 
+/** A move or election that an administrator asks for; decided by the controller. */
+export interface PartitionChange {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly kind: 'reassign' | 'cancel' | 'elect';
+  readonly replicas?: readonly number[];
+  readonly allowReplicationFactorChange?: boolean;
+  readonly unclean?: boolean;
+}
+export interface ChangeOutcome {
+  readonly error: ErrorName;
+  readonly message: string | null;
+}
+
+/** The disk of this broker, for those who look after it. */
+export interface LogDirectoryFacts {
+  readonly path: string;
+  readonly isFailed: () => boolean;
+  readonly space: () => { totalBytes: number; freeBytes: number };
+}
+
 export interface Ports {
   readonly self: number;
   readonly clock: Clock;
@@ -52,6 +73,13 @@ export interface Ports {
   /** Writes a marker into partitions that are led here; an error for each. */
   readonly writeMarkers: (markers: readonly MarkersToWrite[]) => Promise<ErrorName[][]>;
   readonly admin: TopicAdmin;
+  /** Every replica on this broker. */
+  readonly partitions: () => Iterable<Partition>;
+  readonly logDirectory: LogDirectoryFacts;
+  readonly changePartitions: (
+    changes: readonly PartitionChange[],
+    timeoutMs: number,
+  ) => Promise<ChangeOutcome[]>;
   readonly nextProducerId: () => Promise<number>;
   readonly traffic: TrafficObserver;
   /** Keeps memory that an answer refers to until it is sent. */

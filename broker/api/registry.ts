@@ -15,6 +15,7 @@ import { listGroups } from './16-list-groups.ts';
 import { apiVersions } from './18-api-versions.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
+import { deleteRecords } from './21-delete-records.ts';
 import { initProducerId } from './22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
 import { addPartitionsToTxn } from './24-add-partitions-to-txn.ts';
@@ -24,17 +25,27 @@ import { writeTxnMarkers } from './27-write-txn-markers.ts';
 import { txnOffsetCommit } from './28-txn-offset-commit.ts';
 import { describeConfigs } from './32-describe-configs.ts';
 import { alterConfigs } from './33-alter-configs.ts';
+import { alterReplicaLogDirs } from './34-alter-replica-log-dirs.ts';
+import { describeLogDirs } from './35-describe-log-dirs.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
+import { electLeaders } from './43-elect-leaders.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+import { alterPartitionReassignments } from './45-alter-partition-reassignments.ts';
+import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
 import { offsetDelete } from './47-offset-delete.ts';
+import { describeQuorum } from './55-describe-quorum.ts';
+import { updateFeatures } from './57-update-features.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeProducers } from './61-describe-producers.ts';
+import { unregisterBroker } from './64-unregister-broker.ts';
 import { describeTransactions } from './65-describe-transactions.ts';
 import { listTransactions } from './66-list-transactions.ts';
+import { listConfigResources } from './74-list-config-resources.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { Api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { securityNotEnabled } from './security-not-enabled.ts';
 
 export function registry(ports: Ports): ReadonlyMap<number, Api> {
   const all: Api[] = [
@@ -54,6 +65,7 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     apiVersions(ports, () => all),
     createTopics(ports),
     deleteTopics(ports),
+    deleteRecords(ports),
     initProducerId(ports),
     offsetForLeaderEpoch(ports),
     addPartitionsToTxn(ports),
@@ -63,15 +75,26 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     txnOffsetCommit(ports),
     describeConfigs(ports),
     alterConfigs(ports),
+    alterReplicaLogDirs(ports),
+    describeLogDirs(ports),
     createPartitions(ports),
     deleteGroups(ports),
+    electLeaders(ports),
     incrementalAlterConfigs(ports),
+    alterPartitionReassignments(ports),
+    listPartitionReassignments(ports),
     offsetDelete(ports),
+    describeQuorum(ports),
+    updateFeatures(ports),
     describeCluster(ports),
     describeProducers(ports),
+    unregisterBroker(ports),
     describeTransactions(ports),
     listTransactions(ports),
+    listConfigResources(ports),
     describeTopicPartitions(ports),
   ];
+  all.push(...securityNotEnabled());
+  all.sort((a, b) => a.key - b.key);
   return new Map(all.map((one) => [one.key, one]));
 }

@@ -1,5 +1,6 @@
 /** Effective configuration: what a topic says, else what the cluster says, else Kafka's default. */
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
+import { type Codec, codecs } from '../../proto/kafka/compression.ts';
 import type { LogConfig } from '../log/partition-log.ts';
 import type { LineRules } from '../metadata/election-core.ts';
 import type { PartitionRules } from '../partition/partition.ts';
@@ -64,7 +65,12 @@ export interface TopicRules {
   readonly partition: PartitionRules;
   readonly line: LineRules;
   readonly fileDeleteDelayMs: number;
-  readonly isCompacted: boolean;
+}
+
+/** The codec of a topic's batches; null: whatever the producer chose. */
+function codecFor(compressionType: string): Codec | null {
+  if (compressionType === 'uncompressed') return 'none';
+  return codecs.find((codec) => codec === compressionType) ?? null;
 }
 
 /** Everything that a topic's settings mean for its partitions. */
@@ -75,6 +81,7 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
   const segmentBytes = number('segment.bytes');
   const minInsyncReplicas = number('min.insync.replicas');
   const policy = text('cleanup.policy');
+  const codec = codecFor(text('compression.type'));
   return {
     log: {
       segmentBytes,
@@ -97,6 +104,10 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
       logAppendTime: text('message.timestamp.type') === 'LogAppendTime',
       timestampBeforeMaxMs: number('message.timestamp.before.max.ms'),
       timestampAfterMaxMs: number('message.timestamp.after.max.ms'),
+      isCompacted: policy.includes('compact'),
+      codec,
+      compressionLevel:
+        codec === 'gzip' || codec === 'zstd' ? number(`compression.${codec}.level`) : 0,
       producerExpirationMs: broker.number('producer.id.expiration.ms'),
     },
     line: {
@@ -104,6 +115,5 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
       uncleanLeaderElection: text('unclean.leader.election.enable') === 'true',
     },
     fileDeleteDelayMs: number('file.delete.delay.ms'),
-    isCompacted: policy.includes('compact'),
   };
 }

@@ -22,11 +22,13 @@ import {
   sameMember,
 } from '../../kube/partition-line.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import {
   alterIsr,
   type Brokers,
+  electByRequest,
   type IsrChange,
   type LineRules,
   preferLeader,
@@ -34,6 +36,7 @@ import {
 } from './election-core.ts';
 import type { Liveness } from './liveness.ts';
 import { Deposed, type Pages } from './pages.ts';
+import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
 import { planTopics, type TopicPlan } from './topic-plan-core.ts';
 import { TopicStatusWriter } from './topic-status.ts';
 
@@ -62,6 +65,28 @@ export interface IsrAnswer {
   readonly refused: string | null;
 }
 
+/** What an administrator wants of a partition. */
+export interface PartitionWish {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly want:
+    | {
+        readonly kind: 'reassign';
+        readonly replicas: readonly number[];
+        readonly allowReplicationFactorChange: boolean;
+      }
+    | { readonly kind: 'cancel' }
+    | { readonly kind: 'elect'; readonly unclean: boolean };
+}
+export interface WishAnswer {
+  readonly error: ErrorName;
+  readonly message: string | null;
+}
+
+interface PendingWish extends PartitionWish {
+  readonly done: (answer: WishAnswer) => void;
+}
+
 interface PendingIsr extends IsrRequest {
   readonly done: (answer: IsrAnswer) => void;
 }
@@ -72,6 +97,7 @@ export class Controller implements Disposable {
   private readonly deps: ControllerDeps;
   private readonly statuses: TopicStatusWriter;
   private pendingIsr: PendingIsr[] = [];
+  private pendingWishes: PendingWish[] = [];
   private leaving: { broker: Member; done: (leadersLeft: number) => void }[] = [];
   private settledFor = '';
   private balance = false;
@@ -129,6 +155,56 @@ export class Controller implements Disposable {
     return Promise.all(answers);
   }
 
+  /** Moves or elects as an administrator asks; answered once the pages say so. */
+  changePartitions(wishes: readonly PartitionWish[]): Promise<WishAnswer[]> {
+    const answers = wishes.map(
+      (wish) => new Promise<WishAnswer>((done) => this.pendingWishes.push({ ...wish, done })),
+    );
+    this.wake();
+    return Promise.all(answers);
+  }
+
+  private decide(line: PartitionLine, { want }: PartitionWish, brokers: Brokers) {
+    const rules = this.deps.lineRules(line.topicId);
+    switch (want.kind) {
+      case 'reassign':
+        return startReassignment(line, want.replicas, { brokers, ...want });
+      case 'cancel':
+        return cancelReassignment(line);
+      case 'elect':
+        return electByRequest(line, want.unclean, brokers, rules);
+    }
+  }
+
+  /** Decides about wishes; returns how to answer them once the pages are written. */
+  private grant(
+    brokers: Brokers,
+    current: (key: string) => PartitionLine | null,
+    updates: Map<string, PartitionLine | null>,
+  ): (() => void)[] {
+    const wishes = this.pendingWishes;
+    this.pendingWishes = [];
+    return wishes.map((wish) => {
+      const key = partitionKey(wish.topicId, wish.partition);
+      const line = current(key);
+      if (line === null) {
+        const message = 'the partition is unknown';
+        return () => wish.done({ error: 'UNKNOWN_TOPIC_OR_PARTITION', message });
+      }
+      const decided = this.decide(line, wish, brokers);
+      if ('error' in decided) return () => wish.done(decided);
+      const next = advanceReassignment(decided, brokers, this.deps.lineRules(line.topicId));
+      if (next !== line) updates.set(key, next);
+      return () => {
+        const stands = this.deps.pages.get(key)?.partitionEpoch === next.partitionEpoch;
+        const message = 'the change could not be written, try again';
+        wish.done(
+          stands ? { error: 'NONE', message: null } : { error: 'REQUEST_TIMED_OUT', message },
+        );
+      };
+    });
+  }
+
   /** Hands over what the broker leads; resolves with how many partitions nobody else could take. */
   leave(broker: Member): Promise<number> {
     const left = new Promise<number>((done) => this.leaving.push({ broker, done }));
@@ -160,8 +236,12 @@ export class Controller implements Disposable {
       if (line === null) continue;
       const result = alterIsr(line, request.change, brokers, this.deps.lineRules(line.topicId));
       if (typeof result === 'string') refusals.set(request, result);
-      else updates.set(key, result);
+      else {
+        const rules = this.deps.lineRules(line.topicId);
+        updates.set(key, advanceReassignment(result, brokers, rules));
+      }
     }
+    const answers = this.grant(brokers, current, updates);
     const leaving = this.leaving;
     this.leaving = [];
     try {
@@ -169,6 +249,7 @@ export class Controller implements Disposable {
     } finally {
       this.answer(pending, refusals, updates);
       for (const { broker, done } of leaving) done(this.ledBy(broker));
+      for (const answer of answers) answer();
     }
     // A page that could not be written is settled again.
     for (const [key, line] of updates) {
@@ -270,5 +351,7 @@ export class Controller implements Disposable {
     for (const timer of this.timers) timer[Symbol.dispose]();
     for (const { done } of this.pendingIsr) done({ line: null, refused: null });
     for (const { done } of this.leaving) done(-1);
+    for (const { done } of this.pendingWishes)
+      done({ error: 'NOT_CONTROLLER', message: 'the controller is moving' });
   }
 }

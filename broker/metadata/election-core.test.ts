@@ -26,7 +26,8 @@ const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
   replicas: [1, 2, 3],
   isr: [member(1), member(2), member(3)],
   elr: [],
-  target: null,
+  adding: [],
+  removing: [],
   ...more,
 });
 

@@ -8,6 +8,7 @@ import {
   type PartitionLine,
   sameMember,
 } from '../../kube/partition-line.ts';
+import type { ErrorName } from '../../proto/kafka/errors.ts';
 
 /** What the controller knows of a broker. */
 export interface BrokerView {
@@ -171,4 +172,25 @@ export function preferLeader(line: PartitionLine, brokers: Brokers): PartitionLi
     leaderEpoch: line.leaderEpoch + 1,
     partitionEpoch: line.partitionEpoch + 1,
   };
+}
+
+/** What an administrator's election comes to: the new line, or why there is none (KIP-460). */
+export function electByRequest(
+  line: PartitionLine,
+  unclean: boolean,
+  brokers: Brokers,
+  rules: LineRules,
+): PartitionLine | { readonly error: ErrorName; readonly message: string } {
+  if (!unclean) {
+    if (line.leader?.id === line.replicas[0])
+      return { error: 'ELECTION_NOT_NEEDED', message: 'the preferred replica leads already' };
+    const next = preferLeader(line, brokers);
+    const message = 'the preferred replica is not in sync or not available';
+    return next === line ? { error: 'PREFERRED_LEADER_NOT_AVAILABLE', message } : next;
+  }
+  if (line.leader !== null && isLive(brokers, line.leader))
+    return { error: 'ELECTION_NOT_NEEDED', message: 'the partition has a leader' };
+  const { line: next } = settleLine(line, brokers, { ...rules, uncleanLeaderElection: true });
+  if (next.leader !== null) return next;
+  return { error: 'ELIGIBLE_LEADERS_NOT_AVAILABLE', message: 'no replica is available' };
 }

@@ -42,6 +42,8 @@ export class MetadataImage {
   clusterId = '';
   clusterConfig: ConfigMapOf = {};
   controllerId = -1;
+  /** How often the controller changed. */
+  controllerEpoch = -1;
 
   topic(name: string): TopicImage | null {
     return this.topicsByName.get(name) ?? null;

@@ -77,6 +77,7 @@ export class Metadata implements AsyncDisposable {
       if (after === null) return;
       if (after.metadata.name === controllerLeaseName(cluster)) {
         image.controllerId = holderId(after);
+        image.controllerEpoch = after.spec?.leaseTransitions ?? 0;
       }
       each((listener) => listener.onLease?.(after));
     });

@@ -8,6 +8,7 @@ import {
   CLUSTER_LABEL,
   type ConfigMapOf,
   type KafkaTopic,
+  kafkaBrokers,
   kafkaClusters,
   kafkaTopics,
   TOPIC_FINALIZER,
@@ -195,6 +196,19 @@ export class TopicAdmin {
     } catch (cause) {
       if (isKubeError(cause, 404)) return;
       throw asKafkaError(cause);
+    }
+  }
+
+  /** A broker that is gone for good is listed no more. */
+  async forgetBroker(id: number): Promise<void> {
+    const { api, cluster, metadata, namespace } = this.deps;
+    const known = metadata.brokers
+      .all()
+      .find(({ spec }) => spec.id === id && spec.clusterRef.name === cluster);
+    try {
+      if (known !== undefined) await api.delete(kafkaBrokers, namespace, known.metadata.name);
+    } catch (cause) {
+      if (!isKubeError(cause, 404)) throw asKafkaError(cause);
     }
   }
 

@@ -3,6 +3,7 @@ import { type KafkaTopic, topicIdOf, topicNameOf } from '../../kube/kafka-object
 import { type PartitionLine, partitionKey } from '../../kube/partition-line.ts';
 import type { Brokers } from './election-core.ts';
 import { addLoad, emptyLoad, type Load, placePartition } from './placement-core.ts';
+import { targetReplicas } from './reassignment-core.ts';
 
 export interface TopicDefaults {
   readonly partitions: number;
@@ -84,7 +85,8 @@ export function planTopics(
     const topicId = topicIdOf(topic);
     const wanted = topic.spec.partitions ?? defaults.partitions;
     const first = lines.get(partitionKey(topicId, 0));
-    const replicaCount = first?.replicas.length ?? topic.spec.replicas ?? defaults.replicas;
+    const settled = first === undefined ? undefined : targetReplicas(first).length;
+    const replicaCount = settled ?? topic.spec.replicas ?? defaults.replicas;
     const fault = topicNameFault(topicNameOf(topic));
     if (fault !== null) {
       problems.push({ topic, reason: 'InvalidTopicName', message: fault });
@@ -135,6 +137,7 @@ function newLine(
     partitionEpoch: 0,
     isr,
     elr: [],
-    target: null,
+    adding: [],
+    removing: [],
   };
 }

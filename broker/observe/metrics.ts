@@ -5,6 +5,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { isMoving } from '../../kube/partition-line.ts';
 import type { TrafficObserver } from '../api/ports.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { RequestObserver } from '../server/dispatch.ts';
@@ -282,7 +283,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.gauge(
       `${rm}reassigningpartitions`,
       'Led partitions being moved.',
-      count((p) => p.isLeader && p.line?.target != null),
+      count((p) => p.isLeader && p.line !== null && isMoving(p.line)),
     );
     this.gauge(`${rm}produceridcount`, 'Idempotent producers remembered.', () => {
       let n = 0;

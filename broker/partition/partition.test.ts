@@ -56,6 +56,9 @@ function setUp(isr = [1, 2]) {
     logAppendTime: false,
     timestampBeforeMaxMs: 1e15,
     timestampAfterMaxMs: 1e15,
+    isCompacted: false,
+    codec: null,
+    compressionLevel: 0,
     producerExpirationMs: 1e9,
   };
   const partition = new Partition(
@@ -75,7 +78,8 @@ function setUp(isr = [1, 2]) {
     replicas: [1, 2],
     isr: isr.map((id) => ({ id, epoch: 1 })),
     elr: [],
-    target: null,
+    adding: [],
+    removing: [],
     ...more,
   });
   partition.applyLine(line(), { id: 1, epoch: 1 });

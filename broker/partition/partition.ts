@@ -24,6 +24,13 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
+import {
+  canLook,
+  judgeRecords,
+  mustLook,
+  type RecordFault,
+  type RecordRules,
+} from './records-core.ts';
 import { Verifications } from './verifications.ts';
 
 /** Phases of a turn. */
@@ -38,7 +45,7 @@ export type Role =
   | { readonly kind: 'follower'; readonly leader: Member; readonly leaderEpoch: number }
   | { readonly kind: 'offline'; readonly why: ErrorName };
 
-export interface PartitionRules extends IsrRules, ProduceRules {
+export interface PartitionRules extends IsrRules, ProduceRules, RecordRules {
   readonly producerExpirationMs: number;
 }
 
@@ -54,6 +61,15 @@ export interface ProduceResult {
   readonly message?: string;
   readonly baseOffset: number;
   readonly logAppendTimeMs: number;
+  /** Which records are to blame (KIP-467). */
+  readonly faults?: readonly RecordFault[];
+}
+
+export interface ProduceRequestOf {
+  readonly acks: number;
+  readonly timeoutMs: number;
+  /** The broker's own records: whole and right as they are. */
+  readonly trusted?: boolean;
 }
 
 interface AckWaiter {
@@ -190,11 +206,7 @@ export class Partition implements TurnTask {
    * Appends what a producer sent. `done` is called once, later in this turn or when the replicas
    * have it; for acks=0 it is called as well, and nobody is told.
    */
-  produce(
-    records: Buffer,
-    request: { acks: number; timeoutMs: number },
-    done: (result: ProduceResult) => void,
-  ): void {
+  produce(records: Buffer, request: ProduceRequestOf, done: (result: ProduceResult) => void): void {
     const { role } = this;
     if (role.kind !== 'leader') {
       return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
@@ -210,15 +222,29 @@ export class Partition implements TurnTask {
       const { baseOffset, lastOffset } = verdict.of;
       return this.await({ lastOffset, baseOffset, logAppendTimeMs: -1, request, done });
     }
+    let bytes = records;
+    if (request.trusted !== true && mustLook(records, this.rules)) {
+      const looked = judgeRecords(records, this.rules);
+      if (looked.kind === 'refuse')
+        return done({ ...failed(looked.error, looked.message), faults: looked.faults });
+      bytes = looked.bytes;
+      if (bytes.length > this.rules.maxMessageBytes)
+        return done(failed('MESSAGE_TOO_LARGE', 'the batch is too large in the topic’s codec'));
+    }
     let logAppendTimeMs = -1;
     if (this.rules.logAppendTime) {
-      stampLogAppendTime(records, 0, nowMs);
+      stampLogAppendTime(bytes, 0, nowMs);
       logAppendTimeMs = nowMs;
     }
     const baseOffset = this.log.endOffset;
-    this.log.append(records, { leaderEpoch: core.line.leaderEpoch });
+    this.log.append(bytes, { leaderEpoch: core.line.leaderEpoch });
     this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);
+  }
+
+  /** False: the codecs that this batch needs must be loaded before it is produced. */
+  isReadyFor(records: Buffer): boolean {
+    return !mustLook(records, this.rules) || canLook(records, this.rules);
   }
 
   /**
@@ -311,6 +337,12 @@ export class Partition implements TurnTask {
     this.flushPending();
     this.log.restartAt(offset);
     this.followerHw = offset;
+  }
+
+  /** Records below the offset are gone for everybody; followers are told with the next message. */
+  deleteBefore(offset: number): void {
+    this.log.advanceStartOffset(offset);
+    for (const sink of this.sinks) sink.onHighWatermarkMoved();
   }
 
   onFollowerProgress(at: { id: number; brokerEpoch: number; endOffset: number }): void {

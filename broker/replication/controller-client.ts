@@ -4,10 +4,12 @@ import {
   type AllocateProducerIdsResponse,
   type AlterPartitionRequest,
   type AlterPartitionResponse,
+  type ChangePartitionsResponse,
   type ControlPeer,
   connectControl,
   type LeaveResponse,
   type ProtoMember,
+  type WishMessage,
 } from './services.ts';
 
 export class ControllerUnavailable extends Error {}
@@ -61,6 +63,15 @@ export class ControllerClient implements Disposable {
   allocateProducerIds(broker: ProtoMember): Promise<AllocateProducerIdsResponse> {
     return this.call(5_000, (peer, options, done) =>
       peer.AllocateProducerIds({ broker }, options, done),
+    );
+  }
+
+  changePartitions(
+    wishes: readonly WishMessage[],
+    timeoutMs: number,
+  ): Promise<ChangePartitionsResponse> {
+    return this.call(timeoutMs, (peer, options, done) =>
+      peer.ChangePartitions({ wishes }, options, done),
     );
   }
 

@@ -10,6 +10,7 @@ import {
   type AllocateProducerIdsResponse,
   type AlterPartitionRequest,
   type AlterPartitionResponse,
+  type ChangePartitionsResponse,
   channelOptions,
   controlService,
   encodeLeaderMessage,
@@ -18,6 +19,7 @@ import {
   type LeaveResponse,
   type ProtoMember,
   replicationService,
+  type WishMessage,
 } from './services.ts';
 import { serveTransactions, type TransactionHandlers } from './transaction-peers.ts';
 
@@ -28,6 +30,7 @@ export interface ControlHandlers {
   readonly alterPartition: (request: AlterPartitionRequest) => Promise<AlterPartitionResponse>;
   readonly leave: (broker: ProtoMember) => Promise<LeaveResponse>;
   readonly allocateProducerIds: () => Promise<AllocateProducerIdsResponse>;
+  readonly changePartitions: (wishes: readonly WishMessage[]) => Promise<ChangePartitionsResponse>;
 }
 
 export interface PeerServerDeps {
@@ -58,6 +61,9 @@ export class PeerServer implements AsyncDisposable {
       AlterPartition: unary(control.alterPartition),
       Leave: unary(({ broker }: { broker: ProtoMember }) => control.leave(broker)),
       AllocateProducerIds: unary(() => control.allocateProducerIds()),
+      ChangePartitions: unary(({ wishes }: { wishes: WishMessage[] }) =>
+        control.changePartitions(wishes),
+      ),
       Presence: (call: grpc.ServerDuplexStream<object, object>) => {
         call.on('data', () => call.write({}));
         call.on('end', () => call.end());

@@ -71,6 +71,19 @@ export interface AllocateProducerIdsResponse {
   count: number;
 }
 
+export interface WishMessage {
+  topicId: string;
+  partition: number;
+  kind: string;
+  replicas?: readonly number[];
+  allowReplicationFactorChange?: boolean;
+  unclean?: boolean;
+}
+export interface ChangePartitionsResponse {
+  accepted: boolean;
+  results: { errorCode: number; message: string }[];
+}
+
 export interface TopicPartitionMessage {
   topic: string;
   partition: number;
@@ -161,6 +174,7 @@ export interface ControlPeer extends grpc.Client {
   AlterPartition: Unary<AlterPartitionRequest, AlterPartitionResponse>;
   Leave: Unary<{ broker: ProtoMember }, LeaveResponse>;
   AllocateProducerIds: Unary<{ broker: ProtoMember }, AllocateProducerIdsResponse>;
+  ChangePartitions: Unary<{ wishes: readonly WishMessage[] }, ChangePartitionsResponse>;
   Presence(): grpc.ClientDuplexStream<object, object>;
 }
 

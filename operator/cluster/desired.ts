@@ -246,6 +246,8 @@ function access(cluster: KafkaCluster): Desired[] {
       verbs: ['patch', 'update'],
     },
     { apiGroups: [GROUP], resources: own, verbs: ['get', 'list', 'watch', 'create', 'update'] },
+    // A broker that is gone for good is unregistered by an administrator.
+    { apiGroups: [GROUP], resources: ['kafkabrokers'], verbs: ['delete'] },
     {
       apiGroups: ['coordination.k8s.io'],
       resources: ['leases'],

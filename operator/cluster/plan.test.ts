@@ -55,7 +55,8 @@ const line = (replicas: number[], isr = replicas): PartitionLine => ({
   replicas,
   isr: isr.map((id) => ({ id, epoch: 1 })),
   elr: [],
-  target: null,
+  adding: [],
+    removing: [],
 });
 const observed = (more: Partial<Observed> = {}): Observed => ({
   cluster: cluster(),

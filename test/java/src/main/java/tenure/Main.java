@@ -6,6 +6,7 @@ public final class Main {
 
   public static void main(String[] args) throws Exception {
     ClientTest.run(args[0]);
+    AdminTest.run(args[0]);
     TransactionTest.run(args[0]);
     Checks.report();
   }

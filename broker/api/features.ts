@@ -1,0 +1,6 @@
+/** Feature levels of Kafka 4.4 whose meaning holds here; clients choose their behaviour by them. */
+export const features = [
+  { name: 'metadata.version', level: 33 },
+  { name: 'transaction.version', level: 2 },
+  { name: 'eligible.leader.replicas.version', level: 1 },
+] as const;
