@@ -387,6 +387,7 @@ export class Broker implements AsyncDisposable {
     const apis = registry({
       self: this.options.id,
       clock,
+      chance: this.ports.chance,
       image,
       config: this.config,
       partition: (topicId, partition) => this.partitions.get(topicId, partition),

@@ -5,12 +5,14 @@ import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import {
+  INTERNAL_TOPICS,
   OFFSETS_TOPIC,
   type PartitionInTransaction,
   TRANSACTIONS_TOPIC,
   type TransactionGate,
 } from './api/ports.ts';
 import type { BrokerConfig } from './config/config.ts';
+import type { TopicsView } from './coordinator/consumer-groups-core.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
 import type { CoordinatorLog } from './coordinator/shards.ts';
 import { TxnCoordinator } from './coordinator/txn-coordinator.ts';
@@ -48,6 +50,7 @@ export class Coordinators implements TransactionGate, Disposable {
     this.groups = new GroupCoordinator({
       ...deps,
       log: this.logOf(OFFSETS_TOPIC),
+      topics: topicsView(deps.image),
       rules: () => ({
         initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
         sessionTimeoutMinMs: number('group.min.session.timeout.ms'),
@@ -56,6 +59,12 @@ export class Coordinators implements TransactionGate, Disposable {
         offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
         offsetsRetentionMs: number('offsets.retention.minutes') * 60_000,
         offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
+        consumer: {
+          sessionTimeoutMs: number('group.consumer.session.timeout.ms'),
+          heartbeatIntervalMs: number('group.consumer.heartbeat.interval.ms'),
+          groupSizeMax: number('group.consumer.max.size'),
+          assignors: config.text('group.consumer.assignors').split(','),
+        },
       }),
     });
     this.markers = new Markers({
@@ -175,6 +184,21 @@ export class Coordinators implements TransactionGate, Disposable {
     this.groups[Symbol.dispose]();
     this.transactions[Symbol.dispose]();
   }
+}
+
+function topicsView(image: MetadataImage): TopicsView {
+  return {
+    get version() {
+      return image.topicsVersion;
+    },
+    byName(name) {
+      const topic = image.topic(name);
+      return topic === null ? null : { id: topic.id, partitions: topic.partitions.length };
+    },
+    *names() {
+      for (const { name } of image.topics()) if (!INTERNAL_TOPICS.has(name)) yield name;
+    },
+  };
 }
 
 async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {

@@ -20,11 +20,13 @@ export function offsetFetch(ports: Ports) {
   const fetchGroup = (
     groupId: string,
     topics: readonly Asked[] | null,
-    of: { byId: boolean; stable: boolean },
+    of: { byId: boolean; stable: boolean; memberId: string | null; memberEpoch: number },
   ) => {
     const { byId, stable } = of;
     const offsets = groups.offsets(groupId);
     if (typeof offsets === 'string') return { groupId, topics: [], errorCode: codeOf(offsets) };
+    const fault = groups.judgeOffsetFetch(groupId, of.memberId, of.memberEpoch);
+    if (fault !== 'NONE') return { groupId, topics: [], errorCode: codeOf(fault) };
     const wanted = topics ?? allOf(offsets.all(groupId));
     return {
       groupId,
@@ -62,10 +64,12 @@ export function offsetFetch(ports: Ports) {
     handle(request, { apiVersion }) {
       if (apiVersion >= 8) {
         return {
-          groups: request.groups.map(({ groupId, topics }) =>
+          groups: request.groups.map(({ groupId, topics, memberId, memberEpoch }) =>
             fetchGroup(groupId, topics, {
               byId: apiVersion >= 10,
               stable: request.requireStable,
+              memberId,
+              memberEpoch,
             }),
           ),
         };
@@ -74,6 +78,8 @@ export function offsetFetch(ports: Ports) {
       const { errorCode, topics: found } = fetchGroup(request.groupId, topics, {
         byId: false,
         stable: request.requireStable,
+        memberId: null,
+        memberEpoch: -1,
       });
       if (errorCode === 0 || apiVersion >= 2) return { errorCode, topics: found };
       // v1 has no error of its own: every partition carries it.

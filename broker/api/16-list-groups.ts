@@ -4,6 +4,7 @@ import {
   listGroupsRequest,
   listGroupsResponse,
 } from '../../proto/kafka/messages/16-list-groups.ts';
+import { stateOf } from '../coordinator/consumer-group.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -18,16 +19,26 @@ export function listGroups({ groups }: Ports) {
         return { errorCode: codeOf('COORDINATOR_LOAD_IN_PROGRESS'), groups: [] };
       const states = new Set(statesFilter.map((state) => state.toLowerCase()));
       const types = new Set(typesFilter.map((type) => type.toLowerCase()));
-      const listed = types.size > 0 && !types.has('classic') ? [] : groups.groups();
+      const all = [
+        ...groups.groups().map(({ groupId, protocolType, state }) => ({
+          groupId,
+          protocolType,
+          groupState: state as string,
+          groupType: 'classic',
+        })),
+        ...groups.consumerGroups().map((group) => ({
+          groupId: group.groupId,
+          protocolType: 'consumer',
+          groupState: stateOf(group) as string,
+          groupType: 'consumer',
+        })),
+      ];
       return {
-        groups: listed
-          .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
-          .map(({ groupId, protocolType, state }) => ({
-            groupId,
-            protocolType,
-            groupState: state,
-            groupType: 'classic',
-          })),
+        groups: all.filter(
+          ({ groupState, groupType }) =>
+            (states.size === 0 || states.has(groupState.toLowerCase())) &&
+            (types.size === 0 || types.has(groupType)),
+        ),
       };
     },
     failed: (_request, error) => ({ errorCode: codeOf(error), groups: [] }),

@@ -2,5 +2,6 @@
 export const features = [
   { name: 'metadata.version', level: 33 },
   { name: 'transaction.version', level: 2 },
+  { name: 'group.version', level: 1 },
   { name: 'eligible.leader.replicas.version', level: 1 },
 ] as const;

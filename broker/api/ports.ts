@@ -1,5 +1,6 @@
 /** What API handlers may use. They see interfaces and images, never logs, gRPC or Kubernetes. */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
+import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { BrokerConfig, TopicRules } from '../config/config.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
@@ -63,6 +64,7 @@ export interface LogDirectoryFacts {
 export interface Ports {
   readonly self: number;
   readonly clock: Clock;
+  readonly chance: Chance;
   readonly image: MetadataImage;
   readonly config: BrokerConfig;
   readonly partition: (topicId: string, partition: number) => Partition | null;

@@ -41,6 +41,8 @@ import { describeProducers } from './61-describe-producers.ts';
 import { unregisterBroker } from './64-unregister-broker.ts';
 import { describeTransactions } from './65-describe-transactions.ts';
 import { listTransactions } from './66-list-transactions.ts';
+import { consumerGroupHeartbeat } from './68-consumer-group-heartbeat.ts';
+import { consumerGroupDescribe } from './69-consumer-group-describe.ts';
 import { listConfigResources } from './74-list-config-resources.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { Api } from './handler.ts';
@@ -91,6 +93,8 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     unregisterBroker(ports),
     describeTransactions(ports),
     listTransactions(ports),
+    consumerGroupHeartbeat(ports),
+    consumerGroupDescribe(ports),
     listConfigResources(ports),
     describeTopicPartitions(ports),
   ];

@@ -56,6 +56,27 @@ const own: readonly Setting[] = [
   row('delete.topic.enable', 'BOOLEAN', 'true', 'Whether clients may delete topics.'),
   row('fetch.max.bytes', 'INT', '57671680', 'Most bytes that one fetch is answered with.', 1024),
   row(
+    'group.consumer.assignors',
+    'LIST',
+    'uniform,range',
+    'Assignors of consumer groups; the first one serves members that name none.',
+  ),
+  row(
+    'group.consumer.heartbeat.interval.ms',
+    'INT',
+    '5000',
+    'How often members of consumer groups are to report.',
+    1,
+  ),
+  row('group.consumer.max.size', 'INT', '2147483647', 'Most members of one consumer group.', 1),
+  row(
+    'group.consumer.session.timeout.ms',
+    'INT',
+    '45000',
+    'A member of a consumer group that is not heard of for so long is removed.',
+    1,
+  ),
+  row(
     'group.initial.rebalance.delay.ms',
     'INT',
     '3000',

@@ -10,6 +10,13 @@ import { buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import type { ConsumerGroup } from './consumer-group.ts';
+import type {
+  ConsumerAnswer,
+  ConsumerHeartbeat,
+  ConsumerRules,
+  TopicsView,
+} from './consumer-groups-core.ts';
 import type { Group } from './group.ts';
 import {
   type Effects,
@@ -24,6 +31,7 @@ import {
 import { offsetRecord, type RecordPair, readGroupRecord } from './group-records.ts';
 import { type CommitRequest, GroupShard } from './group-shard.ts';
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
+import { compilePattern } from './patterns.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 
 export interface OffsetToCommit {
@@ -39,7 +47,8 @@ export interface GroupCoordinatorDeps {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
-  readonly rules: () => GroupRules;
+  readonly rules: () => GroupRules & { readonly consumer: ConsumerRules };
+  readonly topics: TopicsView;
 }
 
 const TICK_MS = 200;
@@ -66,6 +75,7 @@ export class GroupCoordinator implements Disposable {
           rules,
           () => chance.uuid(),
           () => clock.nowMs(),
+          compilePattern,
         ),
       replay: (core, bytes, at) => core.replayBatch(bytes, at, clock.monotonicMs()),
       onLoaded: () => {},
@@ -106,6 +116,8 @@ export class GroupCoordinator implements Disposable {
     const nowMs = this.deps.clock.monotonicMs();
     for (const shard of this.shards.loaded()) {
       this.perform(shard, shard.core.classic.expire(nowMs));
+      const left = shard.core.consumer.expire(this.deps.topics, nowMs);
+      if (left.length > 0) void this.append(shard, left);
       shard.core.dropPhantoms();
     }
   }
@@ -167,6 +179,9 @@ export class GroupCoordinator implements Disposable {
   async join(request: JoinRequest): Promise<JoinAnswer> {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return joinError(shard, request.memberId);
+    const room = shard.core.makeRoomFor('classic', request.groupId);
+    if (room === null) return joinError('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
+    if (room.length > 0) void this.append(shard, room);
     const { token, answer } = this.park<JoinAnswer>();
     this.perform(shard, shard.core.classic.join(request, token, this.deps.clock.monotonicMs()));
     return answer;
@@ -201,6 +216,54 @@ export class GroupCoordinator implements Disposable {
     return errors;
   }
 
+  /** A member of a consumer group reports (KIP-848); answered once what follows is committed. */
+  async consumerHeartbeat(request: ConsumerHeartbeat): Promise<ConsumerAnswer> {
+    const refuse = (error: ErrorName, message: string | null = null): ConsumerAnswer => ({
+      error,
+      message,
+      memberId: request.memberId,
+      memberEpoch: 0,
+      assignment: null,
+    });
+    const shard = this.shards.for(request.groupId);
+    if (typeof shard === 'string') return refuse(shard);
+    const room =
+      request.memberEpoch === 0 ? shard.core.makeRoomFor('consumer', request.groupId) : [];
+    if (room === null)
+      return refuse(
+        'GROUP_ID_NOT_FOUND',
+        `group ${request.groupId} has members of the classic protocol`,
+      );
+    const nowMs = this.deps.clock.monotonicMs();
+    const { answer, records } = shard.core.consumer.heartbeat(request, this.deps.topics, nowMs);
+    const all = [...room, ...records];
+    if (all.length === 0) return answer;
+    const error = await this.append(shard, all);
+    return error === 'NONE' ? answer : refuse(error);
+  }
+
+  /** The consumer group of that name; null where there is none. */
+  describeConsumer(groupId: string): ConsumerGroup | null | ErrorName {
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return shard;
+    return shard.core.consumer.groups.get(groupId) ?? null;
+  }
+
+  /** Every group of the new protocol on this broker. */
+  consumerGroups(): ConsumerGroup[] {
+    return [...this.shards.loaded()].flatMap(({ core }) => [...core.consumer.groups.values()]);
+  }
+
+  /** Whether a member may read its group's offsets in that epoch; NONE or why not. */
+  judgeOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): ErrorName {
+    const group = this.describeConsumer(groupId);
+    if (group === null || typeof group === 'string') return 'NONE';
+    if (memberId === null || memberId === '' || memberEpoch < 0) return 'NONE';
+    const member = group.members.get(memberId);
+    if (member === undefined) return 'UNKNOWN_MEMBER_ID';
+    return member.progress.epoch === memberEpoch ? 'NONE' : 'STALE_MEMBER_EPOCH';
+  }
+
   /** Commits offsets; the answer has one error for each, in order. */
   async commit(request: CommitRequest, offsets: readonly OffsetToCommit[]): Promise<ErrorName[]> {
     const shard = this.shards.for(request.groupId);
@@ -216,10 +279,15 @@ export class GroupCoordinator implements Disposable {
     );
     const error = await this.append(shard, records);
     if (error !== 'NONE') return errors.map((own) => (own === 'NONE' ? error : own));
-    shard.core.classic.ensure(groupId);
+    this.ensure(shard, groupId);
     for (const { topic, partition, value } of accepted)
       shard.core.offsets.put(groupId, topic, partition, value);
     return errors;
+  }
+
+  /** Somebody who only commits offsets has a group too. */
+  private ensure({ core }: GroupsShard, groupId: string): void {
+    if (!core.consumer.groups.has(groupId)) core.classic.ensure(groupId);
   }
 
   private sift(offsets: readonly OffsetToCommit[]): {
@@ -257,7 +325,7 @@ export class GroupCoordinator implements Disposable {
       offsetRecord({ groupId, topic, partition }, value),
     );
     // Known as pending before it is committed: a reader of stable offsets must wait from now on.
-    shard.core.classic.ensure(groupId);
+    this.ensure(shard, groupId);
     for (const offset of accepted) shard.core.offsets.putPending(producer.id, groupId, offset);
     const error = await this.append(shard, records, {
       producerId: producer.id,

@@ -210,9 +210,18 @@ test('what is replayed from the log is the group that was written', () => {
     0,
   );
   const shard = new GroupShard(
-    () => rules,
+    () => ({
+      ...rules,
+      consumer: {
+        sessionTimeoutMs: 1000,
+        heartbeatIntervalMs: 100,
+        groupSizeMax: 10,
+        assignors: ['uniform'],
+      },
+    }),
     () => 'id',
     () => 1_000_000,
+    () => () => false,
   );
   for (const record of records) shard.replay(readGroupRecord(record), 0);
   const again = shard.classic;

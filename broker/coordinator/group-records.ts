@@ -8,6 +8,7 @@ import {
   offsetCommitValue,
 } from '../../proto/kafka/records/group.ts';
 import type { Message, Partially } from '../../proto/kafka/schema.ts';
+import { type ConsumerGroupRecord, readConsumerRecord } from './consumer-group-records.ts';
 
 export interface RecordPair {
   readonly key: Buffer;
@@ -31,6 +32,7 @@ export type GroupRecord =
       readonly value: CommittedOffset | null;
     }
   | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupMetadataValue | null }
+  | ConsumerGroupRecord
   | { readonly kind: 'unknown' };
 
 const OFFSET_KEY = 1;
@@ -102,7 +104,8 @@ export function readGroupRecord({
       value: value === null ? null : groupMetadataValue.read(new Reader(value, 2), version),
     };
   }
-  if (type !== OFFSET_KEY && type !== 0) return { kind: 'unknown' };
+  if (type !== OFFSET_KEY && type !== 0)
+    return readConsumerRecord(key, value) ?? { kind: 'unknown' };
   const { group: groupId, topic, partition } = offsetCommitKey.read(keyReader, 0);
   if (value === null) return { kind: 'offset', groupId, topic, partition, value: null };
   const { offset, leaderEpoch, metadata, commitTimestamp } = offsetCommitValue.read(

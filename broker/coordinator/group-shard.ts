@@ -10,6 +10,12 @@ import {
   TRANSACTIONAL_BIT,
   transactionEndOf,
 } from '../../proto/kafka/record-batch.ts';
+import { type ConsumerGroup, subscribedNames } from './consumer-group.ts';
+import {
+  type CompilePattern,
+  ConsumerGroupsCore,
+  type ConsumerRules,
+} from './consumer-groups-core.ts';
 import type { Group } from './group.ts';
 import { type GroupRules, GroupsCore } from './group-core.ts';
 import {
@@ -31,10 +37,37 @@ export interface CommitRequest {
 
 export class GroupShard {
   readonly classic: GroupsCore;
+  readonly consumer: ConsumerGroupsCore;
   readonly offsets = new OffsetsCore();
 
-  constructor(rules: () => GroupRules, newId: () => string, wallNowMs: () => number) {
+  constructor(
+    rules: () => GroupRules & { readonly consumer: ConsumerRules },
+    newId: () => string,
+    wallNowMs: () => number,
+    compile: CompilePattern,
+  ) {
     this.classic = new GroupsCore(rules, newId, wallNowMs);
+    this.consumer = new ConsumerGroupsCore(() => rules().consumer, wallNowMs, compile);
+  }
+
+  /**
+   * A group is of one protocol. One without members changes over to the other with its first
+   * member: these are the tombstones that make room, null where members stand in the way.
+   */
+  makeRoomFor(protocol: 'classic' | 'consumer', groupId: string): RecordPair[] | null {
+    if (protocol === 'consumer') {
+      const classic = this.classic.groups.get(groupId);
+      if (classic === undefined) return [];
+      if (classic.members.size > 0 || classic.pending.size > 0) return null;
+      this.classic.groups.delete(groupId);
+      return classic.generation > 0 ? [groupRecord(groupId, null)] : [];
+    }
+    const consumer = this.consumer.groups.get(groupId);
+    if (consumer === undefined) return [];
+    if (consumer.members.size > 0) return null;
+    const records = this.consumer.tombstones(consumer);
+    this.consumer.groups.delete(groupId);
+    return records;
   }
 
   /** Applies the batch at `at`, as a leader of the partition finds it in the log. */
@@ -60,24 +93,44 @@ export class GroupShard {
         return;
       case 'offset': {
         const { groupId, topic, partition, value } = record;
-        if (value !== null) this.classic.ensure(groupId);
+        if (value !== null && !this.consumer.groups.has(groupId)) this.classic.ensure(groupId);
         if (inTransaction !== null && value !== null)
           this.offsets.putPending(inTransaction, groupId, { topic, partition, value });
         else this.offsets.put(groupId, topic, partition, value);
+        return;
       }
+      default:
+        // A group of offsets only turns out to be one with members.
+        if (record.kind === 'consumer-group' && record.value !== null)
+          this.classic.groups.delete(record.groupId);
+        this.consumer.replay(record, nowMs);
     }
   }
 
   judgeCommit(request: CommitRequest, nowMs: number): ErrorName {
-    return this.classic.judgeCommit(request, nowMs);
+    const group = this.consumer.groups.get(request.groupId);
+    if (group === undefined) return this.classic.judgeCommit(request, nowMs);
+    return this.consumer.judgeCommit(group, request.memberId, request.generation);
   }
 
   judgeTransactionalCommit(request: CommitRequest): ErrorName {
-    return this.classic.judgeTransactionalCommit(request);
+    const group = this.consumer.groups.get(request.groupId);
+    if (group === undefined) return this.classic.judgeTransactionalCommit(request);
+    const { memberId, generation } = request;
+    if (generation < 0 && memberId === '') return 'NONE';
+    const error = this.consumer.judgeCommit(group, memberId, generation);
+    // Producers know no member epochs: they are told what they know.
+    return error === 'STALE_MEMBER_EPOCH' ? 'ILLEGAL_GENERATION' : error;
   }
 
   /** Tombstones for a group that has no members, or why it stays. */
   deleteGroup(groupId: string): RecordPair[] | ErrorName {
+    const consumer = this.consumer.groups.get(groupId);
+    if (consumer !== undefined) {
+      if (consumer.members.size > 0) return 'NON_EMPTY_GROUP';
+      const offsets = this.offsets.tombstones(groupId, () => true);
+      return [...offsets, ...this.consumer.tombstones(consumer)];
+    }
     const group = this.classic.groups.get(groupId);
     if (group === undefined) return 'GROUP_ID_NOT_FOUND';
     if (group.members.size > 0 || group.state !== 'Empty') return 'NON_EMPTY_GROUP';
@@ -89,10 +142,13 @@ export class GroupShard {
     groupId: string,
     partitions: readonly { topic: string; partition: number }[],
   ): { errors: ErrorName[]; records: RecordPair[] } | ErrorName {
+    const consumer = this.consumer.groups.get(groupId);
     const group = this.classic.groups.get(groupId);
-    if (group === undefined) return 'GROUP_ID_NOT_FOUND';
-    if (group.members.size > 0 && group.protocolType !== 'consumer') return 'NON_EMPTY_GROUP';
-    const subscribed = subscribedTopics(group);
+    if (group === undefined && consumer === undefined) return 'GROUP_ID_NOT_FOUND';
+    if (group !== undefined && group.members.size > 0 && group.protocolType !== 'consumer')
+      return 'NON_EMPTY_GROUP';
+    const subscribed =
+      group !== undefined ? subscribedTopics(group) : subscribedNames(consumer as ConsumerGroup);
     const errors = partitions.map(
       ({ topic }): ErrorName => (subscribed.has(topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : 'NONE'),
     );
@@ -120,6 +176,17 @@ export class GroupShard {
    */
   expired(wallNowMs: number, retentionMs: number): RecordPair[] {
     const records: RecordPair[] = [];
+    for (const group of this.consumer.groups.values()) {
+      const { groupId } = group;
+      const names = subscribedNames(group);
+      const found = this.offsets.tombstones(groupId, ({ topic, value }) => {
+        return !names.has(topic) && wallNowMs - value.commitTimestampMs >= retentionMs;
+      });
+      records.push(...found);
+      const left = [...this.offsets.all(groupId)].length - found.length;
+      if (found.length > 0 && left === 0 && group.members.size === 0)
+        records.push(...this.consumer.tombstones(group));
+    }
     for (const group of this.classic.groups.values()) {
       const { groupId } = group;
       const found = this.offsets.tombstones(groupId, ({ topic, value }) => {

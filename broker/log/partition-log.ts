@@ -609,7 +609,7 @@ export class PartitionLog implements TailOwner {
   close(): void {
     if (this.failure === null) {
       this.active.writeIndexes();
-      this.writeSnapshot(this.endOffset);
+      if (this.endOffset > 0) this.writeSnapshot(this.endOffset);
       this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
     }
     this.dropTail();

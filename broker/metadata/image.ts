@@ -39,6 +39,8 @@ export class MetadataImage {
   private readonly pages = new Map<string, Map<string, PartitionLine>>();
   private readonly pageTexts = new Map<string, string>();
   private readonly brokersById = new Map<number, BrokerImage>();
+  /** Grows whenever a topic or a partition comes or goes. */
+  topicsVersion = 0;
   clusterId = '';
   clusterConfig: ConfigMapOf = {};
   controllerId = -1;
@@ -142,6 +144,7 @@ export class MetadataImage {
       this.topicsById.set(line.topicId, topic);
       this.topicsByName.set(line.topic, topic);
     }
+    if (topic.partitions[line.partition] === undefined) this.topicsVersion++;
     topic.partitions[line.partition] = line;
   }
 
@@ -149,6 +152,7 @@ export class MetadataImage {
     const topic = this.topicsById.get(line.topicId);
     if (topic === undefined) return;
     topic.partitions[line.partition] = undefined as never;
+    this.topicsVersion++;
     if (topic.partitions.some((present) => present !== undefined)) return;
     this.topicsById.delete(line.topicId);
     if (this.topicsByName.get(line.topic) === topic) this.topicsByName.delete(line.topic);

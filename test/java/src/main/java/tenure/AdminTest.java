@@ -118,14 +118,19 @@ final class AdminTest {
         admin.createTopics(List.of(new NewTopic("compacted", 1, (short) 3).configs(Map.of("cleanup.policy", "compact", "segment.bytes", "1048576", "min.cleanable.dirty.ratio", "0.01", "segment.ms", "1000", "delete.retention.ms", "0")))).all().get(30, TimeUnit.SECONDS);
         try (KafkaProducer<String, String> producer = producer(bootstrap, Map.of("compression.type", "lz4", "batch.size", "4096"))) {
           fails(InvalidRecordException.class, () -> producer.send(new ProducerRecord<>("compacted", null, "no key")).get());
-          String filler = "x".repeat(2000);
-          for (int i = 0; i < 4000; i++) producer.send(new ProducerRecord<>("compacted", "k" + i % 10, i + filler + new Random(i).nextLong()));
+          byte[] noise = new byte[750];
+          for (int i = 0; i < 6000; i++) {
+            new Random(i).nextBytes(noise);
+            producer.send(new ProducerRecord<>("compacted", "k" + i % 10, i + Base64.getEncoder().encodeToString(noise)));
+          }
           for (int i = 0; i < 5; i++) producer.send(new ProducerRecord<>("compacted", "k" + i, null));
           producer.flush();
         }
         Map<String, String> before = latest(bootstrap, "compacted");
         must(before.size() == 5, "five keys are left");
         TopicPartition compacted = new TopicPartition("compacted", 0);
+        long full = size(admin, compacted);
+        eventually("old values are gone from the disk", () -> size(admin, compacted) < full / 2);
         must(latest(bootstrap, "compacted").equals(before), "the same is read");
         fails(PolicyViolationException.class, () -> admin.deleteRecords(Map.of(compacted, RecordsToDelete.beforeOffset(1))).all().get());
       });
@@ -149,6 +154,11 @@ final class AdminTest {
 
   private static org.apache.kafka.common.TopicPartitionInfo info(Admin admin, TopicPartition partition) throws Exception {
     return admin.describeTopics(List.of(partition.topic())).allTopicNames().get().get(partition.topic()).partitions().get(partition.partition());
+  }
+
+  private static long size(Admin admin, TopicPartition partition) throws Exception {
+    int leader = leader(admin, partition);
+    return admin.describeLogDirs(List.of(leader)).allDescriptions().get().get(leader).values().iterator().next().replicaInfos().get(partition).size();
   }
 
   private static List<Integer> replicas(Admin admin, TopicPartition partition) throws Exception {

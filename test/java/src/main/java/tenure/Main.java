@@ -8,6 +8,7 @@ public final class Main {
     ClientTest.run(args[0]);
     AdminTest.run(args[0]);
     TransactionTest.run(args[0]);
+    ConsumerGroupTest.run(args[0]);
     Checks.report();
   }
 }
