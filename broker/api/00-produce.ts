@@ -32,6 +32,9 @@ const IMPLICIT_ADD_VERSION = 12;
 /** From here on clients know an error that asks them to abort. */
 const ABORTABLE_VERSION = 11;
 
+/** Outcomes that come with the start of the log. */
+const told: ReadonlySet<ErrorName> = new Set(['NONE', 'INVALID_TIMESTAMP', 'INVALID_RECORD']);
+
 /** What a batch that could not join the transaction means to the producer. */
 function admissionError(error: ErrorName, apiVersion: number): ErrorName {
   switch (error) {
@@ -131,7 +134,7 @@ export function produce(ports: Ports) {
         errorCode: codeOf(result.error),
         baseOffset: result.baseOffset,
         logAppendTimeMs: result.logAppendTimeMs,
-        logStartOffset: result.error === 'NONE' ? partition.log.startOffset : -1,
+        logStartOffset: told.has(result.error) ? partition.log.startOffset : -1,
         errorMessage: result.message ?? null,
         recordErrors: (result.faults ?? []).map(({ batchIndex, message }) => ({
           batchIndex,

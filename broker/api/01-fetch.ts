@@ -80,15 +80,10 @@ export function fetch(ports: Ports) {
       : null;
   };
 
-  const failure = (
-    of: FetchPartition,
-    name: string,
-    id: string,
-    error: ErrorName,
-    replica: Partition | null,
-  ): Result => {
+  const failure = (of: FetchPartition, name: string, id: string, error: ErrorName): Result => {
     ports.traffic.onFetchFailed(name);
     const line = image.line(id, of.partition);
+    const unknown = error === 'UNKNOWN_TOPIC_ID' || error === 'UNKNOWN_TOPIC_OR_PARTITION';
     const moved = error === 'NOT_LEADER_OR_FOLLOWER' || error === 'FENCED_LEADER_EPOCH';
     const currentLeader =
       moved && line !== null
@@ -101,8 +96,8 @@ export function fetch(ports: Ports) {
       answer: {
         partitionIndex: of.partition,
         errorCode: codeOf(error),
-        highWatermark: replica?.highWatermark ?? -1,
-        abortedTransactions: null,
+        highWatermark: -1,
+        abortedTransactions: unknown ? [] : null,
         records: [],
         ...currentLeader,
       },
@@ -168,7 +163,7 @@ export function fetch(ports: Ports) {
       const { name, id, replica, error } = resolve(of, apiVersion);
       const refused = replica === null ? error : refusal(replica, of);
       if (replica === null || refused !== null) {
-        results.push(failure(of, name, id, refused ?? 'UNKNOWN_SERVER_ERROR', replica));
+        results.push(failure(of, name, id, refused ?? 'UNKNOWN_SERVER_ERROR'));
         continue;
       }
       const { log } = replica;
@@ -196,7 +191,7 @@ export function fetch(ports: Ports) {
       };
       const refuse = (cause: unknown) => {
         if (!(cause instanceof KafkaError)) throw cause;
-        return failure(of, name, id, cause.error, replica);
+        return failure(of, name, id, cause.error);
       };
       try {
         const read = replica.read(ask);

@@ -105,14 +105,36 @@ async function find(
   }
 }
 
+/** Since which version a client may ask for a special timestamp. */
+const SPECIAL_SINCE: ReadonlyMap<number, number> = new Map([
+  [-3, 7],
+  [-4, 8],
+  [-5, 9],
+  [-6, 11],
+]);
+const TWICE = codeOf('INVALID_REQUEST');
+
+/** A partition that is named twice is answered once, with an error. */
+function askedOnce<P extends { partitionIndex: number }>(partitions: readonly P[]) {
+  const counts = new Map<number, number>();
+  for (const { partitionIndex } of partitions)
+    counts.set(partitionIndex, (counts.get(partitionIndex) ?? 0) + 1);
+  return [...counts].map(([index, count]) => ({
+    ...(partitions.find(({ partitionIndex }) => partitionIndex === index) as P),
+    twice: count > 1,
+  }));
+}
+
 export function listOffsets(ports: Ports) {
   const look = async (
     topic: string,
     of: { partitionIndex: number; currentLeaderEpoch: number; timestamp: number },
     readCommitted: boolean,
+    apiVersion: number,
   ) => {
     const { partitionIndex } = of;
     const failed = (error: ErrorName) => ({ partitionIndex, errorCode: codeOf(error), ...NONE });
+    if (apiVersion < (SPECIAL_SINCE.get(of.timestamp) ?? 0)) return failed('UNSUPPORTED_VERSION');
     const known = ports.image.topic(topic);
     if (known === null || known.partitions[partitionIndex] === undefined)
       return failed('UNKNOWN_TOPIC_OR_PARTITION');
@@ -137,13 +159,17 @@ export function listOffsets(ports: Ports) {
     name: 'ListOffsets',
     request: listOffsetsRequest,
     response: listOffsetsResponse,
-    async handle({ topics, isolationLevel }) {
+    async handle({ topics, isolationLevel }, { apiVersion }) {
       return {
         topics: await Promise.all(
           topics.map(async ({ name, partitions }) => ({
             name,
             partitions: await Promise.all(
-              partitions.map((of) => look(name, of, isolationLevel === 1)),
+              askedOnce(partitions).map((of) =>
+                of.twice
+                  ? { partitionIndex: of.partitionIndex, errorCode: TWICE, ...NONE }
+                  : look(name, of, isolationLevel === 1, apiVersion),
+              ),
             ),
           })),
         ),

@@ -30,7 +30,6 @@ export function offsetCommit(ports: Ports) {
     response: offsetCommitResponse,
     async handle(request, { apiVersion }) {
       const { groupId, generationIdOrMemberEpoch, memberId, groupInstanceId } = request;
-      if (groupId === '' && apiVersion >= 9) return answerAll(request, 'INVALID_GROUP_ID');
       const response = answerAll(request, 'NONE');
       const { offsets, slots } = sortOffsets(
         ports,

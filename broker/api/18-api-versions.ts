@@ -25,6 +25,7 @@ export function apiVersions(ports: Ports, served: () => readonly Api[]) {
         if (!valid) return { errorCode: codeOf('INVALID_REQUEST') };
         noteSoftware(clientSoftwareName, clientSoftwareVersion);
       }
+      if ((clusterId === null) !== nodeId < 0) return { errorCode: codeOf('INVALID_REQUEST') };
       const otherCluster = clusterId !== null && clusterId !== ports.image.clusterId;
       if (otherCluster || (nodeId >= 0 && nodeId !== ports.self))
         return { errorCode: codeOf('REBOOTSTRAP_REQUIRED') };

@@ -110,7 +110,7 @@ export function createTopics(ports: Ports) {
     name,
     errorCode: codeOf(error),
     errorMessage,
-    configs: null,
+    configs: [],
   });
 
   return api({

@@ -22,6 +22,8 @@ export function deleteTopics(ports: Ports) {
     try {
       if (!ports.config.flag('delete.topic.enable'))
         throw new KafkaError('TOPIC_DELETION_DISABLED', 'delete.topic.enable is false');
+      if (asked.name !== null && asked.topicId !== ZERO_UUID)
+        throw new KafkaError('INVALID_REQUEST', 'a topic must be named or given by id, not both');
       if (known === null)
         throw new KafkaError(
           byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',

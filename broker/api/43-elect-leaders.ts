@@ -9,6 +9,24 @@ import type { Ports } from './ports.ts';
 
 const UNCLEAN = 1;
 
+function refuseAll(
+  topics: readonly { topic: string; partitions: readonly number[] }[],
+  why: string,
+) {
+  const errorCode = codeOf('INVALID_REQUEST');
+  return {
+    errorCode,
+    replicaElectionResults: topics.map(({ topic, partitions }) => ({
+      topic,
+      partitionResult: partitions.map((partitionId) => ({
+        partitionId,
+        errorCode,
+        errorMessage: why,
+      })),
+    })),
+  };
+}
+
 export function electLeaders({ image, changePartitions }: Ports) {
   return api({
     key: 43,
@@ -17,7 +35,7 @@ export function electLeaders({ image, changePartitions }: Ports) {
     response: electLeadersResponse,
     async handle({ electionType, topicPartitions, timeoutMs }) {
       if (electionType !== 0 && electionType !== UNCLEAN)
-        return { errorCode: codeOf('INVALID_REQUEST') };
+        return refuseAll(topicPartitions ?? [], `election type ${electionType} is unknown`);
       const all = image.topics().map(({ name, partitions }) => ({
         topic: name,
         partitions: partitions.flatMap((line) => (line === undefined ? [] : [line.partition])),

@@ -15,7 +15,7 @@ export function updateFeatures(_ports: Ports) {
   const judge = (feature: string, level: number): { error: ErrorName; message: string | null } => {
     const known = features.find(({ name }) => name === feature);
     if (known === undefined)
-      return { error: 'FEATURE_UPDATE_FAILED', message: `feature ${feature} is not known` };
+      return { error: 'INVALID_UPDATE_VERSION', message: `feature ${feature} is not known` };
     if (known.level === level) return { error: 'NONE', message: null };
     const message = `${feature} is fixed at ${known.level} in this release`;
     return { error: 'INVALID_UPDATE_VERSION', message };
@@ -25,18 +25,16 @@ export function updateFeatures(_ports: Ports) {
     name: 'UpdateFeatures',
     request: updateFeaturesRequest,
     response: updateFeaturesResponse,
-    handle({ featureUpdates }, { apiVersion }) {
+    handle({ featureUpdates }) {
       const results = featureUpdates.map(({ feature, maxVersionLevel }) => {
         const { error, message } = judge(feature, maxVersionLevel);
         return { feature, errorCode: codeOf(error), errorMessage: message };
       });
-      // From v2 on the answer is one for all.
-      const wrong = apiVersion >= 2 ? results.find(({ errorCode }) => errorCode !== 0) : undefined;
-      return {
-        errorCode: wrong?.errorCode ?? 0,
-        errorMessage: wrong?.errorMessage ?? null,
-        results,
-      };
+      // One that is wrong stands for all.
+      const wrong = results.find(({ errorCode }) => errorCode !== 0);
+      if (wrong === undefined) return { errorCode: 0, errorMessage: null, results };
+      const { errorCode, errorMessage } = wrong;
+      return { errorCode, errorMessage, results: [] };
     },
     failed: (_request, error) => ({ errorCode: codeOf(error) }),
   });

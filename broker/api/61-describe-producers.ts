@@ -14,7 +14,8 @@ export function describeProducers({ image, partition: partitionOf }: Ports) {
     if (topic === null || topic.partitions[partitionIndex] === undefined)
       return failed('UNKNOWN_TOPIC_OR_PARTITION');
     const partition = partitionOf(topic.id, partitionIndex);
-    if (partition === null || !partition.isLeader) return failed('NOT_LEADER_OR_FOLLOWER');
+    if (partition === null || partition.role.kind === 'offline')
+      return failed('NOT_LEADER_OR_FOLLOWER');
     const activeProducers = [...partition.log.producers.entries()].map(
       ([producerId, producer]) => ({
         producerId,

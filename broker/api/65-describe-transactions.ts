@@ -11,7 +11,8 @@ export function describeTransactions({ transactions }: Ports) {
   const describe = (transactionalId: string) => {
     const failed = (errorCode: number) => ({ errorCode, transactionalId });
     try {
-      const txn = transactionalId === '' ? null : transactions.describe(transactionalId);
+      if (transactionalId === '') return failed(codeOf('INVALID_REQUEST'));
+      const txn = transactions.describe(transactionalId);
       if (txn === null) return failed(codeOf('TRANSACTIONAL_ID_NOT_FOUND'));
       return {
         errorCode: 0,

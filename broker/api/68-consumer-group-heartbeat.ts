@@ -35,7 +35,10 @@ export function consumerGroupHeartbeat({ chance, config, groups }: Ports) {
         errorMessage: answer.message,
         memberId: answer.memberId,
         memberEpoch: answer.memberEpoch,
-        heartbeatIntervalMs: config.number('group.consumer.heartbeat.interval.ms'),
+        heartbeatIntervalMs:
+          answer.error === 'NONE' && answer.memberEpoch >= 0
+            ? config.number('group.consumer.heartbeat.interval.ms')
+            : 0,
         assignment:
           answer.assignment === null ? null : { topicPartitions: listOf(answer.assignment) },
       };

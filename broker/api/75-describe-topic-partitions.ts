@@ -11,6 +11,9 @@ import { INTERNAL_TOPICS, type Ports } from './ports.ts';
 
 const PARTITIONS_MAX = 2000;
 
+/** Everything that can be done with a topic, as bits (KIP-430): nobody is kept from anything here. */
+const TOPIC_OPERATIONS = 3576;
+
 export function describeTopicPartitions(ports: Ports) {
   const { image } = ports;
   return api({
@@ -37,6 +40,7 @@ export function describeTopicPartitions(ports: Ports) {
             name,
             topicId: ZERO_UUID,
             partitions: [],
+            topicAuthorizedOperations: TOPIC_OPERATIONS,
           });
           continue;
         }
@@ -51,6 +55,7 @@ export function describeTopicPartitions(ports: Ports) {
           topicId: topic.id,
           isInternal: INTERNAL_TOPICS.has(name),
           partitions,
+          topicAuthorizedOperations: TOPIC_OPERATIONS,
         });
         if (partitions.length < all.length) {
           return {

@@ -35,7 +35,8 @@ function topicEntry(setting: TopicSetting, topic: ConfigMapOf, cluster: ConfigMa
   const [brokerName] = setting.synonyms;
   if (inherited.origin === 'cluster')
     synonyms.push({ name: inherited.name, value: inherited.value, source: SOURCE.cluster });
-  if (brokerName !== undefined)
+  // Where the default has several names, Kafka names none of them.
+  if (brokerName !== undefined && setting.synonyms.length === 1)
     synonyms.push({ name: brokerName, value: setting.default, source: SOURCE.default });
   return {
     name: setting.name,

@@ -123,7 +123,7 @@ export class ConsumerGroupsCore {
     let group = this.groups.get(groupId);
     if (group === undefined) {
       if (memberEpoch !== 0) return refuse('GROUP_ID_NOT_FOUND', `group ${groupId} is unknown`);
-      emit({ kind: 'consumer-group', groupId, value: { epoch: 0, metadataHash: 0 } });
+      emit({ kind: 'consumer-group', groupId, value: { epoch: 1, metadataHash: 0 } });
       group = this.groups.get(groupId) as ConsumerGroup;
     }
     const denied = this.denial(group, request);
@@ -277,10 +277,9 @@ export class ConsumerGroupsCore {
       emit({ kind: 'consumer-member', groupId, memberId, value: info });
     }
     return (
-      known === undefined ||
-      known.topicNames.join() !== info.topicNames.join() ||
-      known.topicRegex !== info.topicRegex ||
-      known.serverAssignor !== info.serverAssignor
+      (known?.topicNames ?? []).join() !== info.topicNames.join() ||
+      (known?.topicRegex ?? null) !== info.topicRegex ||
+      (known?.serverAssignor ?? null) !== info.serverAssignor
     );
   }
 

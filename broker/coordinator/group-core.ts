@@ -481,6 +481,7 @@ export class GroupsCore {
     request: { groupId: string; generation: number; memberId: string; instanceId: string | null },
     nowMs: number,
   ): ErrorName {
+    if (request.groupId === '') return 'INVALID_GROUP_ID';
     const group = this.groups.get(request.groupId);
     if (group === undefined) return 'UNKNOWN_MEMBER_ID';
     const fault = this.memberFault(group, request.memberId, request.instanceId);

@@ -141,7 +141,8 @@ test('time: open transactions have a limit, idle ids are forgotten', () => {
 test('a record holds everything that another coordinator needs', () => {
   for (const txn of [started, ongoing, next(end(ongoing, true)), fenced(ongoing, 3)]) {
     const found = readTransactionRecord({ ...transactionRecord(txn), offset: 0, timestampMs: 0 });
-    const { lastEpoch, ...rest } = found?.txn as Transaction;
+    assert.ok(found?.txn);
+    const { lastEpoch, ...rest } = found.txn;
     const { lastEpoch: before, ...expected } = txn;
     assert.deepEqual(rest, expected);
     if (txn.state === 'PrepareCommit') assert.equal(lastEpoch, before);

@@ -217,7 +217,11 @@ export class Partition implements TurnTask {
     }
     const nowMs = this.deps.clock.nowMs();
     const verdict = judgeProduce(records, this.rules, this.log.producers, nowMs);
-    if (verdict.kind === 'refuse') return done(failed(verdict.error, verdict.message));
+    if (verdict.kind === 'refuse') {
+      const { error, message, record } = verdict;
+      const faults = record === undefined ? [] : [{ batchIndex: record, message }];
+      return done({ ...failed(error, message), faults });
+    }
     if (verdict.kind === 'duplicate') {
       const { baseOffset, lastOffset } = verdict.of;
       return this.await({ lastOffset, baseOffset, logAppendTimeMs: -1, request, done });

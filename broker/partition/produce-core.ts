@@ -14,7 +14,13 @@ export interface ProduceRules {
 export type ProduceVerdict =
   | { readonly kind: 'append' }
   | { readonly kind: 'duplicate'; readonly of: ProducerBatch }
-  | { readonly kind: 'refuse'; readonly error: ErrorName; readonly message: string };
+  | {
+      readonly kind: 'refuse';
+      readonly error: ErrorName;
+      readonly message: string;
+      /** The records are at fault, not the batch: the first one that is. */
+      readonly record?: number;
+    };
 
 const APPEND: ProduceVerdict = { kind: 'append' };
 
@@ -65,10 +71,9 @@ export function judgeProduce(
     const early = nowMs - timestampMs > rules.timestampBeforeMaxMs;
     const late = timestampMs - nowMs > rules.timestampAfterMaxMs;
     if (timestampMs >= 0 && (early || late)) {
-      return refuse(
-        'INVALID_TIMESTAMP',
-        'the timestamp must lie within message.timestamp.before.max.ms and after.max.ms',
-      );
+      const message =
+        'the timestamp must lie within message.timestamp.before.max.ms and after.max.ms';
+      return { kind: 'refuse', error: 'INVALID_TIMESTAMP', message, record: 0 };
     }
   }
   const verdict = producers.judge(records, 0);

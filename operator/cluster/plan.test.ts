@@ -56,7 +56,7 @@ const line = (replicas: number[], isr = replicas): PartitionLine => ({
   isr: isr.map((id) => ({ id, epoch: 1 })),
   elr: [],
   adding: [],
-    removing: [],
+  removing: [],
 });
 const observed = (more: Partial<Observed> = {}): Observed => ({
   cluster: cluster(),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import kafkajs, { type Kafka } from 'kafkajs';
-import { startTestCluster, type TestCluster, sleepMs, until } from '../support/local.ts';
+import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
 
@@ -88,8 +88,10 @@ test('consume, transform, produce: each input has one output though brokers are 
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
-        for (let from = 0; from < batch.messages.length && isRunning() && !isStale(); from += 5) {
+      eachBatch: async (run) => {
+        const { batch } = run;
+        const goesOn = () => run.isRunning() && !run.isStale();
+        for (let from = 0; from < batch.messages.length && goesOn(); from += 5) {
           const some = batch.messages.slice(from, from + 5);
           const transaction = await producer.transaction();
           try {
@@ -111,14 +113,14 @@ test('consume, transform, produce: each input has one output though brokers are 
             await transaction.commit();
             transactions++;
             for (const { value } of some) handled.add(String(value));
-            resolveOffset(last.offset);
+            run.resolveOffset(last.offset);
           } catch (cause) {
             aborted++;
             broken = true;
             await transaction.abort().catch(() => undefined);
             throw cause;
           }
-          await heartbeat();
+          await run.heartbeat();
         }
       },
     });

@@ -47,7 +47,7 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 export async function startTestCluster(
-  of: { brokers?: number; folder?: string } = {},
+  of: { brokers?: number; folder?: string; manifests?: string } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
   const bootstrapPort = await freePort();
@@ -59,7 +59,7 @@ export async function startTestCluster(
     },
     {
       folder,
-      manifests: readManifests(join(ROOT, 'examples/quickstart')),
+      manifests: readManifests(join(ROOT, of.manifests ?? 'examples/quickstart')),
       brokers: of.brokers ?? null,
       bootstrapPort,
       apiPort: 0,

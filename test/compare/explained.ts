@@ -1,0 +1,68 @@
+/** Differences that are meant, each with its reason. */
+import type { Difference } from './differences.ts';
+
+interface Explanation {
+  readonly api: string;
+  readonly step?: string;
+  readonly path: RegExp;
+  readonly why: string;
+}
+
+const SHARE = 'share and streams groups are not served yet';
+const explanations: readonly Explanation[] = [
+  { api: 'ApiVersions', path: /^apis\.(7[6-9]|8[3-9]|9[0-3])$/, why: SHARE },
+  { api: 'ApiVersions', path: /^(supported|finalized)\.(share|streams)\.version$/, why: SHARE },
+  {
+    api: 'ApiVersions',
+    path: /^apis\.(80|81|94)$/,
+    why: 'these change a KRaft quorum, and there is none',
+  },
+  {
+    api: 'ApiVersions',
+    path: /^supported\.kraft\.version$|^finalized\.kraft\.version$/,
+    why: 'there is no KRaft quorum',
+  },
+  {
+    api: 'Produce',
+    step: 'produce: nothing',
+    path: /^connection$/,
+    why: 'a partition without records is answered with an error instead of a closed connection',
+  },
+  {
+    api: 'Produce',
+    step: 'produce: two batches',
+    path: /logStartOffset$/,
+    why: 'the start of the log is told with every refusal of records',
+  },
+  {
+    api: 'DescribeConfigs',
+    step: 'configuration of a topic',
+    path: /min\.insync\.replicas/,
+    why: 'Kafka writes this one down for the cluster when its storage is formatted',
+  },
+  {
+    api: 'DescribeConfigs',
+    path: /\.readOnly$/,
+    why: 'every broker setting can be changed at any time: it is part of the KafkaCluster object',
+  },
+  {
+    api: 'DescribeConfigs',
+    path: /log\.retention\.ms/,
+    why: 'the value in force is shown under the name in milliseconds, hours are not',
+  },
+  {
+    api: 'IncrementalAlterConfigs',
+    step: 'alter: an odd operation',
+    path: /errorCode$/,
+    why: 'an unknown operation is the request’s fault, not an unknown server error',
+  },
+];
+
+/** Why a difference is as it should be; null where nobody has said. */
+export function explanationFor(step: string, api: string, { path }: Difference): string | null {
+  const found = explanations.find(
+    (one) =>
+      one.api === api && (one.step === undefined || one.step === step) && one.path.test(path),
+  );
+  return found?.why ?? null;
+}
