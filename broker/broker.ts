@@ -25,6 +25,7 @@ import { LogDirectory } from './log/log-directory.ts';
 import { TailMemory } from './log/tail-memory.ts';
 import { Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
+import { limitFor } from './metadata/quotas-core.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import { BrokerMetrics } from './observe/metrics.ts';
@@ -35,9 +36,11 @@ import { Replicas } from './replicas.ts';
 import { ControllerClient } from './replication/controller-client.ts';
 import { Followers } from './replication/follower-stream.ts';
 import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
+import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
 import { Listener } from './server/listener.ts';
+import { Quotas } from './server/quotas.ts';
 
 export interface BrokerPorts {
   readonly clock: Clock;
@@ -53,6 +56,8 @@ export interface BrokerPorts {
 }
 
 const EXPIRE_MS = 100;
+/** Who everybody is where nobody has to say. */
+const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
 /** One try; the next one may go to another controller. */
@@ -97,7 +102,11 @@ export class Broker implements AsyncDisposable {
     this.tail = new TailMemory(options.tailBytes);
     const of = { namespace: options.namespace, cluster: options.cluster };
     this.metadata = new Metadata({ api, clock, chance, logger }, of);
-    this.config = new BrokerConfig(() => this.metadata.image.clusterConfig);
+    this.config = new BrokerConfig(() => {
+      const { clusterConfig, brokerConfig } = this.metadata.image;
+      const own = brokerConfig[String(options.id)];
+      return own === undefined ? clusterConfig : { ...clusterConfig, ...own };
+    });
     this.metrics = new BrokerMetrics(this.facts());
     this.session = new Session(
       {
@@ -317,6 +326,9 @@ export class Broker implements AsyncDisposable {
       clusterId: () => this.clusterId,
       control: refuse,
       transactions: this.coordinators.handlers,
+      throttle: new ReplicationThrottle(clock, () =>
+        this.config.number('leader.replication.throttled.rate'),
+      ),
       onSent: (byteCount) => this.metrics.onReplicationOut(byteCount),
     });
     this.lifetime.own(server);
@@ -414,7 +426,15 @@ export class Broker implements AsyncDisposable {
       traffic: this.metrics,
       tail: this.tail,
     });
+    const quotas = this.lifetime.own(
+      new Quotas({
+        clock,
+        isUsed: () => image.quotas.length > 0,
+        limit: (key, clientId) => limitFor(image.quotas, { user: ANONYMOUS, clientId }, key),
+      }),
+    );
     const dispatch = new Dispatch({
+      quotas,
       clock,
       logger,
       apis,

@@ -12,12 +12,24 @@ export const TOPIC_FINALIZER = `${GROUP}/topic`;
 export type ConfigValue = string | number | boolean;
 export type ConfigMapOf = Readonly<Record<string, ConfigValue>>;
 
+/** Limits under Kafka's names, for a user, a client id, both, or an address. */
+export interface ClientQuota {
+  readonly user?: string;
+  readonly clientId?: string;
+  readonly ip?: string;
+  readonly config: ConfigMapOf;
+}
+
 export interface KafkaCluster extends KubeObject {
   readonly spec: {
     readonly replicas: number;
     readonly image?: string;
     /** Broker configuration under Kafka's names. */
     readonly config?: ConfigMapOf;
+    /** Configuration of single brokers, by id; it goes before `config`. */
+    readonly brokerConfig?: Readonly<Record<string, ConfigMapOf>>;
+    /** Limits of clients. */
+    readonly quotas?: readonly ClientQuota[];
     readonly listeners?: readonly {
       readonly name: string;
       readonly port: number;

@@ -8,6 +8,7 @@ import { features } from './features.ts';
 import { type Api, api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
+const METADATA_VERSION_MIN = 7;
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
 export function apiVersions(ports: Ports, served: () => readonly Api[]) {
@@ -38,7 +39,7 @@ export function apiVersions(ports: Ports, served: () => readonly Api[]) {
         apiKeys,
         supportedFeatures: features.map(({ name, level }) => ({
           name,
-          minVersion: apiVersion >= 4 ? 0 : 1,
+          minVersion: name === 'metadata.version' ? METADATA_VERSION_MIN : apiVersion >= 4 ? 0 : 1,
           maxVersion: level,
         })),
         finalizedFeaturesEpoch: 0,

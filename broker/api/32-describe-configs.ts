@@ -43,7 +43,11 @@ export function describeConfigs(ports: Ports) {
       if (resourceName !== '' && Number(resourceName) !== ports.self) {
         return failed('INVALID_REQUEST', `broker ${resourceName} must be asked itself`);
       }
-      return { ...ok, configs: describeBrokerConfig(image.clusterConfig, keys, shown, ports.self) };
+      const own = resourceName === '' ? {} : (image.brokerConfig[resourceName] ?? {});
+      return {
+        ...ok,
+        configs: describeBrokerConfig(image.clusterConfig, own, keys, shown, ports.self),
+      };
     }
     return failed(
       'INVALID_REQUEST',

@@ -49,15 +49,15 @@ export function configTarget(
     };
   }
   if (resourceType === BROKER_RESOURCE) {
-    if (resourceName !== '') {
-      throw new KafkaError(
-        'INVALID_REQUEST',
-        'brokers share one configuration: change the cluster default (an empty broker name)',
-      );
-    }
+    const id = Number(resourceName);
+    if (resourceName !== '' && image.broker(id) === null)
+      throw new KafkaError('INVALID_REQUEST', `broker ${resourceName} is not registered`);
     return {
-      current: image.clusterConfig,
-      apply: (changes) => admin.changeClusterConfig(changes),
+      current: resourceName === '' ? image.clusterConfig : (image.brokerConfig[resourceName] ?? {}),
+      apply: (changes) =>
+        resourceName === ''
+          ? admin.changeClusterConfig(changes)
+          : admin.changeBrokerConfig(id, changes),
       fault: brokerConfigFault,
       isList: (name) => brokerSettingsByName.get(name)?.type === 'LIST',
       presetOf: (name) => brokerSettingsByName.get(name)?.default ?? '',

@@ -34,6 +34,8 @@ import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 import { alterPartitionReassignments } from './45-alter-partition-reassignments.ts';
 import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
 import { offsetDelete } from './47-offset-delete.ts';
+import { describeClientQuotas } from './48-describe-client-quotas.ts';
+import { alterClientQuotas } from './49-alter-client-quotas.ts';
 import { describeQuorum } from './55-describe-quorum.ts';
 import { updateFeatures } from './57-update-features.ts';
 import { describeCluster } from './60-describe-cluster.ts';
@@ -86,6 +88,8 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     alterPartitionReassignments(ports),
     listPartitionReassignments(ports),
     offsetDelete(ports),
+    describeClientQuotas(ports),
+    alterClientQuotas(ports),
     describeQuorum(ports),
     updateFeatures(ports),
     describeCluster(ports),

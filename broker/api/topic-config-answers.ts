@@ -10,7 +10,7 @@ export const TOPIC_RESOURCE = 2;
 export const BROKER_RESOURCE = 4;
 
 /** DescribeConfigs' sources. */
-const SOURCE = { topic: 1, cluster: 3, default: 5 } as const;
+const SOURCE = { topic: 1, broker: 2, cluster: 3, default: 5 } as const;
 const TYPE: Readonly<Record<SettingType, number>> = {
   BOOLEAN: 1,
   STRING: 2,
@@ -50,18 +50,23 @@ function topicEntry(setting: TopicSetting, topic: ConfigMapOf, cluster: ConfigMa
   };
 }
 
-function brokerEntry(setting: Setting, cluster: ConfigMapOf, shown: Shown) {
-  const own = cluster[setting.name];
-  const preset = { name: setting.name, value: setting.default, source: SOURCE.default };
-  const synonyms =
-    own === undefined
-      ? [preset]
-      : [{ name: setting.name, value: String(own), source: SOURCE.cluster }, preset];
+function brokerEntry(setting: Setting, cluster: ConfigMapOf, broker: ConfigMapOf, shown: Shown) {
+  const { name } = setting;
+  const synonyms = [];
+  for (const [map, source] of [
+    [broker, SOURCE.broker],
+    [cluster, SOURCE.cluster],
+  ] as const) {
+    const value = map[name];
+    if (value !== undefined) synonyms.push({ name, value: String(value), source });
+  }
+  synonyms.push({ name, value: setting.default, source: SOURCE.default });
+  const [first] = synonyms;
   return {
-    name: setting.name,
-    value: own === undefined ? setting.default : String(own),
+    name,
+    value: first?.value ?? setting.default,
     readOnly: false,
-    configSource: own === undefined ? SOURCE.default : SOURCE.cluster,
+    configSource: first?.source ?? SOURCE.default,
     isSensitive: false,
     synonyms: shown.synonyms ? synonyms : [],
     configType: TYPE[setting.type],
@@ -82,6 +87,7 @@ export function describeTopicConfig(
 
 export function describeBrokerConfig(
   cluster: ConfigMapOf,
+  broker: ConfigMapOf,
   keys: readonly string[] | null,
   shown: Shown,
   self: number,
@@ -92,11 +98,11 @@ export function describeBrokerConfig(
     default: String(self),
     doc: 'The id of this broker: the ordinal of its pod.',
   };
-  const own = { ...brokerEntry(id, {}, shown), readOnly: true };
+  const own = { ...brokerEntry(id, {}, {}, shown), readOnly: true };
   const all = [
     own,
     { ...own, name: 'broker.id' },
-    ...brokerSettings.map((setting) => brokerEntry(setting, cluster, shown)),
+    ...brokerSettings.map((setting) => brokerEntry(setting, cluster, broker, shown)),
   ];
   return all.filter(({ name }) => keys === null || keys.includes(name));
 }

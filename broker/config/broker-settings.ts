@@ -99,6 +99,27 @@ const own: readonly Setting[] = [
     1,
   ),
   row(
+    'follower.replication.throttled.rate',
+    'LONG',
+    '9223372036854775807',
+    'Bytes a second that throttled replicas on this broker take from their leaders.',
+    0,
+  ),
+  row(
+    'leader.replication.throttled.rate',
+    'LONG',
+    '9223372036854775807',
+    'Bytes a second that this broker sends to throttled replicas that are behind.',
+    0,
+  ),
+  row(
+    'replica.alter.log.dirs.io.max.bytes.per.second',
+    'DOUBLE',
+    '1.7976931348623157E308',
+    'Accepted for tools; a broker has one log directory.',
+    1,
+  ),
+  row(
     'leader.imbalance.check.interval.seconds',
     'LONG',
     '300',

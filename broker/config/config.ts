@@ -73,6 +73,11 @@ function codecFor(compressionType: string): Codec | null {
   return codecs.find((codec) => codec === compressionType) ?? null;
 }
 
+function throttledReplicas(list: string): 'all' | ReadonlySet<string> | null {
+  if (list === '') return null;
+  return list === '*' ? 'all' : new Set(list.split(',').map((one) => one.trim()));
+}
+
 /** Everything that a topic's settings mean for its partitions. */
 export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules {
   const text = (name: string) => topicValue(name, topic, cluster).value;
@@ -108,6 +113,7 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
       codec,
       compressionLevel:
         codec === 'gzip' || codec === 'zstd' ? number(`compression.${codec}.level`) : 0,
+      throttledReplicas: throttledReplicas(text('leader.replication.throttled.replicas')),
       producerExpirationMs: broker.number('producer.id.expiration.ms'),
     },
     line: {

@@ -126,7 +126,7 @@ export const topicSettings: readonly TopicSetting[] = [
     'Bytes of records between two entries of an index.',
     { min: 0 },
   ),
-  row('leader.replication.throttled.replicas', 'LIST', '', null, false, throttled),
+  row('leader.replication.throttled.replicas', 'LIST', '', null, true, throttled),
   row(
     'local.retention.bytes',
     'LONG',

@@ -1,5 +1,6 @@
 /** What this broker knows of the cluster: topics, partitions, brokers, configuration. */
 import {
+  type ClientQuota,
   type ConfigMapOf,
   type KafkaBroker,
   type KafkaPartitionMap,
@@ -43,6 +44,9 @@ export class MetadataImage {
   topicsVersion = 0;
   clusterId = '';
   clusterConfig: ConfigMapOf = {};
+  /** Of single brokers, by id. */
+  brokerConfig: Readonly<Record<string, ConfigMapOf>> = {};
+  quotas: readonly ClientQuota[] = [];
   controllerId = -1;
   /** How often the controller changed. */
   controllerEpoch = -1;

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   API_VERSION,
   CLUSTER_LABEL,
+  type ClientQuota,
   type ConfigMapOf,
   type KafkaTopic,
   kafkaBrokers,
@@ -35,6 +36,8 @@ export interface TopicAdminDeps {
   readonly namespace: string;
   readonly cluster: string;
 }
+
+const CHANGE_ATTEMPTS = 5;
 
 /** Null removes a key. */
 export type ConfigChanges = Readonly<Record<string, string | null>>;
@@ -236,14 +239,39 @@ export class TopicAdmin {
     return this.patch(topic, { config: changes });
   }
 
+  /** Changes what one broker has of its own. */
+  async changeBrokerConfig(id: number, changes: ConfigChanges): Promise<void> {
+    await this.patchCluster({ spec: { brokerConfig: { [String(id)]: changes } } });
+  }
+
+  /** Changes the limits of clients; a change that comes in between is not lost. */
+  async changeQuotas(
+    change: (quotas: readonly ClientQuota[]) => readonly ClientQuota[],
+  ): Promise<void> {
+    const { api, cluster, namespace } = this.deps;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const object = await api.get(kafkaClusters, namespace, cluster);
+        if (object === null) throw new KafkaError('UNKNOWN_SERVER_ERROR', 'the cluster is gone');
+        const { resourceVersion } = object.metadata;
+        const spec = { quotas: change(object.spec.quotas ?? []) };
+        const patch = { metadata: { resourceVersion }, spec };
+        await api.patch(kafkaClusters, { namespace, name: cluster }, patch);
+        return;
+      } catch (cause) {
+        if (!isKubeError(cause, 409) || attempt >= CHANGE_ATTEMPTS) throw asKafkaError(cause);
+      }
+    }
+  }
+
   async changeClusterConfig(changes: ConfigChanges): Promise<void> {
-    const { namespace, cluster } = this.deps;
+    await this.patchCluster({ spec: { config: changes } });
+  }
+
+  private async patchCluster(patch: object): Promise<void> {
+    const { api, namespace, cluster } = this.deps;
     try {
-      await this.deps.api.patch(
-        kafkaClusters,
-        { namespace, name: cluster },
-        { spec: { config: changes } },
-      );
+      await api.patch(kafkaClusters, { namespace, name: cluster }, patch);
     } catch (cause) {
       throw asKafkaError(cause);
     }

@@ -56,6 +56,7 @@ function setUp(isr = [1, 2]) {
     logAppendTime: false,
     timestampBeforeMaxMs: 1e15,
     timestampAfterMaxMs: 1e15,
+    throttledReplicas: null,
     isCompacted: false,
     codec: null,
     compressionLevel: 0,

@@ -47,6 +47,8 @@ export type Role =
 
 export interface PartitionRules extends IsrRules, ProduceRules, RecordRules {
   readonly producerExpirationMs: number;
+  /** `partition:broker` of replicas that may be slowed down while they catch up. */
+  readonly throttledReplicas: 'all' | ReadonlySet<string> | null;
 }
 
 export interface PartitionDeps {

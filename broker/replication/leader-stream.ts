@@ -19,6 +19,7 @@ import type {
   Refusal,
   Subscribe,
 } from './services.ts';
+import type { ReplicationThrottle } from './throttle.ts';
 
 /** Bytes that may be on their way to a follower, unacknowledged. */
 const CREDIT_BYTES = 8 * 1024 * 1024;
@@ -32,6 +33,7 @@ export interface LeaderStreamDeps {
   readonly send: (message: LeaderMessage) => void;
   /** Counts bytes for metrics. */
   readonly onSent: (byteCount: number) => void;
+  readonly throttle: ReplicationThrottle;
 }
 
 class Subscription implements ReplicationSink {
@@ -39,6 +41,7 @@ class Subscription implements ReplicationSink {
   readonly partition: Partition;
   readonly leaderEpoch: number;
   nextOffset: number;
+  sentLogStart = -1;
   sentHighWatermark = -1;
   /** A read from disk is under way. */
   busy = false;
@@ -74,6 +77,8 @@ export class LeaderStream implements TurnTask {
   private readonly subscriptions = new Map<number, Subscription>();
   private queue: Subscription[] = [];
   private hwQueue: Subscription[] = [];
+  /** Waiting for the throttle; looked at again with the next tick. */
+  private held: Subscription[] = [];
   private credit = CREDIT_BYTES;
   private closed = false;
 
@@ -146,13 +151,19 @@ export class LeaderStream implements TurnTask {
 
   /** Called a few times a second. */
   tick(): void {
+    const held = this.held;
+    this.held = [];
+    for (const subscription of held) this.enqueue(subscription);
     if (this.hwQueue.length === 0 || this.closed) return;
     const data: Data[] = [];
     for (const subscription of this.hwQueue) {
       subscription.hwMoved = false;
       const { partition } = subscription;
       if (subscription.ended || partition.leaderEpoch !== subscription.leaderEpoch) continue;
-      if (partition.highWatermark === subscription.sentHighWatermark) continue;
+      const known =
+        partition.highWatermark === subscription.sentHighWatermark &&
+        partition.log.startOffset === subscription.sentLogStart;
+      if (known) continue;
       data.push(this.frame(subscription, Buffer.alloc(0)));
     }
     this.hwQueue = [];
@@ -162,6 +173,7 @@ export class LeaderStream implements TurnTask {
   private frame(subscription: Subscription, records: Buffer): Data {
     const { partition, handle, leaderEpoch } = subscription;
     subscription.sentHighWatermark = partition.highWatermark;
+    subscription.sentLogStart = partition.log.startOffset;
     return {
       handle,
       leaderEpoch,
@@ -217,6 +229,10 @@ export class LeaderStream implements TurnTask {
       });
       return null;
     }
+    if (this.deps.throttle.holds(partition, this.follower.id)) {
+      this.held.push(subscription);
+      return null;
+    }
     let read: LogRead | Promise<LogRead>;
     try {
       read = partition.read({
@@ -243,6 +259,7 @@ export class LeaderStream implements TurnTask {
     const records =
       buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers, byteCount);
     subscription.nextOffset = endOffsetOf(records);
+    this.deps.throttle.onSent(subscription.partition, this.follower.id, byteCount);
     return records;
   }
 

@@ -21,6 +21,7 @@ import {
   replicationService,
   type WishMessage,
 } from './services.ts';
+import type { ReplicationThrottle } from './throttle.ts';
 import { serveTransactions, type TransactionHandlers } from './transaction-peers.ts';
 
 const TICK_MS = 100;
@@ -42,6 +43,7 @@ export interface PeerServerDeps {
   readonly clusterId: () => string;
   readonly control: ControlHandlers;
   readonly transactions: TransactionHandlers;
+  readonly throttle: ReplicationThrottle;
   readonly onSent: (byteCount: number) => void;
 }
 
@@ -122,9 +124,12 @@ export class PeerServer implements AsyncDisposable {
       });
       return null;
     }
-    const { turn, logger, partitions, onSent } = this.deps;
+    const { turn, logger, partitions, onSent, throttle } = this.deps;
     const send = (frame: LeaderMessage) => void call.write(encodeLeaderMessage(frame) as never);
-    const stream = new LeaderStream({ turn, logger, partitions, send, onSent }, hello.follower);
+    const stream = new LeaderStream(
+      { turn, logger, partitions, send, onSent, throttle },
+      hello.follower,
+    );
     this.streams.add(stream);
     stream.onMessage(message);
     return stream;

@@ -46,6 +46,7 @@ export class Connection implements TurnTask {
   private slots: Slot[] = [];
   private paused = false;
   private closed = false;
+  private muted: Disposable | null = null;
   lastActiveMs: number;
   /** Told by ApiVersions; shown in metrics. */
   software = { name: 'unknown', version: 'unknown' };
@@ -107,7 +108,7 @@ export class Connection implements TurnTask {
       this.paused = true;
       this.socket?.pause();
     }
-    return !full;
+    return !full && this.muted === null;
   }
 
   private onFrame(frame: Buffer, owned: boolean): void {
@@ -155,7 +156,7 @@ export class Connection implements TurnTask {
   }
 
   private resumeIfIdle(): void {
-    if (!this.paused || this.closed) return;
+    if (!this.paused || this.closed || this.muted !== null) return;
     if (
       this.slots.length >= IN_FLIGHT_MAX / 2 ||
       (this.socket?.writableLength ?? 0) > WRITE_BACKLOG_BYTES_MAX / 2
@@ -165,9 +166,22 @@ export class Connection implements TurnTask {
     this.socket?.resume();
   }
 
+  /** Reads nothing more for a while; what was answered goes out all the same. */
+  mute(forMs: number): void {
+    if (this.closed) return;
+    this.muted?.[Symbol.dispose]();
+    this.paused = true;
+    this.socket?.pause();
+    this.muted = this.deps.clock.after(forMs, () => {
+      this.muted = null;
+      this.resumeIfIdle();
+    });
+  }
+
   close(cause: unknown): void {
     if (this.closed) return;
     this.closed = true;
+    this.muted?.[Symbol.dispose]();
     for (const { whenSent } of this.slots) whenSent?.();
     this.slots = [];
     this.socket?.destroy();

@@ -12,8 +12,24 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Api, RequestContext } from '../api/handler.ts';
 import type { Answer, Connection } from './connection.ts';
+import type { Quotas } from './quotas.ts';
 
 const API_VERSIONS = 18;
+const PRODUCE = 0;
+const FETCH = 1;
+
+interface FetchedRecords {
+  readonly responses?: readonly {
+    readonly partitions: readonly { readonly records: readonly Buffer[] }[];
+  }[];
+}
+
+function recordBytes({ responses = [] }: FetchedRecords): number {
+  let sum = 0;
+  for (const { partitions } of responses)
+    for (const { records } of partitions) for (const { length } of records) sum += length;
+  return sum;
+}
 
 export interface RequestObserver {
   onRequest(name: string, elapsedMs: number, error: boolean): void;
@@ -24,6 +40,7 @@ export interface DispatchDeps {
   readonly logger: Logger;
   readonly apis: ReadonlyMap<number, Api>;
   readonly observer: RequestObserver;
+  readonly quotas: Quotas;
   /** A bug of our own was met: the process must not go on. */
   readonly onBug: (cause: unknown) => void;
 }
@@ -91,6 +108,12 @@ export class Dispatch {
     };
     const finish = (response: unknown, error: boolean) => {
       this.deps.observer.onRequest(api.name, this.deps.clock.monotonicMs() - startedMs, error);
+      const throttleTimeMs = this.throttle(api, header.clientId, frame.length, response);
+      if (throttleTimeMs > 0) {
+        if (response !== null)
+          (response as { throttleTimeMs: number }).throttleTimeMs = throttleTimeMs;
+        connection.mute(throttleTimeMs);
+      }
       done(response === null ? null : encode(api, version, correlationId, response), whenSent);
     };
     const fail = (cause: unknown) =>
@@ -103,6 +126,19 @@ export class Dispatch {
     } catch (cause) {
       fail(cause);
     }
+  }
+
+  /** For how long the client is to be held after this answer. */
+  private throttle(
+    api: Api,
+    clientId: string | null,
+    requestBytes: number,
+    response: unknown,
+  ): number {
+    const { quotas } = this.deps;
+    if (api.key === PRODUCE) return quotas.charge('producer_byte_rate', clientId, requestBytes);
+    if (api.key !== FETCH) return 0;
+    return quotas.charge('consumer_byte_rate', clientId, recordBytes(response as FetchedRecords));
   }
 
   private errorOf(api: Api, cause: unknown): ErrorName {

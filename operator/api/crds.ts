@@ -162,6 +162,27 @@ const kafkaCluster = crd({
       replicas: whole('How many brokers there are.', { minimum: 1, maximum: 1000, default: 3 }),
       image: text("The brokers' image; the operator's own release by default."),
       config: config("Broker configuration under Kafka's names; changes act without a restart."),
+      brokerConfig: {
+        type: 'object',
+        description: 'Configuration of single brokers, by id; it goes before config.',
+        additionalProperties: config("A broker's own configuration under Kafka's names."),
+      },
+      quotas: list(
+        'Limits of clients; <default> stands for everybody who is not named.',
+        record(
+          'The limits of a user, of a client id, of both, or of an address.',
+          {
+            user: text('Name of a user.', { minLength: 1 }),
+            clientId: text('Client id.', { minLength: 1 }),
+            ip: text('Address of clients.', { minLength: 1 }),
+            config: config(
+              'producer_byte_rate, consumer_byte_rate, request_percentage, controller_mutation_rate; connection_creation_rate of an address.',
+            ),
+          },
+          { required: ['config'] },
+        ),
+        { maxItems: 1000 },
+      ),
       listeners: list(
         'Where clients connect.',
         record(
