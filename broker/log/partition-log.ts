@@ -153,7 +153,7 @@ export class PartitionLog implements TailOwner {
 
   private startAt(offset: number): void {
     const segment = new Segment(this.deps, this.folder, offset);
-    segment.startEmpty();
+    segment.create();
     this.segments = [segment];
     this.endOffset = offset;
   }
@@ -315,7 +315,7 @@ export class PartitionLog implements TailOwner {
     this.writeSnapshot(baseOffset);
     this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
     const segment = new Segment(this.deps, this.folder, baseOffset);
-    segment.startEmpty();
+    segment.create();
     this.segments.push(segment);
   }
 

@@ -105,6 +105,12 @@ export class Segment {
     this.bytesSinceIndexEntry = 0;
   }
 
+  /** A new segment: its file is there from the start, so that a restart knows how far the log was. */
+  create(): void {
+    this.startEmpty();
+    this.deps.files.get(this.path('.log'));
+  }
+
   /** For a segment that is written under another name: nothing on the disk is touched. */
   startBeside(): void {
     this.abortedHere = null;
