@@ -1,8 +1,12 @@
 /** What can be done with consumer groups, whichever command line asks for it. */
 import { type AdminClient, check } from '../client/admin.ts';
+import type { BrokerConnection } from '../client/connection.ts';
 import { Reader } from '../proto/kafka/cursor.ts';
+import { errorName } from '../proto/kafka/errors.ts';
 import { consumerProtocolAssignment } from '../proto/kafka/messages/consumer-protocol.ts';
 import { apis } from '../proto/kafka/messages/index.ts';
+import { type ResetFlags, targetOffsets } from './offset-resets.ts';
+import { partitionsOf } from './partitions.ts';
 
 export async function listGroups(
   admin: AdminClient,
@@ -52,7 +56,8 @@ function ownersOf(
   return owners;
 }
 
-function table(rows: readonly (readonly string[])[]): string[] {
+/** Columns under each other. */
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, i) =>
     Math.max(...rows.map((row) => (row[i] ?? '').length)),
   );
@@ -64,11 +69,32 @@ function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-export async function describeGroup(admin: AdminClient, groupId: string): Promise<string[]> {
-  const coordinator = await admin.coordinator(groupId);
+/** State and owners of a group, of either protocol. */
+async function membersOf(
+  coordinator: BrokerConnection,
+  groupId: string,
+): Promise<{ state: string; owners: Map<string, Owner> }> {
+  const next = await coordinator.send(apis.ConsumerGroupDescribe, 0, { groupIds: [groupId] });
+  const [consumer] = next.groups;
+  if (consumer?.errorCode === 0) {
+    const owners = new Map<string, Owner>();
+    for (const { memberId, clientHost, clientId, assignment } of consumer.members) {
+      for (const { topicName, partitions } of assignment.topicPartitions)
+        for (const partition of partitions)
+          owners.set(`${topicName}:${partition}`, { memberId, host: clientHost, clientId });
+    }
+    return { state: consumer.groupState, owners };
+  }
   const { groups } = await coordinator.send(apis.DescribeGroups, 5, { groups: [groupId] });
   const [group] = groups;
   check(group?.errorCode ?? -1);
+  return { state: group?.groupState ?? 'Dead', owners: ownersOf(group?.members ?? []) };
+}
+
+async function committedOf(
+  coordinator: BrokerConnection,
+  groupId: string,
+): Promise<Map<string, number>> {
   const committed = await coordinator.send(apis.OffsetFetch, 8, {
     groups: [{ groupId, topics: null }],
   } as never);
@@ -78,10 +104,16 @@ export async function describeGroup(admin: AdminClient, groupId: string): Promis
     for (const { partitionIndex, committedOffset } of partitions)
       offsets.set(`${name}:${partitionIndex}`, committedOffset);
   }
-  const owners = ownersOf(group?.members ?? []);
+  return offsets;
+}
+
+export async function describeGroup(admin: AdminClient, groupId: string): Promise<string[]> {
+  const coordinator = await admin.coordinator(groupId);
+  const { state, owners } = await membersOf(coordinator, groupId);
+  const offsets = await committedOf(coordinator, groupId);
   const keys = [...new Set([...offsets.keys(), ...owners.keys()])].sort();
   if (keys.length === 0)
-    return group?.groupState === 'Dead'
+    return state === 'Dead'
       ? [`Error: Consumer group '${groupId}' does not exist.`]
       : [`Consumer group '${groupId}' has no committed offsets.`];
   const wanted = keys.map((key) => ({
@@ -108,8 +140,7 @@ export async function describeGroup(admin: AdminClient, groupId: string): Promis
       owner?.clientId ?? '-',
     ];
   });
-  const note =
-    group?.groupState === 'Empty' ? [`Consumer group '${groupId}' has no active members.`, ''] : [];
+  const note = state === 'Empty' ? [`Consumer group '${groupId}' has no active members.`, ''] : [];
   return [
     ...note,
     ...table([
@@ -135,44 +166,70 @@ export async function deleteGroup(admin: AdminClient, groupId: string): Promise<
   check(results[0]?.errorCode ?? -1);
 }
 
-/** Moves an empty group's offsets of a topic to its beginning or end. */
+/** Deletes the offsets of a topic that no member of the group is subscribed to. */
+export async function deleteOffsets(
+  admin: AdminClient,
+  groupId: string,
+  topic: string,
+): Promise<string[]> {
+  const partitions = await partitionsOf(admin, [topic]);
+  const coordinator = await admin.coordinator(groupId);
+  const answer = await coordinator.send(apis.OffsetDelete, 0, {
+    groupId,
+    topics: [
+      { name: topic, partitions: partitions.map((of) => ({ partitionIndex: of.partition })) },
+    ],
+  });
+  check(answer.errorCode);
+  const rows = answer.topics.flatMap(({ name, partitions: done }) =>
+    done.map(({ partitionIndex, errorCode }) => [
+      name,
+      String(partitionIndex),
+      errorCode === 0 ? 'Successful' : errorName(errorCode),
+    ]),
+  );
+  return table([['TOPIC', 'PARTITION', 'STATUS'], ...rows]);
+}
+
+/** Moves the offsets of a group without members; topics null: all that it has offsets of. */
 export async function resetOffsets(
   admin: AdminClient,
-  of: { groupId: string; topic: string; to: 'earliest' | 'latest'; execute: boolean },
+  of: {
+    groupId: string;
+    topics: readonly string[] | null;
+    to: ResetFlags;
+    execute: boolean;
+    nowMs: number;
+  },
 ): Promise<string[]> {
-  const [topic] = await admin.topics([of.topic]);
-  check(topic?.errorCode ?? -1, of.topic);
-  const partitions = (topic?.partitions ?? [])
-    .map(({ partitionIndex }) => partitionIndex)
-    .sort((a, b) => a - b);
-  const offsets = await admin.listOffsets(
-    partitions.map((partition) => ({ topic: of.topic, partition })),
-    of.to === 'earliest' ? -2 : -1,
-  );
+  const { groupId, nowMs } = of;
+  const coordinator = await admin.coordinator(groupId);
+  const current = await committedOf(coordinator, groupId);
+  const names = of.topics ?? [
+    ...new Set([...current.keys()].map((key) => key.slice(0, key.lastIndexOf(':')))),
+  ];
+  const partitions = names.length === 0 ? [] : await partitionsOf(admin, names);
+  const offsets = await targetOffsets(admin, of.to, { partitions, current, nowMs });
   if (of.execute) {
-    const coordinator = await admin.coordinator(of.groupId);
-    const body = {
-      groupId: of.groupId,
-      topics: [
-        {
-          name: of.topic,
-          partitions: partitions.map((partitionIndex) => ({
-            partitionIndex,
-            committedOffset: offsets.get(`${of.topic}:${partitionIndex}`) ?? 0,
-            committedMetadata: '',
-          })),
-        },
-      ],
-    };
-    const answer = await coordinator.send(apis.OffsetCommit, 8, body);
+    const topics = names.map((name) => ({
+      name,
+      partitions: partitions
+        .filter(({ topic }) => topic === name)
+        .map(({ partition }) => ({
+          partitionIndex: partition,
+          committedOffset: offsets.get(`${name}:${partition}`) ?? 0,
+          committedMetadata: '',
+        })),
+    }));
+    const answer = await coordinator.send(apis.OffsetCommit, 8, { groupId, topics });
     for (const { partitions: done } of answer.topics)
       for (const { errorCode } of done) check(errorCode);
   }
-  const rows = partitions.map((partition) => [
-    of.groupId,
-    of.topic,
+  const rows = partitions.map(({ topic, partition }) => [
+    groupId,
+    topic,
     String(partition),
-    String(offsets.get(`${of.topic}:${partition}`) ?? '-'),
+    String(offsets.get(`${topic}:${partition}`) ?? '-'),
   ]);
   return table([['GROUP', 'TOPIC', 'PARTITION', 'NEW-OFFSET'], ...rows]);
 }

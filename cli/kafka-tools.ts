@@ -4,7 +4,8 @@ import { AdminClient, parseBootstrap } from '../client/admin.ts';
 import { ConnectionLost } from '../client/connection.ts';
 import { KafkaError } from '../proto/kafka/errors.ts';
 import { VERSION } from '../stdx/version.ts';
-import { deleteGroup, describeGroup, listGroups, resetOffsets } from './groups.ts';
+import { deleteGroup, deleteOffsets, describeGroup, listGroups, resetOffsets } from './groups.ts';
+import type { ResetFlags } from './offset-resets.ts';
 import {
   alterConfig,
   createTopic,
@@ -28,17 +29,17 @@ export async function withAdmin<T>(
   return await run(admin);
 }
 
-const bootstrapOption = () =>
+export const bootstrapOption = () =>
   new Option('--bootstrap-server <host:port>', 'brokers to begin with').default('localhost:9092');
-const collect = (value: string, before: string[]) => [...before, value];
-const wholeNumber = (name: string) => (text: string) => {
+export const collect = (value: string, before: string[]) => [...before, value];
+export const wholeNumber = (name: string) => (text: string) => {
   const value = Number(text);
   if (!Number.isInteger(value)) throw new Error(`${name} must be a whole number, it is ${text}`);
   return value;
 };
 
 /** Exactly one of Kafka's action flags must be given. */
-function action(options: Record<string, unknown>, names: readonly string[]): string {
+export function action(options: Record<string, unknown>, names: readonly string[]): string {
   const given = names.filter((name) => options[name] === true);
   if (given.length !== 1)
     throw new Error(
@@ -47,7 +48,7 @@ function action(options: Record<string, unknown>, names: readonly string[]): str
   return given[0] as string;
 }
 
-function required(value: string | undefined, flag: string): string {
+export function required(value: string | undefined, flag: string): string {
   if (value === undefined || value === '') throw new Error(`${flag} must be given`);
   return value;
 }
@@ -129,25 +130,43 @@ export function kafkaConsumerGroups(name = 'kafka-consumer-groups'): Command {
     .option('--reset-offsets', 'move the offsets of a group')
     .option('--group <id>', 'the group')
     .option('--all-groups', 'every group')
-    .option('--topic <name>', 'the topic whose offsets are reset')
+    .option('--delete-offsets', 'delete the offsets of a topic')
+    .option('--topic <name>', 'a topic (repeatable)', collect, [])
+    .option('--all-topics', 'every topic that the group has offsets of')
+    .option('--state', 'list states too')
     .option('--to-earliest', 'reset to the beginning')
     .option('--to-latest', 'reset to the end')
+    .option('--to-current', 'reset to where the group is')
+    .option('--to-offset <n>', 'reset to this offset', wholeNumber('--to-offset'))
+    .option('--shift-by <n>', 'move forward, or back if negative', wholeNumber('--shift-by'))
+    .option(
+      '--to-datetime <time>',
+      'reset to records from then on, such as 2026-01-31T12:00:00.000',
+    )
+    .option('--by-duration <duration>', 'reset to records that are younger, such as P1DT2H')
     .option('--execute', 'do it; otherwise it is only shown')
     .option('--dry-run', 'only show it')
     .action(
-      async (o: {
-        group?: string;
-        allGroups?: boolean;
-        bootstrapServer: string;
-        topic?: string;
-        toEarliest?: boolean;
-        toLatest?: boolean;
-        execute?: boolean;
-      }) => {
+      async (
+        o: ResetFlags & {
+          group?: string;
+          allGroups?: boolean;
+          bootstrapServer: string;
+          topic: string[];
+          allTopics?: boolean;
+          state?: boolean;
+          execute?: boolean;
+        },
+      ) => {
+        const verbs = ['list', 'describe', 'delete', 'resetOffsets', 'deleteOffsets'];
         await withAdmin(o.bootstrapServer, async (admin) => {
-          const verb = action(o as never, ['list', 'describe', 'delete', 'resetOffsets']);
-          if (verb === 'list')
-            return print((await listGroups(admin)).map(({ groupId }) => groupId));
+          const verb = action(o as never, verbs);
+          if (verb === 'list') {
+            const listed = await listGroups(admin);
+            const line = ({ groupId, state }: { groupId: string; state: string }) =>
+              o.state ? `${groupId}\t${state}` : groupId;
+            return print(listed.map(line));
+          }
           const groups = o.allGroups
             ? (await listGroups(admin)).map(({ groupId }) => groupId)
             : [required(o.group, '--group')];
@@ -156,18 +175,14 @@ export function kafkaConsumerGroups(name = 'kafka-consumer-groups'): Command {
             else if (verb === 'delete') {
               await deleteGroup(admin, groupId);
               print([`Deletion of requested consumer groups ('${groupId}') was successful.`]);
+            } else if (verb === 'deleteOffsets') {
+              print(await deleteOffsets(admin, groupId, required(o.topic[0], '--topic')));
             } else {
-              if (o.toEarliest === o.toLatest)
-                throw new Error('exactly one of --to-earliest, --to-latest must be given');
-              const to = o.toEarliest ? 'earliest' : 'latest';
-              print(
-                await resetOffsets(admin, {
-                  groupId,
-                  topic: required(o.topic, '--topic'),
-                  to,
-                  execute: o.execute === true,
-                }),
-              );
+              if (!o.allTopics) required(o.topic[0], '--topic or --all-topics');
+              const topics = o.allTopics ? null : o.topic;
+              const execute = o.execute === true;
+              const nowMs = Date.now();
+              print(await resetOffsets(admin, { groupId, topics, to: o, execute, nowMs }));
             }
           }
           return undefined;

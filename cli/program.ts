@@ -1,5 +1,13 @@
 /** `tenure …`: the same things as Kafka's tools, said shorter. */
 import { Command } from 'commander';
+import {
+  kafkaDeleteRecords,
+  kafkaGetOffsets,
+  kafkaLeaderElection,
+  kafkaLogDirs,
+  kafkaReassignPartitions,
+  kafkaTransactions,
+} from './admin-tools.ts';
 import { describeGroup, listGroups } from './groups.ts';
 import {
   kafkaConfigs,
@@ -109,28 +117,36 @@ function groups(): Command {
   return command;
 }
 
+const tools: Readonly<Record<string, (name?: string) => Command>> = {
+  'kafka-topics': kafkaTopics,
+  'kafka-consumer-groups': kafkaConsumerGroups,
+  'kafka-configs': kafkaConfigs,
+  'kafka-get-offsets': kafkaGetOffsets,
+  'kafka-delete-records': kafkaDeleteRecords,
+  'kafka-log-dirs': kafkaLogDirs,
+  'kafka-reassign-partitions': kafkaReassignPartitions,
+  'kafka-leader-election': kafkaLeaderElection,
+  'kafka-transactions': kafkaTransactions,
+};
+
 const program = new Command('tenure')
   .description('Kafka for Kubernetes without a JVM, ZooKeeper or a KRaft quorum')
   .addCommand(topics())
   .addCommand(groups())
   .addCommand(kafkaConsoleProducer('produce'))
   .addCommand(kafkaConsoleConsumer('consume'))
-  .addCommand(kafkaTopics('kafka-topics'))
-  .addCommand(kafkaConsumerGroups('kafka-consumer-groups'))
-  .addCommand(kafkaConfigs('kafka-configs'))
   .addHelpText(
     'after',
     '\nIn pods: tenure broker, tenure operator (configured by environment variables).',
   );
 
-const tools: Readonly<Record<string, () => Command>> = {
-  'kafka-topics': kafkaTopics,
-  'kafka-consumer-groups': kafkaConsumerGroups,
-  'kafka-configs': kafkaConfigs,
+for (const [name, make] of Object.entries(tools)) program.addCommand(make(name));
+
+const [, , first, ...rest] = process.argv;
+const all: typeof tools = {
+  ...tools,
   'kafka-console-producer': kafkaConsoleProducer,
   'kafka-console-consumer': kafkaConsoleConsumer,
 };
-
-const [, , first, ...rest] = process.argv;
-const tool = first === undefined ? undefined : tools[first];
+const tool = first === undefined ? undefined : all[first];
 await (tool === undefined ? run(program, process.argv.slice(2)) : run(tool(), rest));
