@@ -1,6 +1,6 @@
 /**
  * Fetch (1). v7 sessions; v12 diverging epochs; v13 topic ids; v16 tells who leads instead
- * (KIP-951). Long polls are parked on their partitions and woken by an append of the same turn.
+ * (KIP-951). v11 names the consumer's rack, and followers serve it (KIP-392). Long polls are parked on their partitions and woken by an append of the same turn.
  */
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
@@ -38,6 +38,9 @@ interface Fetching {
   readonly bytesMax: number;
 }
 
+/** From here on clients can be sent to a follower, and followers serve them. */
+const FOLLOWER_VERSION = 11;
+
 export function fetch(ports: Ports) {
   const sessions = new FetchSessions(() =>
     ports.config.number('max.incremental.fetch.session.cache.slots'),
@@ -66,8 +69,13 @@ export function fetch(ports: Ports) {
   };
 
   /** Why a fetch from this replica cannot be served, or null. Source: KIP-320. */
-  const refusal = (replica: Partition, of: FetchPartition): ErrorName | null => {
-    if (!replica.isLeader)
+  const refusal = (
+    replica: Partition,
+    of: FetchPartition,
+    apiVersion: number,
+  ): ErrorName | null => {
+    const follows = replica.role.kind === 'follower' && apiVersion >= FOLLOWER_VERSION;
+    if (!replica.isLeader && !follows)
       return replica.role.kind === 'offline' && replica.role.why === 'KAFKA_STORAGE_ERROR'
         ? 'KAFKA_STORAGE_ERROR'
         : 'NOT_LEADER_OR_FOLLOWER';
@@ -145,6 +153,28 @@ export function fetch(ports: Ports) {
     };
   };
 
+  /** A replica in the consumer's rack that has what it asks for; null: this one serves (KIP-392). */
+  const nearerReplica = (
+    replica: Partition,
+    of: FetchPartition,
+    rackId: string,
+    apiVersion: number,
+  ): number | null => {
+    const core = replica.leaderCore;
+    if (core === null || rackId === '' || apiVersion < FOLLOWER_VERSION) return null;
+    if (!ports.config.text('replica.selector.class').endsWith('RackAwareReplicaSelector'))
+      return null;
+    if (image.broker(ports.self)?.rack === rackId) return null;
+    const near = core.line.isr.find(({ id, epoch }) => {
+      const broker = image.broker(id);
+      if (broker === null || broker.fenced || broker.rack !== rackId) return false;
+      return core.progress.some(
+        (one) => one.id === id && one.brokerEpoch === epoch && one.endOffset >= of.fetchOffset,
+      );
+    });
+    return near === undefined || near.id === ports.self ? null : near.id;
+  };
+
   const release = (results: readonly Result[]): void => {
     for (const { slabs } of results) ports.tail.release(slabs);
   };
@@ -161,7 +191,7 @@ export function fetch(ports: Ports) {
     let later = false;
     for (const of of partitions.values()) {
       const { name, id, replica, error } = resolve(of, apiVersion);
-      const refused = replica === null ? error : refusal(replica, of);
+      const refused = replica === null ? error : refusal(replica, of, apiVersion);
       if (replica === null || refused !== null) {
         results.push(failure(of, name, id, refused ?? 'UNKNOWN_SERVER_ERROR'));
         continue;
@@ -180,6 +210,17 @@ export function fetch(ports: Ports) {
           });
           continue;
         }
+      }
+      const nearer = nearerReplica(replica, of, request.rackId, apiVersion);
+      if (nearer !== null) {
+        const none = { buffers: [], byteCount: 0, slabs: [] };
+        const sent = success(of, replica, none, readCommitted);
+        results.push({
+          ...sent,
+          answer: { ...sent.answer, preferredReadReplica: nearer },
+          failed: true,
+        });
+        continue;
       }
       const limit = Math.min(of.bytesMax, left);
       const endOffset = readCommitted ? replica.lastStableOffset : replica.highWatermark;

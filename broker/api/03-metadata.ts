@@ -8,7 +8,7 @@ import { metadataRequest, metadataResponse } from '../../proto/kafka/messages/03
 import type { TopicImage } from '../metadata/image.ts';
 import { topicNameFault } from '../metadata/topic-plan-core.ts';
 import { api } from './handler.ts';
-import { INTERNAL_TOPICS, type Ports } from './ports.ts';
+import { controllerFor, INTERNAL_TOPICS, type Ports } from './ports.ts';
 
 export function describePartitions(ports: Ports, topic: TopicImage) {
   return topic.partitions.flatMap((line) => {
@@ -95,7 +95,7 @@ export function metadata(ports: Ports) {
           .liveBrokers()
           .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack })),
         clusterId: image.clusterId,
-        controllerId: image.controllerId,
+        controllerId: controllerFor(ports),
         topics: all ? image.topics().map(describe) : asked,
       };
     },

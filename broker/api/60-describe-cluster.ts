@@ -5,11 +5,12 @@ import {
   describeClusterResponse,
 } from '../../proto/kafka/messages/60-describe-cluster.ts';
 import { api } from './handler.ts';
-import type { Ports } from './ports.ts';
+import { controllerFor, type Ports } from './ports.ts';
 
 const BROKERS = 1;
 
-export function describeCluster({ image }: Ports) {
+export function describeCluster(ports: Ports) {
+  const { image } = ports;
   return api({
     key: 60,
     name: 'DescribeCluster',
@@ -29,7 +30,7 @@ export function describeCluster({ image }: Ports) {
         errorCode: 0,
         endpointType,
         clusterId,
-        controllerId: image.controllerId,
+        controllerId: controllerFor(ports),
         brokers: brokers.map(({ id, host, port, rack, fenced }) => ({
           brokerId: id,
           host,

@@ -96,3 +96,12 @@ export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([OFFSETS_TOPIC, TRAN
 export function endpointOf({ id, host, port, rack }: BrokerImage) {
   return { nodeId: id, host, port, rack };
 }
+
+/**
+ * Whom clients are told to ask for changes. Any broker takes them, so that this one is named while
+ * the controller is being elected.
+ */
+export function controllerFor({ image, self }: Ports): number {
+  const broker = image.broker(image.controllerId);
+  return broker === null || broker.fenced ? self : broker.id;
+}

@@ -34,6 +34,12 @@ const own: readonly Setting[] = [
     'Whether leadership goes back to preferred replicas by itself.',
   ),
   row(
+    'broker.rack',
+    'STRING',
+    '',
+    'The rack of a broker, set for each under brokerConfig; read when it starts.',
+  ),
+  row(
     'broker.session.timeout.ms',
     'INT',
     '9000',
@@ -206,6 +212,12 @@ const own: readonly Setting[] = [
     '30000',
     'A follower that was not caught up for this long leaves the ISR.',
     1,
+  ),
+  row(
+    'replica.selector.class',
+    'STRING',
+    '',
+    'RackAwareReplicaSelector lets consumers read from a replica in their own rack.',
   ),
   row(
     'socket.request.max.bytes',

@@ -100,7 +100,7 @@ export class Session {
         this.keptSince = former.keptData ? former.keptSince : this.epoch;
         // On disk before anybody can learn of it: the next life must know what this one was called.
         known(this.epoch, this.keptSince);
-        await this.announce(owner);
+        await this.announce(cluster, owner);
         break;
       } catch (cause) {
         this.deps.logger.warn('registering failed, trying again', { cause });
@@ -137,8 +137,10 @@ export class Session {
     });
   }
 
-  private async announce(owner: OwnerReference): Promise<void> {
-    const { namespace, cluster, id, host, port, replicationPort, rack, version } = this.options;
+  private async announce(object: KafkaCluster, owner: OwnerReference): Promise<void> {
+    const { namespace, cluster, id, host, port, replicationPort, version } = this.options;
+    const own = object.spec.brokerConfig?.[String(id)]?.['broker.rack'];
+    const rack = this.options.rack ?? (own === undefined ? null : String(own));
     const spec: KafkaBroker['spec'] = {
       clusterRef: { name: cluster },
       id,
