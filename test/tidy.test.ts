@@ -28,7 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['stdx', 'proto'],
   local: ['stdx', 'proto', 'kube', 'operator'],
   cli: ['stdx', 'proto', 'client', 'broker', 'operator'],
-  scripts: ['stdx', 'operator', 'local'],
+  // The reference is generated from what the broker serves.
+  scripts: ['stdx', 'proto', 'broker', 'operator', 'local'],
 };
 
 /** The same inside the broker; files at its top wire the parts together. */

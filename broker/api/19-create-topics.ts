@@ -13,6 +13,9 @@ import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 import { describeTopicConfig, topicConfigFault } from './topic-config-answers.ts';
 
+/** Kafka's own limit for one request. */
+export const PARTITIONS_MAX = 10_000;
+
 type Asked = CreateTopicsRequest['topics'][number];
 
 /** The topic that is asked for, checked. @throws KafkaError */
@@ -35,6 +38,12 @@ function wanted(ports: Ports, asked: Asked): NewTopic & { partitions: number; re
       : asked.replicationFactor;
   if (partitions < 1)
     throw new KafkaError('INVALID_PARTITIONS', 'the number of partitions must be at least 1');
+  if (partitions > PARTITIONS_MAX) {
+    throw new KafkaError(
+      'POLICY_VIOLATION',
+      `one request must not ask for more than ${PARTITIONS_MAX} partitions`,
+    );
+  }
   if (replicas < 1)
     throw new KafkaError('INVALID_REPLICATION_FACTOR', 'the replication factor must be at least 1');
   const brokers = ports.image.liveBrokers().length;

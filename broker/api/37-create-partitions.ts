@@ -5,6 +5,7 @@ import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../../proto/kafka/messages/37-create-partitions.ts';
+import { PARTITIONS_MAX } from './19-create-topics.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -24,6 +25,12 @@ export function createPartitions(ports: Ports) {
           'INVALID_PARTITIONS',
           `topic ${name} has ${current} partitions, the new number must be higher`,
         );
+      if (count - current > PARTITIONS_MAX) {
+        throw new KafkaError(
+          'POLICY_VIOLATION',
+          `one request must not ask for more than ${PARTITIONS_MAX} partitions`,
+        );
+      }
       let all: number[][] | null = null;
       if (assignments !== null) {
         if (assignments.length !== count - current)
