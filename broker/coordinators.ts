@@ -14,6 +14,7 @@ import {
 import type { BrokerConfig } from './config/config.ts';
 import type { TopicsView } from './coordinator/consumer-groups-core.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
+import type { MigrationPolicy } from './coordinator/migration-core.ts';
 import type { CoordinatorLog } from './coordinator/shards.ts';
 import { TxnCoordinator } from './coordinator/txn-coordinator.ts';
 import { errorCodes, Markers } from './markers.ts';
@@ -64,6 +65,7 @@ export class Coordinators implements TransactionGate, Disposable {
           heartbeatIntervalMs: number('group.consumer.heartbeat.interval.ms'),
           groupSizeMax: number('group.consumer.max.size'),
           assignors: config.text('group.consumer.assignors').split(','),
+          migration: config.text('group.consumer.migration.policy') as MigrationPolicy,
         },
       }),
     });
@@ -195,6 +197,7 @@ function topicsView(image: MetadataImage): TopicsView {
       const topic = image.topic(name);
       return topic === null ? null : { id: topic.id, partitions: topic.partitions.length };
     },
+    nameOf: (id) => image.topicById(id)?.name ?? null,
     *names() {
       for (const { name } of image.topics()) if (!INTERNAL_TOPICS.has(name)) yield name;
     },

@@ -75,6 +75,15 @@ const own: readonly Setting[] = [
     1,
   ),
   row('group.consumer.max.size', 'INT', '2147483647', 'Most members of one consumer group.', 1),
+  {
+    ...row(
+      'group.consumer.migration.policy',
+      'STRING',
+      'bidirectional',
+      'Whether groups with members change between the classic and the consumer protocol.',
+    ),
+    oneOf: ['disabled', 'upgrade', 'downgrade', 'bidirectional'],
+  },
   row(
     'group.consumer.session.timeout.ms',
     'INT',

@@ -103,7 +103,13 @@ export function consumerRecord(record: ConsumerGroupRecord, nowMs: number): Reco
               subscribedTopicRegex: value.topicRegex,
               rebalanceTimeoutMs: value.rebalanceTimeoutMs,
               serverAssignor: value.serverAssignor,
-              classicMemberMetadata: null as never,
+              classicMemberMetadata:
+                value.classic === null
+                  ? (null as never)
+                  : {
+                      sessionTimeoutMs: value.classic.sessionTimeoutMs,
+                      supportedProtocols: [...value.classic.protocols],
+                    },
             },
       );
     }
@@ -178,6 +184,13 @@ export function readConsumerRecord(key: Buffer, value: Buffer | null): ConsumerG
         topicRegex: of.subscribedTopicRegex,
         rebalanceTimeoutMs: of.rebalanceTimeoutMs,
         serverAssignor: of.serverAssignor,
+        classic: of.classicMemberMetadata && {
+          sessionTimeoutMs: of.classicMemberMetadata.sessionTimeoutMs,
+          protocols: of.classicMemberMetadata.supportedProtocols.map(({ name, metadata }) => ({
+            name,
+            metadata: Buffer.from(metadata),
+          })),
+        },
       };
       return { kind: 'consumer-member', groupId, memberId, value: info };
     }

@@ -1,5 +1,6 @@
 /** The state of one consumer group of the new protocol (KIP-848). Data and simple questions to it. */
 import { type Assignment, NOTHING } from './assignment.ts';
+import type { Protocol } from './group.ts';
 
 export type MemberState = 'Stable' | 'UnrevokedPartitions' | 'UnreleasedPartitions';
 /** In the order of their numbers in the records. */
@@ -13,6 +14,12 @@ export const memberStates: readonly MemberState[] = [
 export const LEAVE_EPOCH = -1;
 export const LEAVE_STATIC_EPOCH = -2;
 
+/** What is kept of a member that speaks the classic protocol. */
+export interface ClassicMember {
+  readonly sessionTimeoutMs: number;
+  readonly protocols: readonly Protocol[];
+}
+
 /** What a member says of itself. */
 export interface MemberInfo {
   readonly memberId: string;
@@ -24,6 +31,8 @@ export interface MemberInfo {
   readonly topicRegex: string | null;
   readonly rebalanceTimeoutMs: number;
   readonly serverAssignor: string | null;
+  /** Null: the member speaks the new protocol. */
+  readonly classic: ClassicMember | null;
 }
 
 /** Where a member stands. */

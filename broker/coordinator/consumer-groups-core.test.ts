@@ -24,6 +24,7 @@ const rules = {
   heartbeatIntervalMs: 100,
   groupSizeMax: 20,
   assignors: ['uniform', 'range'],
+  migration: 'bidirectional' as const,
 };
 const idOf = (name: string) => Buffer.from(name.padEnd(16, '.')).toString('base64url');
 
@@ -33,6 +34,7 @@ function topicsOf(sizes: Record<string, number>, version: number): TopicsView {
     byName: (name) =>
       sizes[name] === undefined ? null : { id: idOf(name), partitions: sizes[name] },
     names: () => Object.keys(sizes),
+    nameOf: (id) => Object.keys(sizes).find((name) => idOf(name) === id) ?? null,
   };
 }
 const newCore = () =>

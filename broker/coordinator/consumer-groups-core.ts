@@ -9,6 +9,7 @@ import { crc32c } from '../../stdx/crc32c.ts';
 import { type Assignment, filter, isEqual, minus, NOTHING, sizeOf } from './assignment.ts';
 import { assignors, type MemberSpec } from './assignors-core.ts';
 import {
+  type ClassicMember,
   type ConsumerGroup,
   type ConsumerMember,
   FRESH,
@@ -22,7 +23,19 @@ import {
 } from './consumer-group.ts';
 import { type ConsumerGroupRecord, consumerRecord } from './consumer-group-records.ts';
 import { reconcile } from './consumer-reconcile-core.ts';
+import {
+  type JoinAnswer,
+  type JoinRequest,
+  joinError,
+  type SyncAnswer,
+  syncError,
+} from './group-core.ts';
 import type { RecordPair } from './group-records.ts';
+import {
+  type MigrationPolicy,
+  readClassicMember,
+  writeClassicAssignment,
+} from './migration-core.ts';
 
 /** The topics of the cluster, as far as groups care. */
 export interface TopicsView {
@@ -30,6 +43,7 @@ export interface TopicsView {
   readonly version: number;
   byName(name: string): { readonly id: string; readonly partitions: number } | null;
   names(): Iterable<string>;
+  nameOf(id: string): string | null;
 }
 
 export interface ConsumerRules {
@@ -38,6 +52,7 @@ export interface ConsumerRules {
   readonly groupSizeMax: number;
   /** Names, the preset first. */
   readonly assignors: readonly string[];
+  readonly migration: MigrationPolicy;
 }
 
 export interface ConsumerHeartbeat {
@@ -54,6 +69,8 @@ export interface ConsumerHeartbeat {
   readonly topicRegex: string | null;
   readonly serverAssignor: string | null;
   readonly owned: Assignment | null;
+  /** The member speaks the classic protocol; the broker does this for it. */
+  readonly classic?: ClassicMember;
 }
 
 export interface ConsumerAnswer {
@@ -78,7 +95,8 @@ function faultOf(request: ConsumerHeartbeat): string | null {
   if (memberEpoch < LEAVE_STATIC_EPOCH) return 'the member epoch must be -2 or more';
   if (memberEpoch === LEAVE_STATIC_EPOCH && instanceId === null)
     return 'only a static member leaves with epoch -2';
-  if (memberEpoch !== 0) return null;
+  // A classic member may own partitions while it joins again.
+  if (memberEpoch !== 0 || request.classic !== undefined) return null;
   if (request.rebalanceTimeoutMs < 0) return 'who joins must give a rebalance timeout';
   if (request.owned === null || sizeOf(request.owned) > 0)
     return 'who joins must own no partitions yet, and say so';
@@ -138,10 +156,11 @@ export class ConsumerGroupsCore {
     const before = group.members.get(memberId);
     const changed = this.subscribe(group, request, topics, emit);
     const member = group.members.get(memberId) as ConsumerMember;
-    member.sessionDeadlineMs = nowMs + this.rules().sessionTimeoutMs;
+    member.sessionDeadlineMs = nowMs + this.sessionOf(member);
     this.refresh(group, changed, topics, emit);
     const assignedBefore = before === undefined ? NOTHING : member.progress.assigned;
-    this.advance(group, member, memberEpoch === 0 ? NOTHING : request.owned, nowMs, emit);
+    const joins = memberEpoch === 0 && request.classic === undefined;
+    this.advance(group, member, joins ? NOTHING : request.owned, nowMs, emit);
     const { progress } = member;
     const isFull =
       memberEpoch === 0 ||
@@ -178,7 +197,7 @@ export class ConsumerGroupsCore {
       const current = group.members.get(staticId);
       if (memberEpoch !== 0)
         return { error: 'FENCED_INSTANCE_ID', message: `${instanceId} is member ${staticId} now` };
-      if (current?.progress.epoch !== LEAVE_STATIC_EPOCH)
+      if (request.classic === undefined && current?.progress.epoch !== LEAVE_STATIC_EPOCH)
         return { error: 'UNRELEASED_INSTANCE_ID', message: `${instanceId} is still a member` };
       return null;
     }
@@ -261,6 +280,7 @@ export class ConsumerGroupsCore {
           ? (known?.rebalanceTimeoutMs ?? 45_000)
           : request.rebalanceTimeoutMs,
       serverAssignor: request.serverAssignor ?? known?.serverAssignor ?? null,
+      classic: request.classic ?? null,
     };
     if (info.topicRegex !== null && !group.patterns.has(info.topicRegex))
       this.resolve(group, info.topicRegex, topics, emit);
@@ -402,7 +422,119 @@ export class ConsumerGroupsCore {
     if (memberEpoch < 0 && group.members.size === 0) return 'NONE';
     const member = group.members.get(memberId);
     if (member === undefined) return 'UNKNOWN_MEMBER_ID';
-    return member.progress.epoch === memberEpoch ? 'NONE' : 'STALE_MEMBER_EPOCH';
+    if (member.progress.epoch === memberEpoch) return 'NONE';
+    return member.info.classic === null ? 'STALE_MEMBER_EPOCH' : 'ILLEGAL_GENERATION';
+  }
+
+  // ---- members that speak the classic protocol ----------------------------------------------
+
+  private sessionOf({ info }: ConsumerMember): number {
+    return info.classic?.sessionTimeoutMs ?? this.rules().sessionTimeoutMs;
+  }
+
+  /** A classic member (re)joins: it reports what it owns and hears its epoch as a generation. */
+  classicJoin(
+    request: JoinRequest,
+    topics: TopicsView,
+    nowMs: number,
+  ): { answer: JoinAnswer; records: RecordPair[] } {
+    const { groupId, memberId, protocols } = request;
+    const refuse = (error: ErrorName) => ({ answer: joinError(error, memberId), records: [] });
+    const said = request.protocolType === 'consumer' ? readClassicMember(protocols, topics) : null;
+    if (said === null) return refuse('INCONSISTENT_GROUP_PROTOCOL');
+    const { answer, records } = this.heartbeat(
+      {
+        groupId,
+        memberId,
+        memberEpoch: 0,
+        instanceId: request.instanceId,
+        rackId: said.rackId,
+        clientId: request.clientId,
+        clientHost: request.clientHost,
+        rebalanceTimeoutMs: request.rebalanceTimeoutMs,
+        topicNames: said.topicNames,
+        topicRegex: null,
+        serverAssignor: null,
+        owned: said.owned,
+        classic: { sessionTimeoutMs: request.sessionTimeoutMs, protocols },
+      },
+      topics,
+      nowMs,
+    );
+    if (answer.error !== 'NONE') return { answer: joinError(answer.error, memberId), records };
+    const joined = {
+      ...joinError('NONE', memberId),
+      generation: answer.memberEpoch,
+      protocolType: 'consumer',
+      protocol: protocols[0]?.name ?? null,
+    };
+    return { answer: joined, records };
+  }
+
+  classicSync(
+    group: ConsumerGroup,
+    request: { memberId: string; generation: number },
+    topics: TopicsView,
+  ): SyncAnswer {
+    const member = group.members.get(request.memberId);
+    if (member === undefined || member.info.classic === null) return syncError('UNKNOWN_MEMBER_ID');
+    if (member.progress.epoch !== request.generation) return syncError('ILLEGAL_GENERATION');
+    // Who must give partitions up first is told what it keeps; it joins again after that.
+    const revokes = member.progress.state === 'UnrevokedPartitions';
+    if (group.epoch > member.progress.epoch && !revokes)
+      return syncError('REBALANCE_IN_PROGRESS');
+    return {
+      ...syncError('NONE'),
+      protocolType: 'consumer',
+      protocol: member.info.classic.protocols[0]?.name ?? null,
+      assignment: writeClassicAssignment(member.progress.assigned, topics),
+    };
+  }
+
+  /** Tells a classic member to join again where its assignment is to change. */
+  classicHeartbeat(
+    group: ConsumerGroup,
+    request: { memberId: string; generation: number },
+    nowMs: number,
+  ): ErrorName {
+    const member = group.members.get(request.memberId);
+    if (member === undefined || member.info.classic === null) return 'UNKNOWN_MEMBER_ID';
+    const { progress } = member;
+    if (progress.epoch !== request.generation) return 'ILLEGAL_GENERATION';
+    member.sessionDeadlineMs = nowMs + this.sessionOf(member);
+    if (group.epoch > progress.epoch || progress.state === 'UnrevokedPartitions')
+      return 'REBALANCE_IN_PROGRESS';
+    const target = group.target.get(request.memberId) ?? NOTHING;
+    const owners = this.owners.get(group.groupId);
+    const waits = minus(target, progress.assigned);
+    const mayTake = filter(waits, (topicId, p) => !owners?.has(`${topicId}:${p}`));
+    return sizeOf(mayTake) > 0 ? 'REBALANCE_IN_PROGRESS' : 'NONE';
+  }
+
+  classicLeave(
+    group: ConsumerGroup,
+    memberId: string,
+    topics: TopicsView,
+    nowMs: number,
+  ): RecordPair[] | ErrorName {
+    const member = group.members.get(memberId);
+    if (member === undefined) return 'UNKNOWN_MEMBER_ID';
+    const records: RecordPair[] = [];
+    this.remove(group, member, topics, (record) => this.emit(records, record, nowMs));
+    return records;
+  }
+
+  /** Takes over what a classic group was. */
+  adopt(migrated: readonly ConsumerGroupRecord[], nowMs: number): RecordPair[] {
+    const records: RecordPair[] = [];
+    for (const record of migrated) this.emit(records, record, nowMs);
+    return records;
+  }
+
+  /** The group is gone; its tombstones are written by the caller. */
+  forget(groupId: string): void {
+    this.groups.delete(groupId);
+    this.owners.delete(groupId);
   }
 
   /** Tombstones for everything that is known of a group. */
@@ -493,7 +625,8 @@ export class ConsumerGroupsCore {
     }
     if (known !== undefined) known.info = info;
     else {
-      const sessionDeadlineMs = nowMs + this.rules().sessionTimeoutMs;
+      const sessionDeadlineMs =
+        nowMs + (info.classic?.sessionTimeoutMs ?? this.rules().sessionTimeoutMs);
       const member = { info, progress: FRESH, sessionDeadlineMs, revocationDeadlineMs: null };
       group.members.set(memberId, member);
     }

@@ -117,7 +117,11 @@ export class GroupCoordinator implements Disposable {
     for (const shard of this.shards.loaded()) {
       this.perform(shard, shard.core.classic.expire(nowMs));
       const left = shard.core.consumer.expire(this.deps.topics, nowMs);
-      if (left.length > 0) void this.append(shard, left);
+      if (left.length > 0) {
+        void this.append(shard, left);
+        for (const groupId of [...shard.core.consumer.groups.keys()])
+          this.downgradeIfDue(shard, groupId);
+      }
       shard.core.dropPhantoms();
     }
   }
@@ -179,6 +183,9 @@ export class GroupCoordinator implements Disposable {
   async join(request: JoinRequest): Promise<JoinAnswer> {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return joinError(shard, request.memberId);
+    const consumer = shard.core.consumer.groups.get(request.groupId);
+    if (consumer !== undefined && consumer.members.size > 0)
+      return this.classicJoin(shard, request);
     const room = shard.core.makeRoomFor('classic', request.groupId);
     if (room === null) return joinError('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
     if (room.length > 0) void this.append(shard, room);
@@ -190,6 +197,9 @@ export class GroupCoordinator implements Disposable {
   async sync(request: Parameters<GroupsCore['sync']>[0]): Promise<SyncAnswer> {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return syncError(shard);
+    const consumer = shard.core.consumer.groups.get(request.groupId);
+    if (consumer !== undefined)
+      return shard.core.consumer.classicSync(consumer, request, this.deps.topics);
     const { token, answer } = this.park<SyncAnswer>();
     this.perform(shard, shard.core.classic.sync(request, token, this.deps.clock.monotonicMs()));
     return answer;
@@ -198,7 +208,11 @@ export class GroupCoordinator implements Disposable {
   heartbeat(request: Parameters<GroupsCore['heartbeat']>[0]): ErrorName {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return shard;
-    return shard.core.classic.heartbeat(request, this.deps.clock.monotonicMs());
+    const nowMs = this.deps.clock.monotonicMs();
+    const consumer = shard.core.consumer.groups.get(request.groupId);
+    return consumer === undefined
+      ? shard.core.classic.heartbeat(request, nowMs)
+      : shard.core.consumer.classicHeartbeat(consumer, request, nowMs);
   }
 
   leave(
@@ -207,11 +221,10 @@ export class GroupCoordinator implements Disposable {
   ): ErrorName[] {
     const shard = this.shards.for(groupId);
     if (typeof shard === 'string') throw new KafkaError(shard);
-    const { errors, ...effects } = shard.core.classic.leave(
-      groupId,
-      members,
-      this.deps.clock.monotonicMs(),
-    );
+    const nowMs = this.deps.clock.monotonicMs();
+    const consumer = shard.core.consumer.groups.get(groupId);
+    if (consumer !== undefined) return this.classicLeave(shard, consumer, members);
+    const { errors, ...effects } = shard.core.classic.leave(groupId, members, nowMs);
     this.perform(shard, effects);
     return errors;
   }
@@ -227,8 +240,8 @@ export class GroupCoordinator implements Disposable {
     });
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return refuse(shard);
-    const room =
-      request.memberEpoch === 0 ? shard.core.makeRoomFor('consumer', request.groupId) : [];
+    const room: RecordPair[] | null =
+      request.memberEpoch === 0 ? this.roomFor(shard, request.groupId) : [];
     if (room === null)
       return refuse(
         'GROUP_ID_NOT_FOUND',
@@ -238,8 +251,67 @@ export class GroupCoordinator implements Disposable {
     const { answer, records } = shard.core.consumer.heartbeat(request, this.deps.topics, nowMs);
     const all = [...room, ...records];
     if (all.length === 0) return answer;
-    const error = await this.append(shard, all);
+    const written = this.append(shard, all);
+    if (request.memberEpoch < 0) this.downgradeIfDue(shard, request.groupId);
+    const error = await written;
     return error === 'NONE' ? answer : refuse(error);
+  }
+
+  /** Makes a group one of the new protocol, members and all; null where it must stay classic. */
+  private roomFor(shard: GroupsShard, groupId: string): RecordPair[] | null {
+    const room = shard.core.makeRoomFor('consumer', groupId);
+    if (room !== null) return room;
+    const { clock, rules, topics } = this.deps;
+    const policy = rules().consumer.migration;
+    const effects = shard.core.upgrade(groupId, topics, policy, clock.monotonicMs());
+    if (effects === null) return null;
+    this.deps.logger.info('a classic group becomes a consumer group', { groupId });
+    for (const { token, answer } of effects.replies) this.reply(token, answer);
+    return [...effects.records];
+  }
+
+  private downgradeIfDue(shard: GroupsShard, groupId: string): void {
+    const { clock, rules, topics } = this.deps;
+    const times = { nowMs: clock.monotonicMs(), wallNowMs: clock.nowMs() };
+    const policy = rules().consumer.migration;
+    const effects = shard.core.downgrade(groupId, topics, policy, times);
+    if (effects === null) return;
+    this.deps.logger.info('a consumer group becomes a classic group', { groupId });
+    this.perform(shard, effects);
+  }
+
+  private classicLeave(
+    shard: GroupsShard,
+    group: ConsumerGroup,
+    members: readonly { memberId: string; instanceId: string | null }[],
+  ): ErrorName[] {
+    const { clock, topics } = this.deps;
+    const errors = members.map(({ memberId, instanceId }): ErrorName => {
+      const named = instanceId === null ? undefined : group.staticMembers.get(instanceId);
+      const id = memberId === '' ? (named ?? '') : memberId;
+      const left = shard.core.consumer.classicLeave(group, id, topics, clock.monotonicMs());
+      if (typeof left === 'string') return left;
+      void this.append(shard, left);
+      return 'NONE';
+    });
+    this.downgradeIfDue(shard, group.groupId);
+    return errors;
+  }
+
+  /** A classic member in a group of the new protocol. */
+  private async classicJoin(shard: GroupsShard, request: JoinRequest): Promise<JoinAnswer> {
+    const { chance, clock, topics } = this.deps;
+    const isNew = request.memberId === '';
+    const memberId = isNew
+      ? `${request.instanceId ?? request.clientId}-${chance.uuid()}`
+      : request.memberId;
+    if (isNew && request.mustKnowId && request.instanceId === null)
+      return joinError('MEMBER_ID_REQUIRED', memberId);
+    const named = { ...request, memberId };
+    const { answer, records } = shard.core.consumer.classicJoin(named, topics, clock.monotonicMs());
+    if (records.length === 0) return answer;
+    const error = await this.append(shard, records);
+    return error === 'NONE' ? answer : joinError(error, memberId);
   }
 
   /** The consumer group of that name; null where there is none. */

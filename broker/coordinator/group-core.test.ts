@@ -217,6 +217,7 @@ test('what is replayed from the log is the group that was written', () => {
         heartbeatIntervalMs: 100,
         groupSizeMax: 10,
         assignors: ['uniform'],
+        migration: 'bidirectional' as const,
       },
     }),
     () => 'id',

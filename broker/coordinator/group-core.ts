@@ -286,6 +286,30 @@ export class GroupsCore {
     };
   }
 
+  /** The group goes on as one of the other protocol: who waits is to ask again. */
+  dissolve(group: Group): Reply[] {
+    const effects = none();
+    for (const { memberId, joining, syncing } of group.members.values()) {
+      if (joining !== null)
+        effects.replies.push({
+          token: joining,
+          answer: joinError('REBALANCE_IN_PROGRESS', memberId),
+        });
+      if (syncing !== null)
+        effects.replies.push({ token: syncing, answer: syncError('REBALANCE_IN_PROGRESS') });
+    }
+    this.groups.delete(group.groupId);
+    return effects.replies;
+  }
+
+  /** Every member is to join again. */
+  startRebalance(groupId: string, nowMs: number): Effects {
+    const effects = none();
+    const group = this.groups.get(groupId);
+    if (group !== undefined && group.members.size > 0) this.rebalance(group, nowMs, effects);
+    return effects;
+  }
+
   // ---- rebalancing --------------------------------------------------------------------------
 
   private setState(group: Group, state: Group['state']): void {

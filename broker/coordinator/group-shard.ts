@@ -15,15 +15,24 @@ import {
   type CompilePattern,
   ConsumerGroupsCore,
   type ConsumerRules,
+  type TopicsView,
 } from './consumer-groups-core.ts';
 import type { Group } from './group.ts';
-import { type GroupRules, GroupsCore } from './group-core.ts';
+import { type Effects, type GroupRules, GroupsCore } from './group-core.ts';
 import {
   type GroupRecord,
   groupRecord,
   type RecordPair,
   readGroupRecord,
 } from './group-records.ts';
+import {
+  downgraded,
+  isClassicOnly,
+  type MigrationPolicy,
+  mayDowngrade,
+  mayUpgrade,
+  upgraded,
+} from './migration-core.ts';
 import { OffsetsCore } from './offsets-core.ts';
 import { subscribedTopics } from './subscriptions-core.ts';
 
@@ -66,7 +75,7 @@ export class GroupShard {
     if (consumer === undefined) return [];
     if (consumer.members.size > 0) return null;
     const records = this.consumer.tombstones(consumer);
-    this.consumer.groups.delete(groupId);
+    this.consumer.forget(groupId);
     return records;
   }
 
@@ -82,6 +91,41 @@ export class GroupShard {
     const inTransaction = (attributes & TRANSACTIONAL_BIT) !== 0 ? producerId : null;
     for (const record of recordsOf(bytes, at))
       this.replay(readGroupRecord(record), nowMs, inTransaction);
+  }
+
+  /**
+   * A member of the new protocol comes to a classic group: its members are taken over.
+   * Null: the group must stay as it is.
+   */
+  upgrade(
+    groupId: string,
+    topics: TopicsView,
+    policy: MigrationPolicy,
+    nowMs: number,
+  ): Effects | null {
+    const group = this.classic.groups.get(groupId);
+    const migrated = group === undefined || !mayUpgrade(policy) ? null : upgraded(group, topics);
+    if (group === undefined || migrated === null) return null;
+    const replies = this.classic.dissolve(group);
+    const records = [groupRecord(groupId, null), ...this.consumer.adopt(migrated, nowMs)];
+    return { replies, records };
+  }
+
+  /** Only classic members are left: the group is a classic one again, and they join anew. */
+  downgrade(
+    groupId: string,
+    topics: TopicsView,
+    policy: MigrationPolicy,
+    times: { nowMs: number; wallNowMs: number },
+  ): Effects | null {
+    const group = this.consumer.groups.get(groupId);
+    if (group === undefined || !mayDowngrade(policy) || !isClassicOnly(group)) return null;
+    const value = downgraded(group, topics, times.wallNowMs);
+    const records = [...this.consumer.tombstones(group), groupRecord(groupId, value)];
+    this.consumer.forget(groupId);
+    this.classic.replay(groupId, value, times.nowMs);
+    const effects = this.classic.startRebalance(groupId, times.nowMs);
+    return { replies: effects.replies, records: [...records, ...effects.records] };
   }
 
   replay(record: GroupRecord, nowMs: number, inTransaction: number | null = null): void {

@@ -59,6 +59,16 @@ final class ConsumerGroupTest {
     }
   }
 
+  private static GroupType type(Admin admin, String group) throws Exception {
+    return admin.listGroups().all().get().stream().filter(one -> one.groupId().equals(group)).findFirst().orElseThrow().type().get();
+  }
+
+  private static int distinct(Member... members) {
+    Set<String> values = new HashSet<>();
+    for (Member member : members) synchronized (member.values) { values.addAll(member.values); }
+    return values.size();
+  }
+
   static void run(String bootstrap) throws Exception {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
       admin.createTopics(List.of(new NewTopic("next-a", 4, (short) 2), new NewTopic("next-b", 2, (short) 2))).all().get(30, TimeUnit.SECONDS);
@@ -127,6 +137,40 @@ final class ConsumerGroupTest {
           eventually("refused", () -> wrong.failure instanceof org.apache.kafka.common.errors.UnsupportedAssignorException);
         }
       });
+
+      for (String assignor : List.of("org.apache.kafka.clients.consumer.RangeAssignor", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor")) {
+        check("a group with members changes its protocol and back while they read: " + assignor.replaceAll(".*\\.", ""), () -> {
+          String topic = "move-" + assignor.replaceAll(".*\\.", "").toLowerCase();
+          String group = topic + "-group";
+          admin.createTopics(List.of(new NewTopic(topic, 6, (short) 2))).all().get(30, TimeUnit.SECONDS);
+          Map<String, Object> classic = Map.of("group.protocol", "classic", "partition.assignment.strategy", assignor, "auto.commit.interval.ms", "200", "session.timeout.ms", "10000", "heartbeat.interval.ms", "300");
+          Map<String, Object> next = Map.of("auto.commit.interval.ms", "200");
+          List<String> all = Collections.synchronizedList(new ArrayList<>());
+          produce(bootstrap, topic, 0, 60);
+          Member a = new Member(bootstrap, group, classic, List.of(topic));
+          Member b = new Member(bootstrap, group, classic, List.of(topic));
+          eventually("three each", () -> a.assigned.size() == 3 && b.assigned.size() == 3);
+          Member c = new Member(bootstrap, group, next, List.of(topic));
+          eventually("two each, one by the new protocol", () -> a.assigned.size() == 2 && b.assigned.size() == 2 && c.assigned.size() == 2);
+          must(type(admin, group) == GroupType.CONSUMER, "it is a consumer group now");
+          produce(bootstrap, topic, 60, 60);
+          eventually("all read on", () -> distinct(a, b, c) == 120);
+          a.close();
+          eventually("three each after one left", () -> b.assigned.size() == 3 && c.assigned.size() == 3);
+          Member d = new Member(bootstrap, group, next, List.of(topic));
+          eventually("two each again", () -> b.assigned.size() == 2 && c.assigned.size() == 2 && d.assigned.size() == 2);
+          produce(bootstrap, topic, 120, 60);
+          eventually("all read on again", () -> distinct(a, b, c, d) == 180);
+          c.close();
+          d.close();
+          eventually("the classic one has all", () -> b.assigned.size() == 6);
+          must(type(admin, group) == GroupType.CLASSIC, "it is a classic group again");
+          produce(bootstrap, topic, 180, 20);
+          eventually("it reads on", () -> distinct(a, b, c, d) == 200);
+          for (Member one : List.of(a, b, c, d)) must(one.failure == null, "no failure: " + one.failure);
+          b.close();
+        });
+      }
 
       check("an empty group changes its protocol, and can be deleted", () -> {
         Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "group.id", "next", "group.protocol", "classic", "auto.offset.reset", "earliest");
