@@ -481,8 +481,7 @@ export class ConsumerGroupsCore {
     if (member.progress.epoch !== request.generation) return syncError('ILLEGAL_GENERATION');
     // Who must give partitions up first is told what it keeps; it joins again after that.
     const revokes = member.progress.state === 'UnrevokedPartitions';
-    if (group.epoch > member.progress.epoch && !revokes)
-      return syncError('REBALANCE_IN_PROGRESS');
+    if (group.epoch > member.progress.epoch && !revokes) return syncError('REBALANCE_IN_PROGRESS');
     return {
       ...syncError('NONE'),
       protocolType: 'consumer',
