@@ -13,7 +13,7 @@ const skip =
     ? false
     : `${python} has no confluent-kafka package`;
 
-test('librdkafka: idempotence, every codec, groups that commit and resume, admin calls', {
+test('librdkafka: idempotence, every codec, groups of both protocols, transactions, admin calls', {
   skip,
 }, async (t) => {
   await using cluster = await startTestCluster();
