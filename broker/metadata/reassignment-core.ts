@@ -49,15 +49,25 @@ export function startReassignment(
   const replicas = [...target, ...removing];
   const same =
     !isMoving(line) && removing.length + adding.length === 0 && replicas.join() === original.join();
-  if (same) return line;
-  return moved(line, { replicas, adding, removing });
+  return same ? line : safely(line, { replicas, adding, removing });
 }
 
 /** Goes back to where a moving partition came from. */
 export function cancelReassignment(line: PartitionLine): PartitionLine | Refusal {
   if (!isMoving(line))
     return { error: 'NO_REASSIGNMENT_IN_PROGRESS', message: 'the partition does not move' };
-  return moved(line, { replicas: originalReplicas(line), adding: [], removing: [] });
+  return safely(line, { replicas: originalReplicas(line), adding: [], removing: [] });
+}
+
+/** Replicas that are dropped at once must not be the only ones that have everything. */
+function safely(
+  line: PartitionLine,
+  to: Pick<PartitionLine, 'replicas' | 'adding' | 'removing'>,
+): PartitionLine | Refusal {
+  const next = moved(line, to);
+  if (next.isr.length > 0 || line.isr.length === 0) return next;
+  const message = 'only replicas that would be dropped are in sync: records would be lost';
+  return { error: 'INVALID_REPLICA_ASSIGNMENT', message };
 }
 
 function moved(
