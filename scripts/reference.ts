@@ -22,7 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const groupReason = (name: string) =>
   /^(Share|.*ShareGroup)/.test(name)
     ? 'share groups are not served yet'
-    : /^Streams/.test(name)
+    : name.startsWith('Streams')
       ? 'streams groups are not served yet'
       : 'not served yet';
 

@@ -13,7 +13,7 @@ const IDLE_MS = 60_000;
 
 /** Bytes of one client in the last seconds. */
 class Rate {
-  private readonly sums = new Array<number>(WINDOWS).fill(0);
+  private readonly sums = Array.from({ length: WINDOWS }, () => 0);
   private window = -1;
   private firstWindow = -1;
   lastMs = 0;

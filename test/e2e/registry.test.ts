@@ -51,7 +51,8 @@ test('a compacted topic of one partition is a table that readers build from its 
     if (value === null) table.delete(key);
     else table.set(key, value);
   }
-  const [{ high = '0' } = {}] = await admin.fetchTopicOffsets('_schemas');
+  const [end] = await admin.fetchTopicOffsets('_schemas');
+  const high = end?.high ?? '0';
   const seen = new Map<string, string>();
   let last = -1;
   const reader = kafka.consumer({ groupId: `reader-${process.pid}`, maxWaitTimeInMs: 50 });

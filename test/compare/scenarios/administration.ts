@@ -9,9 +9,9 @@ export function askAdministration(): void {
       resourceName,
       resourceType,
       configs: Object.fromEntries(
-        sorted(configs, ({ name }) => name).map(({ name, documentation: _, ...rest }) => [
-          name,
-          rest,
+        sorted(configs, ({ name }) => name).map((entry) => [
+          entry.name,
+          { ...entry, documentation: '' },
         ]),
       ),
     }));
