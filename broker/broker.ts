@@ -19,6 +19,7 @@ import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { InternalTopics } from './internal-topics.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectory } from './log/log-directory.ts';
@@ -36,6 +37,7 @@ import { Replicas } from './replicas.ts';
 import { ControllerClient } from './replication/controller-client.ts';
 import { Followers } from './replication/follower-stream.ts';
 import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
+import { SharePeers } from './replication/share-peers.ts';
 import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
@@ -81,6 +83,8 @@ export class Broker implements AsyncDisposable {
   private directory!: LogDirectory;
   private replicas!: Replicas;
   private coordinators!: Coordinators;
+  private admin!: TopicAdmin;
+  private internalTopics!: InternalTopics;
   private nextProducerId!: () => Promise<number>;
   private role: ControllerRole | null = null;
   private listener: Listener | null = null;
@@ -289,6 +293,14 @@ export class Broker implements AsyncDisposable {
     });
     this.nextProducerId = () => ids.take();
     const peers = this.lifetime.own(new TransactionPeers((id) => this.metadata.image.broker(id)));
+    this.admin = new TopicAdmin({
+      api: this.ports.api,
+      clock,
+      metadata: this.metadata,
+      namespace: this.options.namespace,
+      cluster: this.options.cluster,
+    });
+    this.internalTopics = new InternalTopics(this.config, this.metadata.image, () => this.admin);
     this.coordinators = this.lifetime.own(
       new Coordinators({
         clock,
@@ -299,6 +311,8 @@ export class Broker implements AsyncDisposable {
         config: this.config,
         partitions: this.partitions,
         peers,
+        sharePeers: this.lifetime.own(new SharePeers((id) => this.metadata.image.broker(id))),
+        topics: this.internalTopics,
         nextProducerId: this.nextProducerId,
       }),
     );
@@ -326,6 +340,7 @@ export class Broker implements AsyncDisposable {
       clusterId: () => this.clusterId,
       control: refuse,
       transactions: this.coordinators.handlers,
+      shareState: this.coordinators.shareStore.handlers,
       throttle: new ReplicationThrottle(clock, () =>
         this.config.number('leader.replication.throttled.rate'),
       ),
@@ -395,7 +410,6 @@ export class Broker implements AsyncDisposable {
   private async listen(): Promise<void> {
     const { clock, logger, onFatal } = this.ports;
     const { image } = this.metadata;
-    const { namespace, cluster } = this.options;
     const apis = registry({
       self: this.options.id,
       clock,
@@ -407,14 +421,12 @@ export class Broker implements AsyncDisposable {
       groups: this.coordinators.groups,
       transactions: this.coordinators.transactions,
       gate: this.coordinators,
+      shares: this.coordinators.shares,
+      shareStore: this.coordinators.shareStore,
+      shareCoordinatorFor: (key) => this.coordinators.shareStates.partitionFor(key),
+      ensureTopic: (name) => this.internalTopics.ensure(name),
       writeMarkers: (markers) => this.coordinators.markers.writeHere(markers),
-      admin: new TopicAdmin({
-        api: this.ports.api,
-        clock,
-        metadata: this.metadata,
-        namespace,
-        cluster,
-      }),
+      admin: this.admin,
       partitions: () => this.partitions,
       logDirectory: {
         path: this.directory.path,

@@ -8,6 +8,7 @@ import {
   INTERNAL_TOPICS,
   OFFSETS_TOPIC,
   type PartitionInTransaction,
+  SHARE_TOPIC,
   TRANSACTIONS_TOPIC,
   type TransactionGate,
 } from './api/ports.ts';
@@ -16,12 +17,17 @@ import type { TopicsView } from './coordinator/consumer-groups-core.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
 import type { MigrationPolicy } from './coordinator/migration-core.ts';
 import type { CoordinatorLog } from './coordinator/shards.ts';
+import { ShareStateCoordinator } from './coordinator/share-state.ts';
 import { TxnCoordinator } from './coordinator/txn-coordinator.ts';
+import type { InternalTopics } from './internal-topics.ts';
 import { errorCodes, Markers } from './markers.ts';
 import type { MetadataImage } from './metadata/image.ts';
 import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
+import type { SharePeers } from './replication/share-peers.ts';
 import type { TransactionHandlers, TransactionPeers } from './replication/transaction-peers.ts';
+import { SharePartitions } from './share/share-partitions.ts';
+import { ClusterShareStore } from './share-store.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
 const READ_BYTES = 1024 * 1024;
@@ -36,6 +42,8 @@ export interface CoordinatorsDeps {
   readonly partitions: Partitions;
   readonly peers: TransactionPeers;
   readonly nextProducerId: () => Promise<number>;
+  readonly sharePeers: SharePeers;
+  readonly topics: InternalTopics;
 }
 
 export class Coordinators implements TransactionGate, Disposable {
@@ -43,6 +51,9 @@ export class Coordinators implements TransactionGate, Disposable {
   readonly groups: GroupCoordinator;
   readonly transactions: TxnCoordinator;
   readonly markers: Markers;
+  readonly shareStates: ShareStateCoordinator;
+  readonly shareStore: ClusterShareStore;
+  readonly shares: SharePartitions;
 
   constructor(deps: CoordinatorsDeps) {
     this.deps = deps;
@@ -60,6 +71,10 @@ export class Coordinators implements TransactionGate, Disposable {
         offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
         offsetsRetentionMs: number('offsets.retention.minutes') * 60_000,
         offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
+        share: {
+          sessionTimeoutMs: number('group.share.session.timeout.ms'),
+          groupSizeMax: number('group.share.max.size'),
+        },
         consumer: {
           sessionTimeoutMs: number('group.consumer.session.timeout.ms'),
           heartbeatIntervalMs: number('group.consumer.heartbeat.interval.ms'),
@@ -88,6 +103,29 @@ export class Coordinators implements TransactionGate, Disposable {
       writeMarkers: (marker, partitions, goOn) =>
         this.markers.writeEverywhere(marker, partitions, goOn),
     });
+    this.shareStates = new ShareStateCoordinator({ ...deps, log: this.logOf(SHARE_TOPIC) });
+    this.shareStore = new ClusterShareStore({
+      ...deps,
+      states: this.shareStates,
+      peers: deps.sharePeers,
+    });
+    this.shares = new SharePartitions({
+      ...deps,
+      store: this.shareStore,
+      limits: (groupId) => ({
+        lockMs: Number(this.groupSetting(groupId, 'share.record.lock.duration.ms')),
+        deliveriesMax: number('group.share.delivery.count.limit'),
+        locksMax: number('group.share.partition.max.record.locks'),
+      }),
+      startsAtEarliest: (groupId) =>
+        this.groupSetting(groupId, 'share.auto.offset.reset') === 'earliest',
+    });
+  }
+
+  /** A group's own setting, else the cluster's default for all groups. */
+  private groupSetting(groupId: string, name: string): string {
+    const own = this.deps.image.groupConfig[groupId]?.[name];
+    return own === undefined ? this.deps.config.text(`group.${name}`) : String(own);
   }
 
   private partitionOf(topic: string, index: number): Partition | null {
@@ -113,6 +151,7 @@ export class Coordinators implements TransactionGate, Disposable {
   onLeadership(topic: string, partition: number, leaderEpoch: number | null): void {
     if (topic === OFFSETS_TOPIC) this.groups.shards.onLeadership(partition, leaderEpoch);
     if (topic === TRANSACTIONS_TOPIC) this.transactions.shards.onLeadership(partition, leaderEpoch);
+    if (topic === SHARE_TOPIC) this.shareStates.shards.onLeadership(partition, leaderEpoch);
   }
 
   /** What peers ask of this broker. */
@@ -185,6 +224,8 @@ export class Coordinators implements TransactionGate, Disposable {
   [Symbol.dispose](): void {
     this.groups[Symbol.dispose]();
     this.transactions[Symbol.dispose]();
+    this.shares[Symbol.dispose]();
+    this.shareStates[Symbol.dispose]();
   }
 }
 

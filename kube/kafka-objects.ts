@@ -28,6 +28,8 @@ export interface KafkaCluster extends KubeObject {
     readonly config?: ConfigMapOf;
     /** Configuration of single brokers, by id; it goes before `config`. */
     readonly brokerConfig?: Readonly<Record<string, ConfigMapOf>>;
+    /** Configuration of single groups, by id. */
+    readonly groupConfig?: Readonly<Record<string, ConfigMapOf>>;
     /** Limits of clients. */
     readonly quotas?: readonly ClientQuota[];
     readonly listeners?: readonly {

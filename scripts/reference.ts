@@ -20,8 +20,8 @@ const REASONS: Readonly<Record<string, string>> = {
   PushTelemetry: 'Kafka hides it too unless a telemetry plugin is configured',
 };
 const groupReason = (name: string) =>
-  /^(Share|.*ShareGroup)/.test(name)
-    ? 'share groups are not served yet'
+  /ShareGroupState/.test(name)
+    ? 'between brokers only: over gRPC here'
     : name.startsWith('Streams')
       ? 'streams groups are not served yet'
       : 'not served yet';

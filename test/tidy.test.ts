@@ -39,8 +39,9 @@ const BROKER_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   replication: ['log', 'partition', 'metadata'],
   metadata: [],
   coordinator: [],
+  share: ['log', 'partition'],
   config: ['log', 'partition', 'metadata'],
-  api: ['config', 'coordinator', 'metadata', 'partition', 'log'],
+  api: ['config', 'coordinator', 'metadata', 'partition', 'log', 'share'],
   server: ['api', 'partition'],
   observe: ['api', 'partition', 'server'],
 };

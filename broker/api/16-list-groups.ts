@@ -33,6 +33,10 @@ export function listGroups({ groups }: Ports) {
           groupType: 'consumer',
         })),
       ];
+      for (const { groupId, members } of groups.shareGroups()) {
+        const groupState = members.size === 0 ? 'Empty' : 'Stable';
+        all.push({ groupId, protocolType: 'share', groupState, groupType: 'share' });
+      }
       return {
         groups: all.filter(
           ({ groupState, groupType }) =>

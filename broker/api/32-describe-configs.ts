@@ -10,7 +10,9 @@ import type { Ports } from './ports.ts';
 import {
   BROKER_RESOURCE,
   describeBrokerConfig,
+  describeGroupConfig,
   describeTopicConfig,
+  GROUP_RESOURCE,
   TOPIC_RESOURCE,
 } from './topic-config-answers.ts';
 
@@ -48,6 +50,10 @@ export function describeConfigs(ports: Ports) {
         ...ok,
         configs: describeBrokerConfig(image.clusterConfig, own, keys, shown, ports.self),
       };
+    }
+    if (resourceType === GROUP_RESOURCE) {
+      const own = image.groupConfig[resourceName] ?? {};
+      return { ...ok, configs: describeGroupConfig(own, image.clusterConfig, keys) };
     }
     return failed(
       'INVALID_REQUEST',

@@ -9,6 +9,8 @@ import type { Ports } from './ports.ts';
 import {
   BROKER_RESOURCE,
   brokerConfigFault,
+  GROUP_RESOURCE,
+  groupConfigFault,
   TOPIC_RESOURCE,
   topicConfigFault,
 } from './topic-config-answers.ts';
@@ -61,6 +63,17 @@ export function configTarget(
       fault: brokerConfigFault,
       isList: (name) => brokerSettingsByName.get(name)?.type === 'LIST',
       presetOf: (name) => brokerSettingsByName.get(name)?.default ?? '',
+    };
+  }
+  if (resourceType === GROUP_RESOURCE) {
+    if (resourceName === '')
+      throw new KafkaError('INVALID_REQUEST', 'the configuration of a group needs its name');
+    return {
+      current: image.groupConfig[resourceName] ?? {},
+      apply: (changes) => admin.changeGroupConfig(resourceName, changes),
+      fault: groupConfigFault,
+      isList: () => false,
+      presetOf: () => '',
     };
   }
   throw new KafkaError(

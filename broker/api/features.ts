@@ -3,5 +3,6 @@ export const features = [
   { name: 'metadata.version', level: 33 },
   { name: 'transaction.version', level: 2 },
   { name: 'group.version', level: 1 },
+  { name: 'share.version', level: 2 },
   { name: 'eligible.leader.replicas.version', level: 1 },
 ] as const;

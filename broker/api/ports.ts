@@ -10,6 +10,7 @@ import type { TailMemory } from '../log/tail-memory.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import type { TopicAdmin } from '../metadata/topic-admin.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { SharePartitions, ShareStore } from '../share/share-partitions.ts';
 
 export interface TrafficObserver {
   onProduced(topic: string, byteCount: number, records: number): void;
@@ -72,6 +73,11 @@ export interface Ports {
   readonly groups: GroupCoordinator;
   readonly transactions: TxnCoordinator;
   readonly gate: TransactionGate;
+  readonly shares: SharePartitions;
+  readonly shareStore: ShareStore;
+  readonly shareCoordinatorFor: (key: string) => number;
+  /** Makes an internal topic that is missing. */
+  readonly ensureTopic: (name: string) => void;
   /** Writes a marker into partitions that are led here; an error for each. */
   readonly writeMarkers: (markers: readonly MarkersToWrite[]) => Promise<ErrorName[][]>;
   readonly admin: TopicAdmin;
@@ -90,7 +96,12 @@ export interface Ports {
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
 export const TRANSACTIONS_TOPIC = '__transaction_state';
-export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([OFFSETS_TOPIC, TRANSACTIONS_TOPIC]);
+export const SHARE_TOPIC = '__share_group_state';
+export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  OFFSETS_TOPIC,
+  TRANSACTIONS_TOPIC,
+  SHARE_TOPIC,
+]);
 
 /** Brokers in the form of NodeEndpoints (KIP-951). */
 export function endpointOf({ id, host, port, rack }: BrokerImage) {

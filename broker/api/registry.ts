@@ -47,6 +47,13 @@ import { consumerGroupHeartbeat } from './68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribe } from './69-consumer-group-describe.ts';
 import { listConfigResources } from './74-list-config-resources.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
+import { shareGroupHeartbeat } from './76-share-group-heartbeat.ts';
+import { shareGroupDescribe } from './77-share-group-describe.ts';
+import { shareFetch } from './78-share-fetch.ts';
+import { shareAcknowledge } from './79-share-acknowledge.ts';
+import { describeShareGroupOffsets } from './90-describe-share-group-offsets.ts';
+import { alterShareGroupOffsets } from './91-alter-share-group-offsets.ts';
+import { deleteShareGroupOffsets } from './92-delete-share-group-offsets.ts';
 import type { Api } from './handler.ts';
 import type { Ports } from './ports.ts';
 import { securityNotEnabled } from './security-not-enabled.ts';
@@ -101,6 +108,13 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     consumerGroupDescribe(ports),
     listConfigResources(ports),
     describeTopicPartitions(ports),
+    shareGroupHeartbeat(ports),
+    shareGroupDescribe(ports),
+    shareFetch(ports),
+    shareAcknowledge(ports),
+    describeShareGroupOffsets(ports),
+    alterShareGroupOffsets(ports),
+    deleteShareGroupOffsets(ports),
   ];
   all.push(...securityNotEnabled());
   all.sort((a, b) => a.key - b.key);

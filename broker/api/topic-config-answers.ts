@@ -2,7 +2,7 @@
 
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { type Setting, type SettingType, settingFault } from '../../stdx/settings.ts';
-import { brokerSettings, brokerSettingsByName } from '../config/broker-settings.ts';
+import { brokerSettings, brokerSettingsByName, groupSettings } from '../config/broker-settings.ts';
 import { topicValue } from '../config/config.ts';
 import { type TopicSetting, topicSettings, topicSettingsByName } from '../config/topic-settings.ts';
 
@@ -10,7 +10,9 @@ export const TOPIC_RESOURCE = 2;
 export const BROKER_RESOURCE = 4;
 
 /** DescribeConfigs' sources. */
-const SOURCE = { topic: 1, broker: 2, cluster: 3, default: 5 } as const;
+export const GROUP_RESOURCE = 32;
+
+const SOURCE = { topic: 1, broker: 2, cluster: 3, default: 5, group: 8 } as const;
 const TYPE: Readonly<Record<SettingType, number>> = {
   BOOLEAN: 1,
   STRING: 2,
@@ -119,5 +121,43 @@ export function brokerConfigFault(name: string, value: string): string | null {
   const setting = brokerSettingsByName.get(name);
   return setting === undefined
     ? `${name} is not a broker configuration that can be changed`
+    : settingFault(setting, value);
+}
+
+export function describeGroupConfig(
+  group: ConfigMapOf,
+  cluster: ConfigMapOf,
+  keys: readonly string[] | null,
+) {
+  return groupSettings
+    .filter(({ name }) => keys === null || keys.includes(name))
+    .map(({ name, type, default: preset, doc }) => {
+      const own = group[name];
+      const inherited = cluster[`group.${name}`];
+      const value = String(own ?? inherited ?? preset);
+      const source =
+        own !== undefined
+          ? SOURCE.group
+          : inherited !== undefined
+            ? SOURCE.cluster
+            : SOURCE.default;
+      return {
+        name,
+        value,
+        readOnly: false,
+        configSource: source,
+        isSensitive: false,
+        synonyms: [],
+        configType: TYPE[type],
+        documentation: doc,
+      };
+    });
+}
+
+/** What is wrong with a group setting, as a sentence; null if nothing is. */
+export function groupConfigFault(name: string, value: string): string | null {
+  const setting = groupSettings.find((one) => one.name === name);
+  return setting === undefined
+    ? `${name} is not a group configuration`
     : settingFault(setting, value);
 }

@@ -92,6 +92,70 @@ const own: readonly Setting[] = [
     1,
   ),
   row(
+    'group.share.delivery.count.limit',
+    'INT',
+    '5',
+    'A record that was given out so often and never acknowledged is archived.',
+    2,
+  ),
+  row(
+    'group.share.heartbeat.interval.ms',
+    'INT',
+    '5000',
+    'How often members of share groups are to report.',
+    1,
+  ),
+  row('group.share.max.share.sessions', 'INT', '2000', 'Most share sessions of one broker.', 1),
+  row('group.share.max.size', 'INT', '200', 'Most members of one share group.', 1),
+  row(
+    'group.share.partition.max.record.locks',
+    'INT',
+    '2000',
+    'Most records of a partition that a share group has out or in doubt.',
+    100,
+  ),
+  row(
+    'group.share.record.lock.duration.ms',
+    'INT',
+    '30000',
+    'How long a member of a share group has a record for itself.',
+    1000,
+  ),
+  row(
+    'group.share.session.timeout.ms',
+    'INT',
+    '45000',
+    'A member of a share group that is not heard of for so long is removed.',
+    1,
+  ),
+  row(
+    'group.share.auto.offset.reset',
+    'STRING',
+    'latest',
+    'Where a share group begins: latest or earliest.',
+  ),
+  row(
+    'share.coordinator.state.topic.min.isr',
+    'INT',
+    '2',
+    'min.insync.replicas of __share_group_state, fixed at its creation.',
+    1,
+  ),
+  row(
+    'share.coordinator.state.topic.num.partitions',
+    'INT',
+    '50',
+    'Partitions of __share_group_state, fixed at its creation.',
+    1,
+  ),
+  row(
+    'share.coordinator.state.topic.replication.factor',
+    'INT',
+    '3',
+    'Replicas of __share_group_state; fewer where there are fewer brokers.',
+    1,
+  ),
+  row(
     'group.initial.rebalance.delay.ms',
     'INT',
     '3000',
@@ -305,3 +369,16 @@ export const brokerSettings: readonly Setting[] = [...own, ...forTopics].sort((a
 export const brokerSettingsByName: ReadonlyMap<string, Setting> = new Map(
   brokerSettings.map((s) => [s.name, s]),
 );
+
+/** Settings of single groups; `group.` before the name is the cluster's default. */
+export const groupSettings: readonly Setting[] = [
+  'consumer.heartbeat.interval.ms',
+  'consumer.session.timeout.ms',
+  'share.auto.offset.reset',
+  'share.heartbeat.interval.ms',
+  'share.record.lock.duration.ms',
+  'share.session.timeout.ms',
+].flatMap((name) => {
+  const setting = brokerSettingsByName.get(`group.${name}`);
+  return setting === undefined ? [] : [{ ...setting, name }];
+});

@@ -33,6 +33,7 @@ import { type CommitRequest, GroupShard } from './group-shard.ts';
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
 import { compilePattern } from './patterns.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
+import type { ShareAnswer, ShareGroup, ShareHeartbeat, ShareRules } from './share-groups-core.ts';
 
 export interface OffsetToCommit {
   readonly topic: string;
@@ -47,7 +48,10 @@ export interface GroupCoordinatorDeps {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
-  readonly rules: () => GroupRules & { readonly consumer: ConsumerRules };
+  readonly rules: () => GroupRules & {
+    readonly consumer: ConsumerRules;
+    readonly share: ShareRules;
+  };
   readonly topics: TopicsView;
 }
 
@@ -116,6 +120,8 @@ export class GroupCoordinator implements Disposable {
     const nowMs = this.deps.clock.monotonicMs();
     for (const shard of this.shards.loaded()) {
       this.perform(shard, shard.core.classic.expire(nowMs));
+      const gone = shard.core.share.expire(this.deps.topics, nowMs);
+      if (gone.length > 0) void this.append(shard, gone);
       const left = shard.core.consumer.expire(this.deps.topics, nowMs);
       if (left.length > 0) {
         void this.append(shard, left);
@@ -301,6 +307,8 @@ export class GroupCoordinator implements Disposable {
   /** A classic member in a group of the new protocol. */
   private async classicJoin(shard: GroupsShard, request: JoinRequest): Promise<JoinAnswer> {
     const { chance, clock, topics } = this.deps;
+    if (request.protocolType !== 'consumer' || request.protocols.length === 0)
+      return joinError('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
     const isNew = request.memberId === '';
     const memberId = isNew
       ? `${request.instanceId ?? request.clientId}-${chance.uuid()}`
@@ -312,6 +320,38 @@ export class GroupCoordinator implements Disposable {
     if (records.length === 0) return answer;
     const error = await this.append(shard, records);
     return error === 'NONE' ? answer : joinError(error, memberId);
+  }
+
+  /** A member of a share group reports (KIP-932). */
+  async shareHeartbeat(request: ShareHeartbeat): Promise<ShareAnswer> {
+    const refuse = (error: ErrorName, message: string | null = null): ShareAnswer => ({
+      error,
+      message,
+      memberEpoch: 0,
+      assignment: null,
+    });
+    const { groupId, memberEpoch } = request;
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return refuse(shard);
+    const { classic, consumer, share } = shard.core;
+    if (memberEpoch === 0 && (consumer.groups.has(groupId) || classic.groups.has(groupId)))
+      return refuse('GROUP_ID_NOT_FOUND', `group ${groupId} is no share group`);
+    const nowMs = this.deps.clock.monotonicMs();
+    const { answer, records } = share.heartbeat(request, this.deps.topics, nowMs);
+    if (records.length === 0) return answer;
+    const error = await this.append(shard, records);
+    return error === 'NONE' ? answer : refuse(error);
+  }
+
+  /** The share group of that name; null where there is none. */
+  describeShare(groupId: string): ShareGroup | null | ErrorName {
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return shard;
+    return shard.core.share.groups.get(groupId) ?? null;
+  }
+
+  shareGroups(): ShareGroup[] {
+    return [...this.shards.loaded()].flatMap(({ core }) => [...core.share.groups.values()]);
   }
 
   /** The consumer group of that name; null where there is none. */

@@ -212,6 +212,7 @@ test('what is replayed from the log is the group that was written', () => {
   const shard = new GroupShard(
     () => ({
       ...rules,
+      share: { sessionTimeoutMs: 1000, groupSizeMax: 10 },
       consumer: {
         sessionTimeoutMs: 1000,
         heartbeatIntervalMs: 100,

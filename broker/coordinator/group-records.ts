@@ -9,6 +9,7 @@ import {
 } from '../../proto/kafka/records/group.ts';
 import type { Message, Partially } from '../../proto/kafka/schema.ts';
 import { type ConsumerGroupRecord, readConsumerRecord } from './consumer-group-records.ts';
+import { readShareRecord, type ShareGroupRecord } from './share-group-records.ts';
 
 export interface RecordPair {
   readonly key: Buffer;
@@ -33,6 +34,7 @@ export type GroupRecord =
     }
   | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupMetadataValue | null }
   | ConsumerGroupRecord
+  | ShareGroupRecord
   | { readonly kind: 'unknown' };
 
 const OFFSET_KEY = 1;
@@ -105,7 +107,7 @@ export function readGroupRecord({
     };
   }
   if (type !== OFFSET_KEY && type !== 0)
-    return readConsumerRecord(key, value) ?? { kind: 'unknown' };
+    return readConsumerRecord(key, value) ?? readShareRecord(key, value) ?? { kind: 'unknown' };
   const { group: groupId, topic, partition } = offsetCommitKey.read(keyReader, 0);
   if (value === null) return { kind: 'offset', groupId, topic, partition, value: null };
   const { offset, leaderEpoch, metadata, commitTimestamp } = offsetCommitValue.read(

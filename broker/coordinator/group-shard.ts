@@ -34,6 +34,8 @@ import {
   upgraded,
 } from './migration-core.ts';
 import { OffsetsCore } from './offsets-core.ts';
+import { isShareRecord } from './share-group-records.ts';
+import { ShareGroupsCore, type ShareRules } from './share-groups-core.ts';
 import { subscribedTopics } from './subscriptions-core.ts';
 
 export interface CommitRequest {
@@ -47,15 +49,17 @@ export interface CommitRequest {
 export class GroupShard {
   readonly classic: GroupsCore;
   readonly consumer: ConsumerGroupsCore;
+  readonly share: ShareGroupsCore;
   readonly offsets = new OffsetsCore();
 
   constructor(
-    rules: () => GroupRules & { readonly consumer: ConsumerRules },
+    rules: () => GroupRules & { readonly consumer: ConsumerRules; readonly share: ShareRules },
     newId: () => string,
     wallNowMs: () => number,
     compile: CompilePattern,
   ) {
     this.classic = new GroupsCore(rules, newId, wallNowMs);
+    this.share = new ShareGroupsCore(() => rules().share);
     this.consumer = new ConsumerGroupsCore(() => rules().consumer, wallNowMs, compile);
   }
 
@@ -64,6 +68,7 @@ export class GroupShard {
    * member: these are the tombstones that make room, null where members stand in the way.
    */
   makeRoomFor(protocol: 'classic' | 'consumer', groupId: string): RecordPair[] | null {
+    if (this.share.groups.has(groupId)) return null;
     if (protocol === 'consumer') {
       const classic = this.classic.groups.get(groupId);
       if (classic === undefined) return [];
@@ -144,6 +149,7 @@ export class GroupShard {
         return;
       }
       default:
+        if (isShareRecord(record)) return this.share.replay(record, nowMs);
         // A group of offsets only turns out to be one with members.
         if (record.kind === 'consumer-group' && record.value !== null)
           this.classic.groups.delete(record.groupId);
@@ -169,6 +175,9 @@ export class GroupShard {
 
   /** Tombstones for a group that has no members, or why it stays. */
   deleteGroup(groupId: string): RecordPair[] | ErrorName {
+    const share = this.share.groups.get(groupId);
+    if (share !== undefined)
+      return share.members.size > 0 ? 'NON_EMPTY_GROUP' : this.share.tombstones(share);
     const consumer = this.consumer.groups.get(groupId);
     if (consumer !== undefined) {
       if (consumer.members.size > 0) return 'NON_EMPTY_GROUP';

@@ -47,6 +47,8 @@ export class MetadataImage {
   /** Of single brokers, by id. */
   brokerConfig: Readonly<Record<string, ConfigMapOf>> = {};
   quotas: readonly ClientQuota[] = [];
+  /** Of single groups, by id. */
+  groupConfig: Readonly<Record<string, ConfigMapOf>> = {};
   controllerId = -1;
   /** How often the controller changed. */
   controllerEpoch = -1;

@@ -57,6 +57,7 @@ export class Metadata implements AsyncDisposable {
       image.clusterConfig = after.spec.config ?? {};
       image.brokerConfig = after.spec.brokerConfig ?? {};
       image.quotas = after.spec.quotas ?? [];
+      image.groupConfig = after.spec.groupConfig ?? {};
       each((listener) => listener.onCluster?.(after));
     });
     this.topics = new Informer(deps, kafkaTopics, { namespace }, ({ before, after }) => {

@@ -244,6 +244,11 @@ export class TopicAdmin {
     await this.patchCluster({ spec: { brokerConfig: { [String(id)]: changes } } });
   }
 
+  /** Changes what one group has of its own. */
+  async changeGroupConfig(groupId: string, changes: ConfigChanges): Promise<void> {
+    await this.patchCluster({ spec: { groupConfig: { [groupId]: changes } } });
+  }
+
   /** Changes the limits of clients; a change that comes in between is not lost. */
   async changeQuotas(
     change: (quotas: readonly ClientQuota[]) => readonly ClientQuota[],

@@ -21,6 +21,7 @@ import {
   replicationService,
   type WishMessage,
 } from './services.ts';
+import { type ShareStateHandlers, serveShareState } from './share-peers.ts';
 import type { ReplicationThrottle } from './throttle.ts';
 import { serveTransactions, type TransactionHandlers } from './transaction-peers.ts';
 
@@ -44,6 +45,7 @@ export interface PeerServerDeps {
   readonly control: ControlHandlers;
   readonly transactions: TransactionHandlers;
   readonly throttle: ReplicationThrottle;
+  readonly shareState: ShareStateHandlers;
   readonly onSent: (byteCount: number) => void;
 }
 
@@ -73,6 +75,7 @@ export class PeerServer implements AsyncDisposable {
       },
     });
     serveTransactions(this.server, deps.transactions);
+    serveShareState(this.server, deps.shareState);
     this.timer = deps.clock.every(TICK_MS, () => {
       for (const stream of this.streams) stream.tick();
     });

@@ -105,14 +105,36 @@ export interface AddPartitionsRequest {
   partitions: readonly TopicPartitionMessage[];
 }
 
+export interface ShareBatchMessage {
+  firstOffset: number;
+  lastOffset: number;
+  deliveryState: number;
+  deliveryCount: number;
+}
+export interface ShareReadResponse {
+  errorCode: number;
+  startOffset: number;
+  batches: readonly ShareBatchMessage[];
+}
+export interface ShareWriteRequest {
+  key: { groupId: string; topicId: string; partition: number };
+  leaderEpoch: number;
+  startOffset: number;
+  batches: readonly ShareBatchMessage[];
+  remove: boolean;
+}
+
 const folder = join(ROOT, 'proto');
-const definition = loadSync(['replication.proto', 'control.proto', 'transactions.proto'], {
-  includeDirs: [folder],
-  longs: Number,
-  defaults: true,
-  oneofs: true,
-  arrays: true,
-});
+const definition = loadSync(
+  ['replication.proto', 'control.proto', 'transactions.proto', 'share.proto'],
+  {
+    includeDirs: [folder],
+    longs: Number,
+    defaults: true,
+    oneofs: true,
+    arrays: true,
+  },
+);
 
 const replication = definition['tenure.replication.v1.Replication'] as grpc.ServiceDefinition;
 const follow = replication.Follow as grpc.MethodDefinition<FollowerMessage, LeaderMessage>;
@@ -133,6 +155,8 @@ export const controlService = definition['tenure.control.v1.Control'] as grpc.Se
 export const transactionsService = definition[
   'tenure.transactions.v1.Transactions'
 ] as grpc.ServiceDefinition;
+
+export const shareStateService = definition['tenure.share.v1.ShareState'] as grpc.ServiceDefinition;
 
 /** Frames are bounded by what a leader puts into one, plus one oversized batch. */
 export const channelOptions: grpc.ChannelOptions = {
@@ -197,4 +221,14 @@ export function connectTransactions(address: string): TransactionsPeer {
     grpc.credentials.createInsecure(),
     channelOptions,
   ) as never;
+}
+
+export interface ShareStatePeer extends grpc.Client {
+  Read: Unary<{ key: ShareWriteRequest['key']; leaderEpoch: number }, ShareReadResponse>;
+  Write: Unary<ShareWriteRequest, { errorCode: number }>;
+}
+const ShareStateClient = clientOf(shareStateService, 'ShareState');
+
+export function connectShareState(address: string): ShareStatePeer {
+  return new ShareStateClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
 }

@@ -167,6 +167,11 @@ const kafkaCluster = crd({
         description: 'Configuration of single brokers, by id; it goes before config.',
         additionalProperties: config("A broker's own configuration under Kafka's names."),
       },
+      groupConfig: {
+        type: 'object',
+        description: 'Configuration of single groups, by id.',
+        additionalProperties: config("A group's own configuration under Kafka's names."),
+      },
       quotas: list(
         'Limits of clients; <default> stands for everybody who is not named.',
         record(

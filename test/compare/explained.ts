@@ -8,10 +8,15 @@ interface Explanation {
   readonly why: string;
 }
 
-const SHARE = 'share and streams groups are not served yet';
+const STREAMS = 'streams groups are not served yet';
 const explanations: readonly Explanation[] = [
-  { api: 'ApiVersions', path: /^apis\.(7[6-9]|8[3-9]|9[0-3])$/, why: SHARE },
-  { api: 'ApiVersions', path: /^(supported|finalized)\.(share|streams)\.version$/, why: SHARE },
+  { api: 'ApiVersions', path: /^apis\.(88|89|93)$/, why: STREAMS },
+  { api: 'ApiVersions', path: /^(supported|finalized)\.streams\.version$/, why: STREAMS },
+  {
+    api: 'ApiVersions',
+    path: /^apis\.8[3-7]$/,
+    why: 'brokers ask each other over gRPC where share groups stand',
+  },
   {
     api: 'ApiVersions',
     path: /^apis\.(80|81|94)$/,

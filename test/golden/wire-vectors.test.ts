@@ -7,6 +7,7 @@ import { requestHeader, responseHeader } from '../../proto/kafka/messages/header
 import { apis } from '../../proto/kafka/messages/index.ts';
 import * as consumerGroupRecords from '../../proto/kafka/records/consumer-group.ts';
 import * as groupRecords from '../../proto/kafka/records/group.ts';
+import * as shareGroupRecords from '../../proto/kafka/records/share-group.ts';
 import * as transactionRecords from '../../proto/kafka/records/transaction.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
 
@@ -31,6 +32,7 @@ for (const { request, response } of Object.values(apis)) {
 for (const schema of [
   groupRecords,
   consumerGroupRecords,
+  shareGroupRecords,
   transactionRecords,
   consumerProtocol,
 ].flatMap((schemas) => Object.values(schemas))) {

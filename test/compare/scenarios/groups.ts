@@ -369,4 +369,63 @@ export function askGroups(): void {
   ask('beat: leave', 'ConsumerGroupHeartbeat', beat({ memberEpoch: -1, topicPartitions: null }), {
     always: true,
   });
+
+  // ---- share groups ----------------------------------------------------------------------------
+  const share = (over: object = {}) =>
+    ({
+      groupId: 'shared',
+      memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+      memberEpoch: 0,
+      rackId: null,
+      subscribedTopicNames: ['t'],
+      ...over,
+    }) as RequestOf<'ShareGroupHeartbeat'>;
+  ask('share: no group', 'ShareGroupHeartbeat', share({ groupId: '' }));
+  ask('share: no member', 'ShareGroupHeartbeat', share({ memberId: '' }));
+  ask('share: no topics', 'ShareGroupHeartbeat', share({ subscribedTopicNames: null }));
+  ask('share: an unknown group', 'ShareGroupHeartbeat', share({ memberEpoch: 3 }));
+  ask('share: a consumer group', 'ShareGroupHeartbeat', share({ groupId: 'next' }));
+  ask('share: an odd epoch', 'ShareGroupHeartbeat', share({ memberEpoch: -5 }));
+  ask('share: join', 'ShareGroupHeartbeat', share(), {
+    always: true,
+    show: ({ errorCode, memberEpoch, heartbeatIntervalMs }) => ({
+      errorCode,
+      memberEpoch,
+      heartbeatIntervalMs,
+    }),
+  });
+  ask('share: a stranger', 'ShareGroupHeartbeat', share({ memberId: 'who', memberEpoch: 1 }));
+  ask('share: a newer epoch', 'ShareGroupHeartbeat', share({ memberEpoch: 9 }));
+  ask(
+    'share groups described',
+    'ShareGroupDescribe',
+    { groupIds: ['shared', 'next', 'unknown'] },
+    {
+      show: ({ groups }) =>
+        groups.map(({ errorCode, groupState, assignorName, members }) => ({
+          errorCode,
+          groupState,
+          assignorName,
+          members: members.length,
+        })),
+    },
+  );
+  ask('share fetch: an unknown session', 'ShareFetch', {
+    groupId: 'shared',
+    memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    shareSessionEpoch: 5,
+    maxRecords: 10,
+    batchSize: 10,
+  });
+  ask('share ack: before any fetch', 'ShareAcknowledge', {
+    groupId: 'shared',
+    memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    shareSessionEpoch: 0,
+  });
+  ask('share ack: an unknown session', 'ShareAcknowledge', {
+    groupId: 'shared',
+    memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    shareSessionEpoch: 3,
+  });
+  ask('share: leave', 'ShareGroupHeartbeat', share({ memberEpoch: -1 }), { always: true });
 }

@@ -9,6 +9,7 @@ public final class Main {
     AdminTest.run(args[0]);
     TransactionTest.run(args[0]);
     ConsumerGroupTest.run(args[0]);
+    ShareGroupTest.run(args[0]);
     Checks.report();
   }
 }

@@ -1,0 +1,266 @@
+/**
+ * ShareFetch (78). Records are given out to one member at a time and must be acknowledged (KIP-932).
+ * v2: exact numbers of records, longer locks (KIP-1206, KIP-1222).
+ */
+import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import {
+  type ShareFetchRequest,
+  shareFetchRequest,
+  shareFetchResponse,
+} from '../../proto/kafka/messages/78-share-fetch.ts';
+import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
+import type { Infer, Partially } from '../../proto/kafka/schema.ts';
+import type { Slab } from '../log/tail-memory.ts';
+import type { Partition, ReadWaiter } from '../partition/partition.ts';
+import type { SharePartition } from '../share/share-partitions.ts';
+import { FINAL_EPOCH, type SharedPartition } from '../share/share-sessions.ts';
+import { api } from './handler.ts';
+import { endpointOf, type Ports } from './ports.ts';
+import { isTransient, leaderHint, shareOf, shareSessions, takeAcks } from './share-access.ts';
+
+type Response = Infer<typeof shareFetchResponse>;
+type PartitionAnswer = Partially<Response['responses'][number]['partitions'][number]>;
+
+/** Released records come back without anything being appended: look again so often. */
+const LOOK_AGAIN_MS = 100;
+const STRICT = 1;
+
+interface Fetching {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly request: ShareFetchRequest;
+  readonly partitions: readonly SharedPartition[];
+  readonly acks: ReadonlyMap<string, ErrorName>;
+}
+interface Outcome {
+  readonly of: SharedPartition;
+  readonly answer: PartitionAnswer;
+  readonly byteCount: number;
+  readonly failed: boolean;
+  readonly slabs: readonly Slab[];
+}
+const keyOf = ({ topicId, partition }: SharedPartition) => `${topicId}:${partition}`;
+
+export function shareFetch(ports: Ports) {
+  const sessions = shareSessions(ports);
+  const { clock, image } = ports;
+
+  const lockMs = (groupId: string) => ports.shares.lockMs(groupId);
+
+  /** Reads what is free in one partition and gives it to the member. */
+  const give = async (
+    share: SharePartition,
+    memberId: string,
+    limits: { bytesMax: number; recordsMax: number },
+    strict: boolean,
+  ) => {
+    const { core, partition } = share;
+    core.onLogStart(partition.log.startOffset);
+    const offset = core.nextOffset();
+    if (offset === null || offset >= partition.highWatermark || limits.recordsMax <= 0) return null;
+    const read = await partition.read({
+      offset,
+      bytesMax: limits.bytesMax,
+      endOffset: partition.highWatermark,
+      atLeastOne: true,
+    });
+    if (read.byteCount === 0) return null;
+    const buffers: Buffer[] = [];
+    const acquired = [];
+    let left = limits.recordsMax;
+    for (const bytes of read.buffers) {
+      let end = 0;
+      for (const found of batchesOf(bytes)) {
+        if (left <= 0) break;
+        const firstOffset = batch.baseOffset(bytes, found.at);
+        const lastOffset = batch.lastOffset(bytes, found.at);
+        // Whole batches, unless the member wants exactly as many as it says.
+        const recordsMax = strict ? left : Infinity;
+        const some = core.acquire(
+          memberId,
+          { firstOffset, lastOffset, recordsMax },
+          clock.monotonicMs(),
+        );
+        acquired.push(...some);
+        for (const one of some) left -= one.lastOffset - one.firstOffset + 1;
+        end = found.end;
+      }
+      if (end > 0) buffers.push(bytes.subarray(0, end));
+    }
+    if (acquired.length === 0) return null;
+    ports.tail.hold(read.slabs);
+    const byteCount = buffers.reduce((sum, { length }) => sum + length, 0);
+    return { buffers, acquired, byteCount, slabs: read.slabs };
+  };
+
+  const readAll = async (fetching: Fetching): Promise<Outcome[]> => {
+    const { groupId, memberId, request, partitions, acks } = fetching;
+    const outcomes: Outcome[] = [];
+    let bytesMax = request.maxBytes;
+    let recordsMax = request.maxRecords;
+    for (const of of partitions) {
+      const acked = acks.get(keyOf(of));
+      const base = {
+        partitionIndex: of.partition,
+        acknowledgeErrorCode: codeOf(acked ?? 'NONE'),
+        records: [],
+        acquiredRecords: [],
+      };
+      const share = await shareOf(ports, groupId, of);
+      if (typeof share === 'string') {
+        if (isTransient(share) && acked === undefined) continue;
+        const error = isTransient(share) ? 'NONE' : share;
+        const currentLeader = leaderHint(ports, of.topicId, of.partition, error);
+        const answer = { ...base, errorCode: codeOf(error), currentLeader };
+        outcomes.push({ of, answer, byteCount: 0, failed: error !== 'NONE', slabs: [] });
+        continue;
+      }
+      const limits = { bytesMax: Math.max(bytesMax, 1), recordsMax };
+      const strict = request.shareAcquireMode === STRICT;
+      const given = bytesMax > 0 ? await give(share, memberId, limits, strict) : null;
+      if (given === null) {
+        if (acked !== undefined)
+          outcomes.push({
+            of,
+            answer: { ...base, errorCode: 0 },
+            byteCount: 0,
+            failed: acked !== 'NONE',
+            slabs: [],
+          });
+        continue;
+      }
+      bytesMax -= given.byteCount;
+      for (const { firstOffset, lastOffset } of given.acquired)
+        recordsMax -= lastOffset - firstOffset + 1;
+      outcomes.push({
+        of,
+        answer: {
+          ...base,
+          errorCode: 0,
+          records: given.buffers as never,
+          acquiredRecords: given.acquired,
+        },
+        byteCount: given.byteCount,
+        failed: false,
+        slabs: given.slabs,
+      });
+    }
+    return outcomes;
+  };
+
+  const park = (partitions: readonly SharedPartition[], waitMs: number): Promise<void> =>
+    new Promise((wake) => {
+      const watched: Partition[] = [];
+      const waiter: ReadWaiter = { onReadable: () => end() };
+      const timer = clock.after(Math.min(waitMs, LOOK_AGAIN_MS), () => end());
+      const end = () => {
+        timer[Symbol.dispose]();
+        for (const partition of watched) partition.stopWaiting(waiter);
+        wake();
+      };
+      for (const { topicId, partition } of partitions) {
+        const replica = ports.partition(topicId, partition);
+        if (replica === null) continue;
+        watched.push(replica);
+        replica.waitForMore(waiter);
+      }
+    });
+
+  const poll = async (fetching: Fetching): Promise<Outcome[]> => {
+    const { request, partitions } = fetching;
+    const deadlineMs = clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
+    for (;;) {
+      const outcomes = await readAll(fetching);
+      const enough = outcomes.some(({ byteCount, failed }) => byteCount > 0 || failed);
+      const waitMs = deadlineMs - clock.monotonicMs();
+      if (enough || fetching.acks.size > 0 || waitMs <= 0) return outcomes;
+      await park(partitions, waitMs);
+    }
+  };
+
+  const acknowledge = async (
+    groupId: string,
+    memberId: string,
+    { topics }: ShareFetchRequest,
+  ): Promise<Map<string, ErrorName>> => {
+    const results = new Map<string, ErrorName>();
+    for (const { topicId, partitions } of topics) {
+      for (const { partitionIndex, acknowledgementBatches } of partitions) {
+        if (acknowledgementBatches.length === 0) continue;
+        const of = { topicId, partition: partitionIndex };
+        const share = await shareOf(ports, groupId, of);
+        const error =
+          typeof share === 'string'
+            ? share
+            : await takeAcks(share, memberId, acknowledgementBatches, clock.monotonicMs());
+        results.set(keyOf(of), error);
+      }
+    }
+    return results;
+  };
+
+  return api({
+    key: 78,
+    name: 'ShareFetch',
+    request: shareFetchRequest,
+    response: shareFetchResponse,
+    async handle(request, { whenSent }) {
+      const groupId = request.groupId ?? '';
+      const memberId = request.memberId ?? '';
+      const { shareSessionEpoch: epoch } = request;
+      const listed = (of: { topicId: string; partitions: readonly number[] }[]) =>
+        of.flatMap(({ topicId, partitions }) =>
+          partitions.map((partition) => ({ topicId, partition })),
+        );
+      const added = listed(
+        request.topics.map(({ topicId, partitions }) => ({
+          topicId,
+          partitions: partitions.map(({ partitionIndex }) => partitionIndex),
+        })),
+      );
+      const forgotten = listed(request.forgottenTopicsData);
+      const session = sessions.advance({ groupId, memberId }, epoch, { added, forgotten });
+      if (typeof session === 'string') return { errorCode: codeOf(session) };
+      if (epoch === 0) for (const of of added) ports.shares.refresh(groupId, of);
+      const acks = await acknowledge(groupId, memberId, request);
+      const partitions = [...session.partitions.values()];
+      if (epoch === FINAL_EPOCH) {
+        for (const of of partitions) {
+          const share = await shareOf(ports, groupId, of);
+          if (typeof share !== 'string' && share.core.releaseAll(memberId)) void share.persist();
+        }
+      }
+      // Whoever got something goes to the back, so that all partitions have their turn.
+      const outcomes = await poll({
+        groupId,
+        memberId,
+        request: epoch === FINAL_EPOCH ? { ...request, maxWaitMs: 0, maxRecords: 0 } : request,
+        partitions,
+        acks,
+      });
+      for (const { of, byteCount } of outcomes) {
+        if (byteCount === 0 || !session.partitions.delete(keyOf(of))) continue;
+        session.partitions.set(keyOf(of), of);
+      }
+      const slabs = outcomes.flatMap((outcome) => outcome.slabs);
+      if (slabs.length > 0) whenSent(() => ports.tail.release(slabs));
+      const topics = new Map<string, PartitionAnswer[]>();
+      for (const { of, answer } of outcomes) {
+        const known = topics.get(of.topicId);
+        if (known === undefined) topics.set(of.topicId, [answer]);
+        else known.push(answer);
+      }
+      const leaders = new Set(outcomes.map(({ answer }) => answer.currentLeader?.leaderId ?? -1));
+      return {
+        errorCode: 0,
+        acquisitionLockTimeoutMs: lockMs(groupId),
+        responses: [...topics].map(([topicId, answers]) => ({ topicId, partitions: answers })),
+        nodeEndpoints: [...leaders].flatMap((id) => {
+          const broker = id < 0 ? null : image.broker(id);
+          return broker === null ? [] : [endpointOf(broker)];
+        }),
+      };
+    },
+    failed: (_request, error) => ({ errorCode: codeOf(error) }),
+  });
+}

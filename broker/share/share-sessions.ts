@@ -1,0 +1,52 @@
+/** Share sessions: which partitions a member reads, so that it need not say so with every request. */
+import type { ErrorName } from '../../proto/kafka/errors.ts';
+
+export interface SharedPartition {
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+export interface ShareSession {
+  epoch: number;
+  readonly partitions: Map<string, SharedPartition>;
+}
+
+export const FINAL_EPOCH = -1;
+const keyOf = ({ topicId, partition }: SharedPartition) => `${topicId}:${partition}`;
+
+export class ShareSessions {
+  private readonly sessions = new Map<string, ShareSession>();
+  private readonly sessionsMax: () => number;
+
+  constructor(sessionsMax: () => number) {
+    this.sessionsMax = sessionsMax;
+  }
+
+  /** The session of a request, moved on to its next epoch; or why there is none. */
+  advance(
+    member: { groupId: string; memberId: string },
+    epoch: number,
+    change: { added: readonly SharedPartition[]; forgotten: readonly SharedPartition[] },
+  ): ShareSession | ErrorName {
+    const id = `${member.groupId} ${member.memberId}`;
+    if (epoch === 0) {
+      if (!this.sessions.has(id) && this.sessions.size >= this.sessionsMax())
+        return 'SHARE_SESSION_LIMIT_REACHED';
+      const session = { epoch: 1, partitions: new Map<string, SharedPartition>() };
+      for (const one of change.added) session.partitions.set(keyOf(one), one);
+      this.sessions.set(id, session);
+      return session;
+    }
+    const session = this.sessions.get(id);
+    if (session === undefined) return 'SHARE_SESSION_NOT_FOUND';
+    if (epoch === FINAL_EPOCH) {
+      this.sessions.delete(id);
+      return session;
+    }
+    if (epoch !== session.epoch) return 'INVALID_SHARE_SESSION_EPOCH';
+    session.epoch = session.epoch === 0x7fff_ffff ? 1 : session.epoch + 1;
+    for (const one of change.added) session.partitions.set(keyOf(one), one);
+    for (const one of change.forgotten) session.partitions.delete(keyOf(one));
+    return session;
+  }
+}
