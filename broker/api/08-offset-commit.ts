@@ -42,6 +42,7 @@ export function offsetCommit(ports: Ports) {
         generation: generationIdOrMemberEpoch,
         memberId,
         instanceId: groupInstanceId,
+        knowsEpochs: apiVersion >= 9,
       };
       const errors = await ports.groups.commit(who, offsets);
       for (const [i, slot] of slots.entries()) slot.errorCode = codeOf(errors[i] as ErrorName);

@@ -29,7 +29,7 @@ import {
   syncError,
 } from './group-core.ts';
 import { offsetRecord, type RecordPair, readGroupRecord } from './group-records.ts';
-import { type CommitRequest, GroupShard } from './group-shard.ts';
+import { type CommitRequest, GroupShard, type PlainCommitRequest } from './group-shard.ts';
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
 import { compilePattern } from './patterns.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
@@ -377,7 +377,10 @@ export class GroupCoordinator implements Disposable {
   }
 
   /** Commits offsets; the answer has one error for each, in order. */
-  async commit(request: CommitRequest, offsets: readonly OffsetToCommit[]): Promise<ErrorName[]> {
+  async commit(
+    request: PlainCommitRequest,
+    offsets: readonly OffsetToCommit[],
+  ): Promise<ErrorName[]> {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return offsets.map(() => shard);
     const nowMs = this.deps.clock.monotonicMs();
@@ -389,11 +392,12 @@ export class GroupCoordinator implements Disposable {
     const records = accepted.map(({ topic, partition, value }) =>
       offsetRecord({ groupId, topic, partition }, value),
     );
+    const order = shard.core.offsets.nextOrder();
     const error = await this.append(shard, records);
     if (error !== 'NONE') return errors.map((own) => (own === 'NONE' ? error : own));
     this.ensure(shard, groupId);
     for (const { topic, partition, value } of accepted)
-      shard.core.offsets.put(groupId, topic, partition, value);
+      shard.core.offsets.put(groupId, topic, partition, value, order);
     return errors;
   }
 

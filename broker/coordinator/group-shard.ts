@@ -46,6 +46,12 @@ export interface CommitRequest {
   readonly instanceId: string | null;
 }
 
+/** A commit outside of transactions. */
+export interface PlainCommitRequest extends CommitRequest {
+  /** Whether the request is of a version that knows member epochs; those before know generations. */
+  readonly knowsEpochs: boolean;
+}
+
 export class GroupShard {
   readonly classic: GroupsCore;
   readonly consumer: ConsumerGroupsCore;
@@ -157,10 +163,13 @@ export class GroupShard {
     }
   }
 
-  judgeCommit(request: CommitRequest, nowMs: number): ErrorName {
+  judgeCommit(request: PlainCommitRequest, nowMs: number): ErrorName {
     const group = this.consumer.groups.get(request.groupId);
     if (group === undefined) return this.classic.judgeCommit(request, nowMs);
-    return this.consumer.judgeCommit(group, request.memberId, request.generation);
+    const { memberId, generation, knowsEpochs } = request;
+    const error = this.consumer.judgeCommit(group, memberId, generation);
+    const speaksConsumer = group.members.get(memberId)?.info.classic === null;
+    return speaksConsumer && !knowsEpochs ? 'UNSUPPORTED_VERSION' : error;
   }
 
   judgeTransactionalCommit(request: CommitRequest): ErrorName {

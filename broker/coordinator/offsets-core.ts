@@ -10,12 +10,17 @@ export interface PartitionOffset {
   readonly value: CommittedOffset;
 }
 
+/** An offset and its place among all that were written: of two, the one later in the log counts. */
+interface Placed extends PartitionOffset {
+  readonly order: number;
+}
+
 const keyOf = (topic: string, partition: number) => `${topic}:${partition}`;
 
 class GroupOffsets {
-  readonly committed = new Map<string, PartitionOffset>();
+  readonly committed = new Map<string, Placed>();
   /** By producer, then by partition. */
-  readonly pending = new Map<number, Map<string, PartitionOffset>>();
+  readonly pending = new Map<number, Map<string, Placed>>();
 
   get isEmpty(): boolean {
     return this.committed.size === 0 && this.pending.size === 0;
@@ -26,6 +31,12 @@ export class OffsetsCore {
   private readonly groups = new Map<string, GroupOffsets>();
   /** Groups that a producer's open transaction has offsets for. */
   private readonly groupsOf = new Map<number, Set<string>>();
+  private order = 0;
+
+  /** The place of what is written next; to be taken before it is appended. */
+  nextOrder(): number {
+    return ++this.order;
+  }
 
   private groupFor(groupId: string): GroupOffsets {
     let group = this.groups.get(groupId);
@@ -70,9 +81,16 @@ export class OffsetsCore {
     return false;
   }
 
-  put(groupId: string, topic: string, partition: number, value: CommittedOffset | null): void {
+  put(
+    groupId: string,
+    topic: string,
+    partition: number,
+    value: CommittedOffset | null,
+    order = this.nextOrder(),
+  ): void {
     const key = keyOf(topic, partition);
-    if (value !== null) this.groupFor(groupId).committed.set(key, { topic, partition, value });
+    if (value !== null)
+      this.groupFor(groupId).committed.set(key, { topic, partition, value, order });
     else {
       this.groups.get(groupId)?.committed.delete(key);
       this.dropIfEmpty(groupId);
@@ -86,7 +104,7 @@ export class OffsetsCore {
       offsets = new Map();
       pending.set(producerId, offsets);
     }
-    offsets.set(keyOf(offset.topic, offset.partition), offset);
+    offsets.set(keyOf(offset.topic, offset.partition), { ...offset, order: this.nextOrder() });
     const groups = this.groupsOf.get(producerId) ?? new Set();
     this.groupsOf.set(producerId, groups.add(groupId));
   }
@@ -98,8 +116,12 @@ export class OffsetsCore {
       const offsets = group?.pending.get(producerId);
       group?.pending.delete(producerId);
       if (committed) {
-        for (const { topic, partition, value } of offsets?.values() ?? [])
-          this.put(groupId, topic, partition, value);
+        for (const { topic, partition, value, order } of offsets?.values() ?? []) {
+          // Committed outside of the transaction since: compaction keeps that one too.
+          const since = group?.committed.get(keyOf(topic, partition));
+          if (since === undefined || since.order < order)
+            this.put(groupId, topic, partition, value, order);
+        }
       }
       this.dropIfEmpty(groupId);
     }

@@ -349,12 +349,22 @@ export function askGroups(): void {
         })),
     },
   );
-  ask('commit in a consumer group', 'OffsetCommit', (c) =>
-    commit(c, {
-      groupId: 'next',
-      memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
-      generationIdOrMemberEpoch: 1,
-    }),
+  ask(
+    'commit in a consumer group',
+    'OffsetCommit',
+    (c) =>
+      commit(c, {
+        groupId: 'next',
+        memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+        generationIdOrMemberEpoch: 1,
+      }),
+    { versions: [7, 8, 9, 10] },
+  );
+  ask(
+    'commit in a consumer group: a stranger',
+    'OffsetCommit',
+    (c) => commit(c, { groupId: 'next', memberId: 'who', generationIdOrMemberEpoch: 1 }),
+    { versions: [8, 9] },
   );
   ask('commit in a consumer group: stale', 'OffsetCommit', (c) =>
     commit(c, {
