@@ -286,3 +286,22 @@ test('keys that do not fit into memory are left for the next run', async () => {
   assert.equal(latest.size, 60);
   for (const { offset } of latest.values()) assert.ok(offset >= 60);
 });
+
+test('a damaged segment is left as it is: no new checksum is written over the damage', async () => {
+  const disk = memoryDisk();
+  const log = openOn(disk);
+  const again = Array.from({ length: 40 }, (_, i): [string, string] => [`k${i % 3}`, `${i}`]);
+  write(log, again, 1000);
+  const rules = { nowMs: 2000, deleteRetentionMs: 100, producers: log.producers };
+  const [path, bytes] = [...disk.files].find(([name]) => name.endsWith('.log')) as [string, Buffer];
+  const flipped = Buffer.from(bytes);
+  flipped.writeUInt8(flipped.readUInt8(flipped.length - 3) ^ 1, flipped.length - 3);
+  for (const damaged of [flipped, Buffer.from(bytes).fill(0, bytes.length - 30)]) {
+    disk.files.set(path, damaged);
+    const before = new Map([...disk.files].map(([name, own]) => [name, Buffer.from(own)]));
+    await assert.rejects(compactLog(log, log.endOffset, rules, limits), /batch at/);
+    for (const [name, own] of before) assert.deepEqual(disk.files.get(name), own, name);
+  }
+  disk.files.set(path, bytes);
+  assert.notEqual(await compactLog(log, log.endOffset, rules, limits), null);
+});

@@ -5,7 +5,12 @@
  */
 import { canRead } from '../../proto/kafka/batch-body.ts';
 import { loadCodecs } from '../../proto/kafka/compression.ts';
-import { BATCH_HEADER_BYTES, batch, batchesOf } from '../../proto/kafka/record-batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  batch,
+  batchesOf,
+  batchFault,
+} from '../../proto/kafka/record-batch.ts';
 import { BatchFilter, type CompactionRules, LatestOffsets } from './compaction-core.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Segment } from './segment.ts';
@@ -31,7 +36,10 @@ export interface CompactionResult {
 /** The log changed under the compaction: it is given up, and nothing was touched. */
 class Overtaken extends Error {}
 
-/** Whole batches of a segment, a piece at a time. */
+/** A batch is not what was written: a new checksum would hide that for good. */
+class DamagedBatch extends Error {}
+
+/** Whole and intact batches of a segment, a piece at a time. @throws DamagedBatch */
 async function* piecesOf(segment: Segment): AsyncGenerator<Buffer> {
   let position = 0;
   let size = READ_BYTES;
@@ -41,9 +49,18 @@ async function* piecesOf(segment: Segment): AsyncGenerator<Buffer> {
     const count = await segment.file.readAtLater(position, target);
     if (segment.isGone) throw new Overtaken();
     let end = 0;
-    for (const found of batchesOf(target.subarray(0, count))) end = found.end;
+    for (const found of batchesOf(target.subarray(0, count))) {
+      const fault = batchFault(target, found.at, found.end);
+      if (fault !== null)
+        throw new DamagedBatch(
+          `batch at ${position + found.at} of ${segment.baseOffset}: ${fault}`,
+        );
+      end = found.end;
+    }
     if (end === 0) {
-      if (count < BATCH_HEADER_BYTES) return;
+      const isRest = position + target.length >= segment.byteCount;
+      if (isRest || count < BATCH_HEADER_BYTES)
+        throw new DamagedBatch(`batch at ${position} of ${segment.baseOffset}: truncated`);
       size = Math.max(size * 2, batch.byteCount(target));
       continue;
     }
