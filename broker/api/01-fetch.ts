@@ -12,9 +12,10 @@ import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import type { LogRead } from '../log/log-reads.ts';
 import type { Slab } from '../log/tail-memory.ts';
-import type { Partition, ReadWaiter } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
 import { api } from './handler.ts';
+import { untilReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
 
 type Response = Infer<typeof fetchResponse>;
@@ -253,24 +254,12 @@ export function fetch(ports: Ports) {
     return later ? Promise.all(results) : (results as Result[]);
   };
 
-  /** Parks until any partition moves or the time is up. */
-  const park = (fetching: Fetching, waitMs: number): Promise<void> =>
-    new Promise((wake) => {
-      const watched: Partition[] = [];
-      const waiter: ReadWaiter = { onReadable: () => end() };
-      const timer = ports.clock.after(waitMs, () => end());
-      const end = () => {
-        timer[Symbol.dispose]();
-        for (const partition of watched) partition.stopWaiting(waiter);
-        wake();
-      };
-      for (const of of fetching.partitions.values()) {
-        const { replica } = resolve(of, fetching.apiVersion);
-        if (replica === null) continue;
-        watched.push(replica);
-        replica.waitForMore(waiter);
-      }
-    });
+  const replicasOf = function* ({ partitions, apiVersion }: Fetching): Generator<Partition> {
+    for (const of of partitions.values()) {
+      const { replica } = resolve(of, apiVersion);
+      if (replica !== null) yield replica;
+    }
+  };
 
   const isEnough = (results: readonly Result[], { request }: Fetching): boolean => {
     let byteCount = 0;
@@ -296,7 +285,7 @@ export function fetch(ports: Ports) {
         const waitMs = deadlineMs - ports.clock.monotonicMs();
         if (waitMs <= 0) break;
         release(results);
-        await park(fetching, waitMs);
+        await untilReadable(ports.clock, replicasOf(fetching), waitMs);
         results = await readAll(fetching);
       }
       return results;

@@ -32,7 +32,7 @@ async function byTimestamp(
   if (hint === null) return NONE;
   let offset = hint.readFrom;
   while (offset < endOffset) {
-    const { buffers } = await partition.read({
+    const { buffers } = await partition.readCopy({
       offset,
       bytesMax: READ_BYTES,
       endOffset,

@@ -11,12 +11,20 @@ import {
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import type { Slab } from '../log/tail-memory.ts';
-import type { Partition, ReadWaiter } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { SharePartition } from '../share/share-partitions.ts';
 import { FINAL_EPOCH, type SharedPartition } from '../share/share-sessions.ts';
 import { api } from './handler.ts';
+import { untilReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
-import { isTransient, leaderHint, shareOf, shareSessions, takeAcks } from './share-access.ts';
+import {
+  isTransient,
+  leaderHint,
+  releaseAll,
+  shareOf,
+  shareSessions,
+  takeAcks,
+} from './share-access.ts';
 
 type Response = Infer<typeof shareFetchResponse>;
 type PartitionAnswer = Partially<Response['responses'][number]['partitions'][number]>;
@@ -58,12 +66,14 @@ export function shareFetch(ports: Ports) {
     core.onLogStart(partition.log.startOffset);
     const offset = core.nextOffset();
     if (offset === null || offset >= partition.highWatermark || limits.recordsMax <= 0) return null;
-    const read = await partition.read({
+    const pending = partition.read({
       offset,
       bytesMax: limits.bytesMax,
       endOffset: partition.highWatermark,
       atLeastOne: true,
     });
+    // No wait between reading and holding: the memory could be used again in between.
+    const read = pending instanceof Promise ? await pending : pending;
     if (read.byteCount === 0) return null;
     const buffers: Buffer[] = [];
     const acquired = [];
@@ -148,23 +158,12 @@ export function shareFetch(ports: Ports) {
     return outcomes;
   };
 
-  const park = (partitions: readonly SharedPartition[], waitMs: number): Promise<void> =>
-    new Promise((wake) => {
-      const watched: Partition[] = [];
-      const waiter: ReadWaiter = { onReadable: () => end() };
-      const timer = clock.after(Math.min(waitMs, LOOK_AGAIN_MS), () => end());
-      const end = () => {
-        timer[Symbol.dispose]();
-        for (const partition of watched) partition.stopWaiting(waiter);
-        wake();
-      };
-      for (const { topicId, partition } of partitions) {
-        const replica = ports.partition(topicId, partition);
-        if (replica === null) continue;
-        watched.push(replica);
-        replica.waitForMore(waiter);
-      }
-    });
+  const replicasOf = function* (partitions: readonly SharedPartition[]): Generator<Partition> {
+    for (const { topicId, partition } of partitions) {
+      const replica = ports.partition(topicId, partition);
+      if (replica !== null) yield replica;
+    }
+  };
 
   const poll = async (fetching: Fetching): Promise<Outcome[]> => {
     const { request, partitions } = fetching;
@@ -174,7 +173,7 @@ export function shareFetch(ports: Ports) {
       const enough = outcomes.some(({ byteCount, failed }) => byteCount > 0 || failed);
       const waitMs = deadlineMs - clock.monotonicMs();
       if (enough || fetching.acks.size > 0 || waitMs <= 0) return outcomes;
-      await park(partitions, waitMs);
+      await untilReadable(clock, replicasOf(partitions), Math.min(waitMs, LOOK_AGAIN_MS));
     }
   };
 
@@ -219,17 +218,17 @@ export function shareFetch(ports: Ports) {
         })),
       );
       const forgotten = listed(request.forgottenTopicsData);
-      const session = sessions.advance({ groupId, memberId }, epoch, { added, forgotten });
+      const session = sessions.advance(
+        { groupId, memberId },
+        epoch,
+        { added, forgotten },
+        clock.monotonicMs(),
+      );
       if (typeof session === 'string') return { errorCode: codeOf(session) };
       if (epoch === 0) for (const of of added) ports.shares.refresh(groupId, of);
       const acks = await acknowledge(groupId, memberId, request);
       const partitions = [...session.partitions.values()];
-      if (epoch === FINAL_EPOCH) {
-        for (const of of partitions) {
-          const share = await shareOf(ports, groupId, of);
-          if (typeof share !== 'string' && share.core.releaseAll(memberId)) void share.persist();
-        }
-      }
+      if (epoch === FINAL_EPOCH) await releaseAll(ports, { groupId, memberId }, partitions);
       // Whoever got something goes to the back, so that all partitions have their turn.
       const outcomes = await poll({
         groupId,

@@ -7,7 +7,7 @@ import {
 import { FINAL_EPOCH } from '../share/share-sessions.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
-import { leaderHint, shareOf, shareSessions, takeAcks } from './share-access.ts';
+import { leaderHint, releaseAll, shareOf, shareSessions, takeAcks } from './share-access.ts';
 
 export function shareAcknowledge(ports: Ports) {
   const sessions = shareSessions(ports);
@@ -22,7 +22,8 @@ export function shareAcknowledge(ports: Ports) {
       // A session begins with a fetch.
       if (epoch === 0) return { errorCode: codeOf('INVALID_SHARE_SESSION_EPOCH') };
       const none = { added: [], forgotten: [] };
-      const session = sessions.advance({ groupId, memberId }, epoch, none);
+      const nowMs = ports.clock.monotonicMs();
+      const session = sessions.advance({ groupId, memberId }, epoch, none, nowMs);
       if (typeof session === 'string') return { errorCode: codeOf(session) };
       const responses = [];
       for (const { topicId, partitions } of topics) {
@@ -32,7 +33,7 @@ export function shareAcknowledge(ports: Ports) {
           const error: ErrorName =
             typeof share === 'string'
               ? share
-              : await takeAcks(share, memberId, acknowledgementBatches, ports.clock.monotonicMs());
+              : await takeAcks(share, memberId, acknowledgementBatches, nowMs);
           answers.push({
             partitionIndex,
             errorCode: codeOf(error),
@@ -42,12 +43,8 @@ export function shareAcknowledge(ports: Ports) {
         }
         responses.push({ topicId, partitions: answers });
       }
-      if (epoch === FINAL_EPOCH) {
-        for (const of of session.partitions.values()) {
-          const share = await shareOf(ports, groupId, of);
-          if (typeof share !== 'string' && share.core.releaseAll(memberId)) void share.persist();
-        }
-      }
+      if (epoch === FINAL_EPOCH)
+        await releaseAll(ports, { groupId, memberId }, session.partitions.values());
       const acquisitionLockTimeoutMs = ports.shares.lockMs(groupId);
       return { errorCode: 0, acquisitionLockTimeoutMs, responses };
     },

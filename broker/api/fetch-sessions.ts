@@ -63,6 +63,9 @@ export class FetchSessions {
       return { kind: 'error', error: 'INVALID_FETCH_SESSION_EPOCH' };
     session.epoch = sessionEpoch === 0x7fffffff ? 1 : sessionEpoch + 1;
     session.lastUsedMs = nowMs;
+    // The map's order is that of use: the first is the one not used for longest.
+    this.sessions.delete(sessionId);
+    this.sessions.set(sessionId, session);
     for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
       for (const partition of partitions)
         session.partitions.delete(keyOf(topic, topicId, partition));

@@ -2,7 +2,7 @@
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { AckBatch } from '../share/share-partition-core.ts';
 import type { SharePartition } from '../share/share-partitions.ts';
-import { ShareSessions } from '../share/share-sessions.ts';
+import { type SharedPartition, ShareSessions } from '../share/share-sessions.ts';
 import type { Ports } from './ports.ts';
 
 /** The sessions of this broker: one set for both APIs. */
@@ -40,6 +40,18 @@ export async function takeAcks(
 ): Promise<ErrorName> {
   const error = share.core.acknowledge(memberId, batches, nowMs);
   return error === 'NONE' ? share.persist() : error;
+}
+
+/** A member's session is over: others may have what it holds. */
+export async function releaseAll(
+  ports: Ports,
+  { groupId, memberId }: { groupId: string; memberId: string },
+  partitions: Iterable<SharedPartition>,
+): Promise<void> {
+  for (const of of partitions) {
+    const share = await shareOf(ports, groupId, of);
+    if (typeof share !== 'string' && share.core.releaseAll(memberId)) void share.persist();
+  }
 }
 
 /** Who leads instead, for answers that say so. */

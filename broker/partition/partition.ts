@@ -453,6 +453,18 @@ export class Partition implements TurnTask {
     }
   }
 
+  /**
+   * Reads for work that goes on later: what lies in memory that is used again is copied.
+   * @throws KafkaError as `read` does
+   */
+  async readCopy(request: ReadRequest): Promise<LogRead> {
+    const read = this.read(request);
+    // In this very turn: after a wait the memory may hold other records.
+    if (!(read instanceof Promise) && read.slabs.length > 0)
+      return { ...read, buffers: read.buffers.map((bytes) => Buffer.from(bytes)), slabs: [] };
+    return read;
+  }
+
   private unreadable(cause: unknown): never {
     if (!(cause instanceof DiskError)) throw cause;
     this.log.failure ??= cause;

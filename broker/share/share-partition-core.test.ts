@@ -47,6 +47,12 @@ test('an acknowledgement is taken as a whole or not at all', () => {
   assert.equal(ack(core, 'a', 0, 0, 9), 'INVALID_REQUEST');
 });
 
+test('a range without bounds costs nothing: what is done with is not walked through', () => {
+  const core = open(0x7fff_ffff_ffff);
+  assert.equal(ack(core, 'a', -0x7fff_ffff_ffff, 0x7fff_ffff_fffe), 'NONE');
+  assert.equal(ack(core, 'a', 0, 0x7fff_ffff_ffff_f000), 'INVALID_RECORD_STATE');
+});
+
 test('released records come again with a higher count, until they came too often', () => {
   const core = open();
   for (let count = 1; count <= limits.deliveriesMax; count++) {

@@ -132,11 +132,11 @@ export class SharePartitionCore {
       const count = lastOffset - firstOffset + 1;
       const each = acknowledgeTypes.length === count;
       if (count < 1 || (acknowledgeTypes.length !== 1 && !each)) return 'INVALID_REQUEST';
-      for (let offset = firstOffset; offset <= lastOffset; offset++) {
-        const type = acknowledgeTypes[each ? offset - firstOffset : 0] ?? -1;
-        if (type < GAP || type > RENEW) return 'INVALID_REQUEST';
-        // What fell behind the start meanwhile is done with.
-        if (offset < this.startOffset) continue;
+      if (acknowledgeTypes.some((type) => type < GAP || type > RENEW)) return 'INVALID_REQUEST';
+      // What fell behind the start meanwhile is done with; beyond the end the first one refuses.
+      const first = Math.max(firstOffset, this.startOffset);
+      for (let offset = first; offset <= lastOffset; offset++) {
+        const type = acknowledgeTypes[each ? offset - firstOffset : 0] as number;
         const delivery = this.deliveries.get(offset);
         if (delivery?.state !== 'acquired' || delivery.memberId !== memberId)
           return 'INVALID_RECORD_STATE';

@@ -8,8 +8,12 @@ export interface SharedPartition {
 
 export interface ShareSession {
   epoch: number;
+  lastUsedMs: number;
   readonly partitions: Map<string, SharedPartition>;
 }
+
+/** A member that does not come back for so long has no session any more, if others want one. */
+const EVICTABLE_AFTER_MS = 120_000;
 
 export const FINAL_EPOCH = -1;
 const keyOf = ({ topicId, partition }: SharedPartition) => `${topicId}:${partition}`;
@@ -27,12 +31,17 @@ export class ShareSessions {
     member: { groupId: string; memberId: string },
     epoch: number,
     change: { added: readonly SharedPartition[]; forgotten: readonly SharedPartition[] },
+    nowMs: number,
   ): ShareSession | ErrorName {
     const id = `${member.groupId} ${member.memberId}`;
     if (epoch === 0) {
-      if (!this.sessions.has(id) && this.sessions.size >= this.sessionsMax())
-        return 'SHARE_SESSION_LIMIT_REACHED';
-      const session = { epoch: 1, partitions: new Map<string, SharedPartition>() };
+      this.sessions.delete(id);
+      if (!this.hasRoom(nowMs)) return 'SHARE_SESSION_LIMIT_REACHED';
+      const session = {
+        epoch: 1,
+        lastUsedMs: nowMs,
+        partitions: new Map<string, SharedPartition>(),
+      };
       for (const one of change.added) session.partitions.set(keyOf(one), one);
       this.sessions.set(id, session);
       return session;
@@ -44,9 +53,20 @@ export class ShareSessions {
       return session;
     }
     if (epoch !== session.epoch) return 'INVALID_SHARE_SESSION_EPOCH';
+    session.lastUsedMs = nowMs;
+    // The map's order is that of use: the first is the one not used for longest.
+    this.sessions.delete(id);
+    this.sessions.set(id, session);
     session.epoch = session.epoch === 0x7fff_ffff ? 1 : session.epoch + 1;
     for (const one of change.added) session.partitions.set(keyOf(one), one);
     for (const one of change.forgotten) session.partitions.delete(keyOf(one));
     return session;
+  }
+
+  private hasRoom(nowMs: number): boolean {
+    if (this.sessions.size < this.sessionsMax()) return true;
+    const [oldest] = this.sessions;
+    if (oldest === undefined || nowMs - oldest[1].lastUsedMs < EVICTABLE_AFTER_MS) return false;
+    return this.sessions.delete(oldest[0]);
   }
 }

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ShareSessions } from './share-sessions.ts';
+
+const none = { added: [], forgotten: [] };
+const member = (memberId: string) => ({ groupId: 'g', memberId });
+
+test('members that went away make room for others, the one not seen for longest first', () => {
+  const sessions = new ShareSessions(() => 2);
+  assert.equal(typeof sessions.advance(member('a'), 0, none, 0), 'object');
+  assert.equal(typeof sessions.advance(member('b'), 0, none, 1), 'object');
+  assert.equal(sessions.advance(member('c'), 0, none, 2), 'SHARE_SESSION_LIMIT_REACHED');
+  assert.equal(typeof sessions.advance(member('a'), 1, none, 60_000), 'object');
+  assert.equal(typeof sessions.advance(member('c'), 0, none, 120_001), 'object');
+  assert.equal(sessions.advance(member('b'), 1, none, 120_002), 'SHARE_SESSION_NOT_FOUND');
+  assert.equal(typeof sessions.advance(member('a'), 2, none, 120_003), 'object');
+});
+
+test('epochs count one by one; a session that ended is not found', () => {
+  const sessions = new ShareSessions(() => 2);
+  sessions.advance(member('a'), 0, none, 0);
+  assert.equal(sessions.advance(member('a'), 2, none, 0), 'INVALID_SHARE_SESSION_EPOCH');
+  sessions.advance(member('a'), -1, none, 0);
+  assert.equal(sessions.advance(member('a'), 1, none, 0), 'SHARE_SESSION_NOT_FOUND');
+});
