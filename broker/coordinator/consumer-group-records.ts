@@ -1,10 +1,10 @@
 /** The records of consumer groups (KIP-848) in Kafka's form, both ways. Pure. */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { Reader } from '../../proto/kafka/cursor.ts';
 import * as schemas from '../../proto/kafka/records/consumer-group.ts';
-import type { Message, Partially } from '../../proto/kafka/schema.ts';
+import type { Message } from '../../proto/kafka/schema.ts';
 import { type Assignment, assignmentOf, listOf } from './assignment.ts';
 import { type MemberInfo, type MemberProgress, memberStates } from './consumer-group.ts';
-import type { RecordPair } from './group-records.ts';
+import { pair, type RecordPair } from './record-pair.ts';
 
 /** Record types: the first two bytes of a key. */
 const TYPE = {
@@ -52,26 +52,6 @@ export type ConsumerGroupRecord =
       readonly pattern: string;
       readonly value: ReadonlySet<string> | null;
     };
-
-function encode<T>(prefix: number, schema: Message<T>, value: Partially<T>): Buffer {
-  const w = new Writer(128);
-  w.int16(prefix);
-  schema.write(w, 0, value);
-  return w.toBuffer();
-}
-
-function pair<K, V>(
-  type: number,
-  keySchema: Message<K>,
-  key: Partially<K>,
-  valueSchema: Message<V>,
-  value: Partially<V> | null,
-): RecordPair {
-  return {
-    key: encode(type, keySchema, key),
-    value: value === null ? null : encode(0, valueSchema, value),
-  };
-}
 
 /** The record in the form of the log. `nowMs` is the wall-clock time where the record has one. */
 export function consumerRecord(record: ConsumerGroupRecord, nowMs: number): RecordPair {

@@ -17,7 +17,8 @@ import {
   type ConsumerHeartbeat,
   type TopicsView,
 } from './consumer-groups-core.ts';
-import { type RecordPair, readGroupRecord } from './group-records.ts';
+import { readGroupRecord } from './group-records.ts';
+import type { RecordPair } from './record-pair.ts';
 
 const rules = {
   sessionTimeoutMs: 1000,

@@ -30,12 +30,12 @@ import {
   type SyncAnswer,
   syncError,
 } from './group-core.ts';
-import type { RecordPair } from './group-records.ts';
 import {
   type MigrationPolicy,
   readClassicMember,
   writeClassicAssignment,
 } from './migration-core.ts';
+import type { RecordPair } from './record-pair.ts';
 
 /** The topics of the cluster, as far as groups care. */
 export interface TopicsView {

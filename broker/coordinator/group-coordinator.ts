@@ -28,10 +28,11 @@ import {
   type SyncAnswer,
   syncError,
 } from './group-core.ts';
-import { offsetRecord, type RecordPair, readGroupRecord } from './group-records.ts';
+import { offsetRecord, readGroupRecord } from './group-records.ts';
 import { type CommitRequest, GroupShard, type PlainCommitRequest } from './group-shard.ts';
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
 import { compilePattern } from './patterns.ts';
+import type { RecordPair } from './record-pair.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 import type { ShareAnswer, ShareGroup, ShareHeartbeat, ShareRules } from './share-groups-core.ts';
 
@@ -177,12 +178,16 @@ export class GroupCoordinator implements Disposable {
   /** Appends, and applies the records once they are committed. */
   private async write(shard: GroupsShard, records: readonly RecordPair[]): Promise<ErrorName> {
     const nowMs = this.deps.clock.monotonicMs();
-    for (let from = 0; from < records.length; from += RECORDS_PER_BATCH) {
-      const some = records.slice(from, from + RECORDS_PER_BATCH);
-      const error = await this.append(shard, some);
-      if (error !== 'NONE') return error;
-      for (const record of some) shard.core.replay(readGroupRecord(record), nowMs);
-    }
+    const order = shard.core.offsets.nextOrder();
+    const appended: Promise<ErrorName>[] = [];
+    // All in this turn: what is appended after a wait could overtake what was decided on.
+    for (let from = 0; from < records.length; from += RECORDS_PER_BATCH)
+      appended.push(this.append(shard, records.slice(from, from + RECORDS_PER_BATCH)));
+    const errors = await Promise.all(appended);
+    const failed = errors.find((error) => error !== 'NONE');
+    if (failed !== undefined) return failed;
+    for (const record of records)
+      shard.core.replay(readGroupRecord(record), nowMs, { producerId: null, order });
     return 'NONE';
   }
 
@@ -392,12 +397,15 @@ export class GroupCoordinator implements Disposable {
     const records = accepted.map(({ topic, partition, value }) =>
       offsetRecord({ groupId, topic, partition }, value),
     );
-    const order = shard.core.offsets.nextOrder();
+    const { offsets: known } = shard.core;
+    const order = known.nextOrder();
+    known.begin(groupId);
     const error = await this.append(shard, records);
+    known.settle(groupId);
     if (error !== 'NONE') return errors.map((own) => (own === 'NONE' ? error : own));
     this.ensure(shard, groupId);
     for (const { topic, partition, value } of accepted)
-      shard.core.offsets.put(groupId, topic, partition, value, order);
+      known.put(groupId, topic, partition, value, order);
     return errors;
   }
 

@@ -18,7 +18,8 @@ import {
   speaksCommonProtocol,
   type Token,
 } from './group.ts';
-import { groupRecord, type RecordPair } from './group-records.ts';
+import { groupRecord } from './group-records.ts';
+import type { RecordPair } from './record-pair.ts';
 
 export interface GroupRules {
   readonly initialRebalanceDelayMs: number;

@@ -1,5 +1,5 @@
 /** The records of __consumer_offsets in Kafka's form, both ways. Pure. */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { Reader } from '../../proto/kafka/cursor.ts';
 import {
   type GroupMetadataValue,
   groupMetadataKey,
@@ -7,15 +7,10 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../../proto/kafka/records/group.ts';
-import type { Message, Partially } from '../../proto/kafka/schema.ts';
+import type { Partially } from '../../proto/kafka/schema.ts';
 import { type ConsumerGroupRecord, readConsumerRecord } from './consumer-group-records.ts';
+import { prefixed, type RecordPair } from './record-pair.ts';
 import { readShareRecord, type ShareGroupRecord } from './share-group-records.ts';
-
-export interface RecordPair {
-  readonly key: Buffer;
-  /** Null: a tombstone. */
-  readonly value: Buffer | null;
-}
 
 export interface CommittedOffset {
   readonly offset: number;
@@ -41,18 +36,6 @@ const OFFSET_KEY = 1;
 const GROUP_KEY = 2;
 const OFFSET_VALUE_VERSION = 3;
 const GROUP_VALUE_VERSION = 3;
-
-function prefixed<T>(
-  prefix: number,
-  schema: Message<T>,
-  version: number,
-  value: Partially<T>,
-): Buffer {
-  const w = new Writer(128);
-  w.int16(prefix);
-  schema.write(w, version, value);
-  return w.toBuffer();
-}
 
 export function offsetRecord(
   of: { groupId: string; topic: string; partition: number },

@@ -19,12 +19,7 @@ import {
 } from './consumer-groups-core.ts';
 import type { Group } from './group.ts';
 import { type Effects, type GroupRules, GroupsCore } from './group-core.ts';
-import {
-  type GroupRecord,
-  groupRecord,
-  type RecordPair,
-  readGroupRecord,
-} from './group-records.ts';
+import { type GroupRecord, groupRecord, readGroupRecord } from './group-records.ts';
 import {
   downgraded,
   isClassicOnly,
@@ -34,6 +29,7 @@ import {
   upgraded,
 } from './migration-core.ts';
 import { OffsetsCore } from './offsets-core.ts';
+import type { RecordPair } from './record-pair.ts';
 import { isShareRecord } from './share-group-records.ts';
 import { ShareGroupsCore, type ShareRules } from './share-groups-core.ts';
 import { subscribedTopics } from './subscriptions-core.ts';
@@ -99,9 +95,8 @@ export class GroupShard {
       if (end !== null) this.offsets.endTransaction(producerId, end.committed);
       return;
     }
-    const inTransaction = (attributes & TRANSACTIONAL_BIT) !== 0 ? producerId : null;
-    for (const record of recordsOf(bytes, at))
-      this.replay(readGroupRecord(record), nowMs, inTransaction);
+    const of = { producerId: (attributes & TRANSACTIONAL_BIT) !== 0 ? producerId : null };
+    for (const record of recordsOf(bytes, at)) this.replay(readGroupRecord(record), nowMs, of);
   }
 
   /**
@@ -139,7 +134,18 @@ export class GroupShard {
     return { replies: effects.replies, records: [...records, ...effects.records] };
   }
 
-  replay(record: GroupRecord, nowMs: number, inTransaction: number | null = null): void {
+  /**
+   * Applies one record. `producerId`: it is part of a transaction of that producer; `order`: its
+   * place among all commits, where it was taken before the record was appended.
+   */
+  replay(
+    record: GroupRecord,
+    nowMs: number,
+    {
+      producerId,
+      order = this.offsets.nextOrder(),
+    }: { producerId: number | null; order?: number } = { producerId: null },
+  ): void {
     switch (record.kind) {
       case 'unknown':
         return;
@@ -149,9 +155,9 @@ export class GroupShard {
       case 'offset': {
         const { groupId, topic, partition, value } = record;
         if (value !== null && !this.consumer.groups.has(groupId)) this.classic.ensure(groupId);
-        if (inTransaction !== null && value !== null)
-          this.offsets.putPending(inTransaction, groupId, { topic, partition, value });
-        else this.offsets.put(groupId, topic, partition, value);
+        if (producerId !== null && value !== null)
+          this.offsets.putPending(producerId, groupId, { topic, partition, value });
+        else this.offsets.put(groupId, topic, partition, value, order);
         return;
       }
       default:
@@ -234,12 +240,14 @@ export class GroupShard {
 
   /**
    * Tombstones for offsets that nobody uses any more, and for groups that have nothing left.
-   * The clock of a group starts when it becomes empty (KIP-211).
+   * The clock of a group starts when it becomes empty (KIP-211). A group whose commit is on its
+   * way has its turn next time: a tombstone would come after it.
    */
   expired(wallNowMs: number, retentionMs: number): RecordPair[] {
     const records: RecordPair[] = [];
     for (const group of this.consumer.groups.values()) {
       const { groupId } = group;
+      if (this.offsets.isChanging(groupId)) continue;
       const names = subscribedNames(group);
       const found = this.offsets.tombstones(groupId, ({ topic, value }) => {
         return !names.has(topic) && wallNowMs - value.commitTimestampMs >= retentionMs;
@@ -251,6 +259,7 @@ export class GroupShard {
     }
     for (const group of this.classic.groups.values()) {
       const { groupId } = group;
+      if (this.offsets.isChanging(groupId)) continue;
       const found = this.offsets.tombstones(groupId, ({ topic, value }) => {
         const since = this.unusedSince(group, topic, value.commitTimestampMs);
         return since !== null && wallNowMs - since >= retentionMs;

@@ -43,3 +43,14 @@ test('what counts is the place in the log, not when the write was answered', () 
   core.endTransaction(7, true);
   assert.equal(offsetOf(core), 5);
 });
+
+test('a tombstone does not undo what was committed after it', () => {
+  const core = new OffsetsCore();
+  core.put('g', 't', 0, at(1));
+  const order = core.nextOrder();
+  core.put('g', 't', 0, at(9));
+  core.put('g', 't', 0, null, order);
+  assert.equal(offsetOf(core), 9);
+  core.put('g', 't', 0, null);
+  assert.equal(offsetOf(core), null);
+});

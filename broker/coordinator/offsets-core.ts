@@ -2,7 +2,8 @@
  * Committed offsets by group, those of open transactions kept apart until they end. Pure.
  * Sources: KIP-98, KIP-211, KIP-447.
  */
-import { type CommittedOffset, offsetRecord, type RecordPair } from './group-records.ts';
+import { type CommittedOffset, offsetRecord } from './group-records.ts';
+import type { RecordPair } from './record-pair.ts';
 
 export interface PartitionOffset {
   readonly topic: string;
@@ -31,11 +32,29 @@ export class OffsetsCore {
   private readonly groups = new Map<string, GroupOffsets>();
   /** Groups that a producer's open transaction has offsets for. */
   private readonly groupsOf = new Map<number, Set<string>>();
+  /** Commits on their way into the log, by group. */
+  private readonly underway = new Map<string, number>();
   private order = 0;
 
   /** The place of what is written next; to be taken before it is appended. */
   nextOrder(): number {
     return ++this.order;
+  }
+
+  /** A commit of the group is being appended, until `settle` is called. */
+  begin(groupId: string): void {
+    this.underway.set(groupId, (this.underway.get(groupId) ?? 0) + 1);
+  }
+
+  settle(groupId: string): void {
+    const left = (this.underway.get(groupId) ?? 1) - 1;
+    if (left === 0) this.underway.delete(groupId);
+    else this.underway.set(groupId, left);
+  }
+
+  /** Whether what is known of the group is behind what is being written. */
+  isChanging(groupId: string): boolean {
+    return this.underway.has(groupId);
   }
 
   private groupFor(groupId: string): GroupOffsets {
@@ -81,6 +100,7 @@ export class OffsetsCore {
     return false;
   }
 
+  /** Null: the offset is forgotten. What comes earlier in the log than what is known changes nothing. */
   put(
     groupId: string,
     topic: string,
@@ -89,6 +109,8 @@ export class OffsetsCore {
     order = this.nextOrder(),
   ): void {
     const key = keyOf(topic, partition);
+    const since = this.groups.get(groupId)?.committed.get(key);
+    if (since !== undefined && since.order > order) return;
     if (value !== null)
       this.groupFor(groupId).committed.set(key, { topic, partition, value, order });
     else {
@@ -116,12 +138,9 @@ export class OffsetsCore {
       const offsets = group?.pending.get(producerId);
       group?.pending.delete(producerId);
       if (committed) {
-        for (const { topic, partition, value, order } of offsets?.values() ?? []) {
-          // Committed outside of the transaction since: compaction keeps that one too.
-          const since = group?.committed.get(keyOf(topic, partition));
-          if (since === undefined || since.order < order)
-            this.put(groupId, topic, partition, value, order);
-        }
+        // Where one was committed outside of the transaction since, compaction keeps that one too.
+        for (const { topic, partition, value, order } of offsets?.values() ?? [])
+          this.put(groupId, topic, partition, value, order);
       }
       this.dropIfEmpty(groupId);
     }

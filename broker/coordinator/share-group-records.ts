@@ -1,9 +1,9 @@
 /** The records of share groups (KIP-932) in Kafka's form, both ways. Pure. */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { Reader } from '../../proto/kafka/cursor.ts';
 import * as schemas from '../../proto/kafka/records/share-group.ts';
-import type { Message, Partially } from '../../proto/kafka/schema.ts';
+import type { Message } from '../../proto/kafka/schema.ts';
 import { type Assignment, assignmentOf, listOf } from './assignment.ts';
-import type { RecordPair } from './group-records.ts';
+import { pair, type RecordPair } from './record-pair.ts';
 
 /** Record types: the first two bytes of a key. */
 const TYPE = { member: 10, group: 11, targetEpoch: 12, target: 13, progress: 14 } as const;
@@ -53,26 +53,6 @@ export type ShareGroupRecord =
 /** Tells these records from those of other groups. */
 export function isShareRecord(record: { readonly kind: string }): record is ShareGroupRecord {
   return record.kind.startsWith('share-');
-}
-
-function encode<T>(prefix: number, schema: Message<T>, value: Partially<T>): Buffer {
-  const w = new Writer(128);
-  w.int16(prefix);
-  schema.write(w, 0, value);
-  return w.toBuffer();
-}
-
-function pair<K, V>(
-  type: number,
-  keySchema: Message<K>,
-  key: Partially<K>,
-  valueSchema: Message<V>,
-  value: Partially<V> | null,
-): RecordPair {
-  return {
-    key: encode(type, keySchema, key),
-    value: value === null ? null : encode(0, valueSchema, value),
-  };
 }
 
 export function shareRecord(record: ShareGroupRecord): RecordPair {

@@ -7,7 +7,7 @@ import { crc32c } from '../../stdx/crc32c.ts';
 import { type Assignment, isEqual, NOTHING } from './assignment.ts';
 import { LEAVE_EPOCH } from './consumer-group.ts';
 import type { TopicsView } from './consumer-groups-core.ts';
-import type { RecordPair } from './group-records.ts';
+import type { RecordPair } from './record-pair.ts';
 import { type ShareGroupRecord, type ShareMemberInfo, shareRecord } from './share-group-records.ts';
 
 export interface ShareRules {

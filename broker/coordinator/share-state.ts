@@ -2,12 +2,13 @@
  * Where share groups stand in each partition, on the leaders of __share_group_state: the start
  * offset, and what became of the records after it. Records are Kafka's snapshots (KIP-932).
  */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { Reader } from '../../proto/kafka/cursor.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { buildBatch, recordsOf, type StoredRecord } from '../../proto/kafka/record-batch.ts';
 import { shareSnapshotKey, shareSnapshotValue } from '../../proto/kafka/records/share-state.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { pair, type RecordPair } from './record-pair.ts';
 import { type CoordinatorLog, Shards } from './shards.ts';
 
 export interface ShareKey {
@@ -35,30 +36,34 @@ export function coordinatorKey({ groupId, topicId, partition }: ShareKey): strin
   return `${groupId}:${topicId}:${partition}`;
 }
 
+/** Record type: the first two bytes of a key. */
+const SNAPSHOT = 0;
+
 type States = Map<string, ShareState>;
 const UNKNOWN: ShareState = { leaderEpoch: -1, snapshotEpoch: 0, startOffset: -1, batches: [] };
 
-function recordOf(key: ShareKey, state: ShareState | null, nowMs: number) {
-  const k = new Writer(64);
-  k.int16(0);
-  shareSnapshotKey.write(k, 0, key);
-  if (state === null) return { key: k.toBuffer(), value: null };
-  const v = new Writer(128);
-  v.int16(0);
-  shareSnapshotValue.write(v, 0, {
-    snapshotEpoch: state.snapshotEpoch,
-    stateEpoch: 0,
-    leaderEpoch: state.leaderEpoch,
-    startOffset: state.startOffset,
-    createTimestamp: nowMs,
-    writeTimestamp: nowMs,
-    stateBatches: [...state.batches],
-  });
-  return { key: k.toBuffer(), value: v.toBuffer() };
+function recordOf(key: ShareKey, state: ShareState | null, nowMs: number): RecordPair {
+  return pair(
+    SNAPSHOT,
+    shareSnapshotKey,
+    key,
+    shareSnapshotValue,
+    state === null
+      ? null
+      : {
+          snapshotEpoch: state.snapshotEpoch,
+          stateEpoch: 0,
+          leaderEpoch: state.leaderEpoch,
+          startOffset: state.startOffset,
+          createTimestamp: nowMs,
+          writeTimestamp: nowMs,
+          stateBatches: [...state.batches],
+        },
+  );
 }
 
 function replay(states: States, { key, value }: StoredRecord): void {
-  if (key === null || key.length < 2 || key.readInt16BE(0) !== 0) return;
+  if (key === null || key.length < 2 || key.readInt16BE(0) !== SNAPSHOT) return;
   const id = coordinatorKey(shareSnapshotKey.read(new Reader(key, 2), 0));
   if (value === null) {
     states.delete(id);
@@ -127,21 +132,14 @@ export class ShareStateCoordinator implements Disposable {
     const shard = this.shards.for(id);
     if (typeof shard === 'string') return shard;
     const timestampMs = this.clock.nowMs();
-    const before = shard.core.get(id);
-    // In memory first: the next write must see it. What fails is read again from the log.
+    // In memory first: the next write must see it. Where the append fails, the shard itself is
+    // made anew from the log.
     if (state === null) shard.core.delete(id);
     else shard.core.set(id, state);
-    const error = await this.shards.append(
+    return this.shards.append(
       shard,
       buildBatch([recordOf(key, state, timestampMs)], { timestampMs }),
     );
-    if (error !== 'NONE' && before !== undefined) shard.core.set(id, before);
-    return error;
-  }
-
-  /** Every group's state that is known here, for those who look after groups. */
-  *states(): Generator<readonly [string, ShareState]> {
-    for (const { core } of this.shards.loaded()) yield* core;
   }
 
   [Symbol.dispose](): void {

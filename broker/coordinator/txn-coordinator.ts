@@ -8,7 +8,7 @@ import { type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import { buildBatch, recordsOf } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import type { RecordPair } from './group-records.ts';
+import type { RecordPair } from './record-pair.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 import {
   addPartitions,

@@ -1,8 +1,8 @@
 /** The records of __transaction_state in Kafka's form, both ways. Pure. */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { Reader } from '../../proto/kafka/cursor.ts';
 import type { StoredRecord } from '../../proto/kafka/record-batch.ts';
 import { transactionLogKey, transactionLogValue } from '../../proto/kafka/records/transaction.ts';
-import type { RecordPair } from './group-records.ts';
+import { prefixed, type RecordPair } from './record-pair.ts';
 
 /** In the order of their numbers in the records. */
 export const transactionStates = [
@@ -48,17 +48,12 @@ const KEY_VERSION = 0;
 const VALUE_VERSION = 1;
 
 function keyOf(transactionalId: string): Buffer {
-  const w = new Writer(64);
-  w.int16(KEY_VERSION);
-  transactionLogKey.write(w, 0, { transactionalId });
-  return w.toBuffer();
+  return prefixed(KEY_VERSION, transactionLogKey, 0, { transactionalId });
 }
 
 export function transactionRecord(txn: Transaction): RecordPair {
-  const w = new Writer(128);
-  w.int16(VALUE_VERSION);
   const open = txn.state !== 'Empty' && !txn.state.startsWith('Complete');
-  transactionLogValue.write(w, VALUE_VERSION, {
+  const value = prefixed(VALUE_VERSION, transactionLogValue, VALUE_VERSION, {
     producerId: txn.producerId,
     previousProducerId: txn.previousProducerId,
     nextProducerId: txn.nextProducerId,
@@ -72,7 +67,7 @@ export function transactionRecord(txn: Transaction): RecordPair {
     transactionStartTimestampMs: txn.startedMs,
     clientTransactionVersion: txn.clientVersion,
   });
-  return { key: keyOf(txn.transactionalId), value: w.toBuffer() };
+  return { key: keyOf(txn.transactionalId), value };
 }
 
 export function transactionTombstone(transactionalId: string): RecordPair {
