@@ -300,7 +300,12 @@ export class Broker implements AsyncDisposable {
       namespace: this.options.namespace,
       cluster: this.options.cluster,
     });
-    this.internalTopics = new InternalTopics(this.config, this.metadata.image, () => this.admin);
+    this.internalTopics = new InternalTopics(
+      this.config,
+      this.metadata.image,
+      () => this.admin,
+      this.ports.logger,
+    );
     this.coordinators = this.lifetime.own(
       new Coordinators({
         clock,

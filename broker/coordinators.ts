@@ -249,16 +249,14 @@ async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
   if (partition === null) return;
   let offset = partition.log.startOffset;
   while (offset < partition.log.writtenOffset) {
-    const { buffers, byteCount } = await partition.read({
+    const { buffers, byteCount } = await partition.readCopy({
       offset,
       bytesMax: READ_BYTES,
       endOffset: partition.log.writtenOffset,
       atLeastOne: true,
     });
     if (byteCount === 0) return;
-    for (const part of buffers) {
-      // A copy: the tail's memory may be used again before the reader is done.
-      const bytes = Buffer.from(part);
+    for (const bytes of buffers) {
       yield bytes;
       for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
     }

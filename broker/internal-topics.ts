@@ -1,5 +1,6 @@
 /** The topics that brokers keep their own state in, made when somebody first needs them. */
 import { KafkaError } from '../proto/kafka/errors.ts';
+import type { Logger } from '../stdx/logger.ts';
 import { OFFSETS_TOPIC, SHARE_TOPIC, TRANSACTIONS_TOPIC } from './api/ports.ts';
 import type { BrokerConfig } from './config/config.ts';
 import type { MetadataImage } from './metadata/image.ts';
@@ -17,12 +18,14 @@ export class InternalTopics {
   private readonly config: BrokerConfig;
   private readonly image: MetadataImage;
   private readonly admin: () => TopicAdmin;
+  private readonly logger: Logger;
   private readonly creating = new Set<string>();
 
-  constructor(config: BrokerConfig, image: MetadataImage, admin: () => TopicAdmin) {
+  constructor(config: BrokerConfig, image: MetadataImage, admin: () => TopicAdmin, logger: Logger) {
     this.config = config;
     this.image = image;
     this.admin = admin;
+    this.logger = logger;
   }
 
   private shapeOf(name: string): Shape | null {
@@ -73,6 +76,12 @@ export class InternalTopics {
       .create({ name, partitions: shape.partitions, replicas, config })
       .catch((cause: unknown) => {
         if (!(cause instanceof KafkaError)) throw cause;
+        if (cause.error === 'TOPIC_ALREADY_EXISTS') return;
+        this.logger.warn('an internal topic could not be created; the next request tries again', {
+          topic: name,
+          error: cause.error,
+          cause,
+        });
       })
       .finally(() => this.creating.delete(name));
   }

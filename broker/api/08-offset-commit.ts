@@ -1,26 +1,11 @@
 /** OffsetCommit (8). v7 static members; v9 member epochs (KIP-848); v10 topic ids. */
-import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
-  type OffsetCommitRequest,
   offsetCommitRequest,
   offsetCommitResponse,
 } from '../../proto/kafka/messages/08-offset-commit.ts';
 import { api } from './handler.ts';
-import { sortOffsets } from './offset-commits.ts';
+import { answerAll, fill, sortOffsets } from './offset-commits.ts';
 import type { Ports } from './ports.ts';
-
-function answerAll({ topics }: OffsetCommitRequest, error: ErrorName) {
-  return {
-    topics: topics.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ partitionIndex }) => ({
-        partitionIndex,
-        errorCode: codeOf(error),
-      })),
-    })),
-  };
-}
 
 export function offsetCommit(ports: Ports) {
   return api({
@@ -45,7 +30,7 @@ export function offsetCommit(ports: Ports) {
         knowsEpochs: apiVersion >= 9,
       };
       const errors = await ports.groups.commit(who, offsets);
-      for (const [i, slot] of slots.entries()) slot.errorCode = codeOf(errors[i] as ErrorName);
+      fill(slots, errors);
       return response;
     },
     failed: answerAll,

@@ -3,28 +3,14 @@
  * group member (KIP-447); v5 adds the group's partition to the transaction by itself (KIP-890);
  * v6 topic ids (KIP-1319).
  */
-import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import type { ErrorName } from '../../proto/kafka/errors.ts';
 import {
-  type TxnOffsetCommitRequest,
   txnOffsetCommitRequest,
   txnOffsetCommitResponse,
 } from '../../proto/kafka/messages/28-txn-offset-commit.ts';
 import { api } from './handler.ts';
-import { sortOffsets } from './offset-commits.ts';
+import { answerAll, fill, sortOffsets } from './offset-commits.ts';
 import { OFFSETS_TOPIC, type Ports } from './ports.ts';
-
-function answerAll({ topics }: TxnOffsetCommitRequest, error: ErrorName) {
-  return {
-    topics: topics.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ partitionIndex }) => ({
-        partitionIndex,
-        errorCode: codeOf(error),
-      })),
-    })),
-  };
-}
 
 /** What a commit that could not join the transaction means to the client. */
 function admissionError(error: ErrorName, apiVersion: number): ErrorName {
@@ -80,7 +66,7 @@ export function txnOffsetCommit(ports: Ports) {
       };
       const producer = { id: producerId, epoch: producerEpoch };
       const errors = await groups.commitInTransaction(who, producer, offsets);
-      for (const [i, slot] of slots.entries()) slot.errorCode = codeOf(errors[i] as ErrorName);
+      fill(slots, errors);
       return response;
     },
     failed: answerAll,

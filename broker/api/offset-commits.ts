@@ -1,5 +1,5 @@
 /** What OffsetCommit and TxnOffsetCommit share: from the request's partitions to offsets. */
-import { codeOf } from '../../proto/kafka/errors.ts';
+import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import type { OffsetToCommit } from '../coordinator/group-coordinator.ts';
 import type { Ports } from './ports.ts';
 
@@ -15,6 +15,25 @@ interface AskedTopic {
 }
 interface Slot {
   errorCode: number;
+}
+
+/** One error for every partition that was asked about. */
+export function answerAll({ topics }: { topics: readonly AskedTopic[] }, error: ErrorName) {
+  return {
+    topics: topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode: codeOf(error),
+      })),
+    })),
+  };
+}
+
+/** Writes the errors of offsets into the places that await them. */
+export function fill(slots: readonly Slot[], errors: readonly ErrorName[]): void {
+  for (const [i, slot] of slots.entries()) slot.errorCode = codeOf(errors[i] as ErrorName);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Calls to whoever is the controller now; all of them give up rather than wait for long. */
 import type { BrokerImage } from '../metadata/image.ts';
+import { deadlineIn, type Run } from './peer-channels.ts';
 import {
   type AllocateProducerIdsResponse,
   type AlterPartitionRequest,
@@ -35,18 +36,9 @@ export class ControllerClient implements Disposable {
     return this.peer;
   }
 
-  private call<Response>(
-    timeoutMs: number,
-    run: (
-      peer: ControlPeer,
-      options: { deadline: number },
-      done: (cause: Error | null, response: Response) => void,
-    ) => void,
-  ): Promise<Response> {
+  private call<Response>(timeoutMs: number, run: Run<ControlPeer, Response>): Promise<Response> {
     return new Promise((resolve, reject) => {
-      // gRPC deadlines are wall-clock times by its interface; nothing else here depends on them.
-      const options = { deadline: performance.timeOrigin + performance.now() + timeoutMs };
-      run(this.connect(), options, (cause, response) =>
+      run(this.connect(), deadlineIn(timeoutMs), (cause, response) =>
         cause === null ? resolve(response) : reject(cause),
       );
     });

@@ -172,20 +172,11 @@ export const channelOptions: grpc.ChannelOptions = {
   'grpc.enable_http_proxy': 0,
 };
 
-type ClientClass = new (
-  address: string,
-  credentials: grpc.ChannelCredentials,
-  options: grpc.ChannelOptions,
-) => grpc.Client;
-const clientOf = (service: grpc.ServiceDefinition, name: string) =>
-  grpc.makeGenericClientConstructor(service, name) as unknown as ClientClass;
-const ReplicationClient = clientOf(replicationService, 'Replication');
-const ControlClient = clientOf(controlService, 'Control');
-
-export function connectReplication(address: string): grpc.Client & {
-  Follow(): grpc.ClientDuplexStream<FollowerMessage, LeaderMessage>;
-} {
-  return new ReplicationClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
+/** Opens a channel of a service; nothing is sent before the first call. */
+function connector<Peer extends grpc.Client>(service: grpc.ServiceDefinition, name: string) {
+  const Client = grpc.makeGenericClientConstructor(service, name);
+  return (address: string): Peer =>
+    new Client(address, grpc.credentials.createInsecure(), channelOptions) as unknown as Peer;
 }
 
 type Unary<Request, Response> = (
@@ -194,6 +185,11 @@ type Unary<Request, Response> = (
   done: (error: grpc.ServiceError | null, response: Response) => void,
 ) => void;
 
+export interface ReplicationPeer extends grpc.Client {
+  Follow(): grpc.ClientDuplexStream<FollowerMessage, LeaderMessage>;
+}
+export const connectReplication = connector<ReplicationPeer>(replicationService, 'Replication');
+
 export interface ControlPeer extends grpc.Client {
   AlterPartition: Unary<AlterPartitionRequest, AlterPartitionResponse>;
   Leave: Unary<{ broker: ProtoMember }, LeaveResponse>;
@@ -201,10 +197,7 @@ export interface ControlPeer extends grpc.Client {
   ChangePartitions: Unary<{ wishes: readonly WishMessage[] }, ChangePartitionsResponse>;
   Presence(): grpc.ClientDuplexStream<object, object>;
 }
-
-export function connectControl(address: string): ControlPeer {
-  return new ControlClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
-}
+export const connectControl = connector<ControlPeer>(controlService, 'Control');
 
 export interface TransactionsPeer extends grpc.Client {
   WriteMarkers: Unary<
@@ -213,22 +206,10 @@ export interface TransactionsPeer extends grpc.Client {
   >;
   AddPartitions: Unary<AddPartitionsRequest, { errorCodes: number[] }>;
 }
-const TransactionsClient = clientOf(transactionsService, 'Transactions');
-
-export function connectTransactions(address: string): TransactionsPeer {
-  return new TransactionsClient(
-    address,
-    grpc.credentials.createInsecure(),
-    channelOptions,
-  ) as never;
-}
+export const connectTransactions = connector<TransactionsPeer>(transactionsService, 'Transactions');
 
 export interface ShareStatePeer extends grpc.Client {
   Read: Unary<{ key: ShareWriteRequest['key']; leaderEpoch: number }, ShareReadResponse>;
   Write: Unary<ShareWriteRequest, { errorCode: number }>;
 }
-const ShareStateClient = clientOf(shareStateService, 'ShareState');
-
-export function connectShareState(address: string): ShareStatePeer {
-  return new ShareStateClient(address, grpc.credentials.createInsecure(), channelOptions) as never;
-}
+export const connectShareState = connector<ShareStatePeer>(shareStateService, 'ShareState');

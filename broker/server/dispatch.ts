@@ -136,6 +136,7 @@ export class Dispatch {
     response: unknown,
   ): number {
     const { quotas } = this.deps;
+    if (!quotas.isUsed) return 0;
     if (api.key === PRODUCE) return quotas.charge('producer_byte_rate', clientId, requestBytes);
     if (api.key !== FETCH) return 0;
     return quotas.charge('consumer_byte_rate', clientId, recordBytes(response as FetchedRecords));

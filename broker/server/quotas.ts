@@ -60,9 +60,13 @@ export class Quotas implements Disposable {
     this.timer = deps.clock.every(IDLE_MS, () => this.forgetIdle());
   }
 
+  get isUsed(): boolean {
+    return this.deps.isUsed();
+  }
+
   /** Counts bytes of a client; returns for how many milliseconds it is to be held. */
   charge(key: QuotaKey, clientId: string | null, bytes: number): number {
-    if (bytes === 0 || !this.deps.isUsed()) return 0;
+    if (bytes === 0 || !this.isUsed) return 0;
     const name = clientId ?? '';
     const limit = this.deps.limit(key, name);
     if (limit === Infinity) return 0;

@@ -1,0 +1,69 @@
+/** Short calls between brokers: one channel for each peer, made anew when its address changes. */
+import * as grpc from '@grpc/grpc-js';
+import type { BrokerImage } from '../metadata/image.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** gRPC deadlines are wall-clock times by its interface; nothing else here depends on them. */
+export function deadlineIn(timeoutMs: number): { deadline: number } {
+  return { deadline: performance.timeOrigin + performance.now() + timeoutMs };
+}
+
+/** How one call is made: on which channel, until when, and whom to tell. */
+export type Run<Peer, Response> = (
+  peer: Peer,
+  options: { deadline: number },
+  done: (cause: Error | null, response: Response) => void,
+) => void;
+
+export class PeerChannels<Peer extends grpc.Client> implements Disposable {
+  private readonly brokerOf: (id: number) => BrokerImage | null;
+  private readonly open: (address: string) => Peer;
+  private readonly peers = new Map<number, { address: string; peer: Peer }>();
+
+  constructor(brokerOf: (id: number) => BrokerImage | null, open: (address: string) => Peer) {
+    this.brokerOf = brokerOf;
+    this.open = open;
+  }
+
+  private connect(id: number): Peer {
+    const broker = this.brokerOf(id);
+    if (broker === null) throw new Error(`broker ${id} is not known`);
+    const address = `${broker.host}:${broker.replicationPort}`;
+    const known = this.peers.get(id);
+    if (known?.address === address) return known.peer;
+    known?.peer.close();
+    const peer = this.open(address);
+    this.peers.set(id, { address, peer });
+    return peer;
+  }
+
+  /** Rejects where the broker is unknown, does not answer in 10 s, or answers with a failure. */
+  call<Response>(id: number, run: Run<Peer, Response>): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      run(this.connect(id), deadlineIn(TIMEOUT_MS), (cause, response) =>
+        cause === null ? resolve(response) : reject(cause),
+      );
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { peer } of this.peers.values()) peer.close();
+  }
+}
+
+type Done<Response> = (error: Partial<grpc.StatusObject> | null, response?: Response) => void;
+
+/** The serving side of a unary call: the handler's result, or its failure as a status. */
+export function unary<Request, Response>(handle: (request: Request) => Promise<Response>) {
+  return ({ request }: { request: Request }, done: Done<Response>): void => {
+    handle(request).then(
+      (response) => done(null, response),
+      (cause: unknown) =>
+        done({
+          code: grpc.status.INTERNAL,
+          details: cause instanceof Error ? cause.message : String(cause),
+        }),
+    );
+  };
+}
