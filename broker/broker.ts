@@ -424,6 +424,7 @@ export class Broker implements AsyncDisposable {
       partition: (topicId, partition) => this.partitions.get(topicId, partition),
       topicRules: (topicId) => this.replicas.rulesOf(topicId),
       groups: this.coordinators.groups,
+      groupSetting: (groupId, name) => this.coordinators.groupSetting(groupId, name),
       transactions: this.coordinators.transactions,
       gate: this.coordinators,
       shares: this.coordinators.shares,

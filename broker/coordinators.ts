@@ -12,9 +12,10 @@ import {
   TRANSACTIONS_TOPIC,
   type TransactionGate,
 } from './api/ports.ts';
-import type { BrokerConfig } from './config/config.ts';
+import { type BrokerConfig, listOf } from './config/config.ts';
 import type { TopicsView } from './coordinator/consumer-groups-core.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
+import type { ShardRules } from './coordinator/group-shard.ts';
 import type { MigrationPolicy } from './coordinator/migration-core.ts';
 import type { CoordinatorLog } from './coordinator/shards.ts';
 import { ShareStateCoordinator } from './coordinator/share-state.ts';
@@ -63,26 +64,7 @@ export class Coordinators implements TransactionGate, Disposable {
       ...deps,
       log: this.logOf(OFFSETS_TOPIC),
       topics: topicsView(deps.image),
-      rules: () => ({
-        initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
-        sessionTimeoutMinMs: number('group.min.session.timeout.ms'),
-        sessionTimeoutMaxMs: number('group.max.session.timeout.ms'),
-        groupSizeMax: number('group.max.size'),
-        offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
-        offsetsRetentionMs: number('offsets.retention.minutes') * 60_000,
-        offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
-        share: {
-          sessionTimeoutMs: number('group.share.session.timeout.ms'),
-          groupSizeMax: number('group.share.max.size'),
-        },
-        consumer: {
-          sessionTimeoutMs: number('group.consumer.session.timeout.ms'),
-          heartbeatIntervalMs: number('group.consumer.heartbeat.interval.ms'),
-          groupSizeMax: number('group.consumer.max.size'),
-          assignors: config.text('group.consumer.assignors').split(','),
-          migration: config.text('group.consumer.migration.policy') as MigrationPolicy,
-        },
-      }),
+      rules: this.groupRules(),
     });
     this.markers = new Markers({
       ...deps,
@@ -122,8 +104,42 @@ export class Coordinators implements TransactionGate, Disposable {
     });
   }
 
+  private groupRules(): ShardRules {
+    const { config } = this.deps;
+    const number = (name: string) => config.number(name);
+    const own = (groupId: string, name: string) => Number(this.groupSetting(groupId, name));
+    return {
+      classic: () => ({
+        initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
+        sessionTimeoutMinMs: number('group.min.session.timeout.ms'),
+        sessionTimeoutMaxMs: number('group.max.session.timeout.ms'),
+        groupSizeMax: number('group.max.size'),
+        offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
+        offsetsRetentionMs: number('offsets.retention.minutes') * 60_000,
+        offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
+      }),
+      consumer: (groupId) => ({
+        sessionTimeoutMs: own(groupId, 'consumer.session.timeout.ms'),
+        groupSizeMax: number('group.consumer.max.size'),
+        assignors: config.list('group.consumer.assignors'),
+        migration: config.text('group.consumer.migration.policy') as MigrationPolicy,
+      }),
+      share: (groupId) => ({
+        sessionTimeoutMs: own(groupId, 'share.session.timeout.ms'),
+        groupSizeMax: number('group.share.max.size'),
+      }),
+      streams: (groupId) => ({
+        sessionTimeoutMs: own(groupId, 'streams.session.timeout.ms'),
+        groupSizeMax: number('group.streams.max.size'),
+        initialRebalanceDelayMs: own(groupId, 'streams.initial.rebalance.delay.ms'),
+        standbyReplicas: own(groupId, 'streams.num.standby.replicas'),
+        rackAwareTags: listOf(this.groupSetting(groupId, 'streams.rack.aware.assignment.tags')),
+      }),
+    };
+  }
+
   /** A group's own setting, else the cluster's default for all groups. */
-  private groupSetting(groupId: string, name: string): string {
+  groupSetting(groupId: string, name: string): string {
     const own = this.deps.image.groupConfig[groupId]?.[name];
     return own === undefined ? this.deps.config.text(`group.${name}`) : String(own);
   }

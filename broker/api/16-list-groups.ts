@@ -5,6 +5,7 @@ import {
   listGroupsResponse,
 } from '../../proto/kafka/messages/16-list-groups.ts';
 import { stateOf } from '../coordinator/consumer-group.ts';
+import { streamsStateOf } from '../coordinator/streams-group.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -33,6 +34,11 @@ export function listGroups({ groups }: Ports) {
           groupType: 'consumer',
         })),
       ];
+      for (const group of groups.streamsGroups()) {
+        const groupState = streamsStateOf(group);
+        const { groupId } = group;
+        all.push({ groupId, protocolType: 'streams', groupState, groupType: 'streams' });
+      }
       for (const { groupId, members } of groups.shareGroups()) {
         const groupState = members.size === 0 ? 'Empty' : 'Stable';
         all.push({ groupId, protocolType: 'share', groupState, groupType: 'share' });

@@ -8,7 +8,7 @@ import { assignmentOf, listOf } from '../coordinator/assignment.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function consumerGroupHeartbeat({ chance, config, groups }: Ports) {
+export function consumerGroupHeartbeat({ chance, groups, groupSetting }: Ports) {
   return api({
     key: 68,
     name: 'ConsumerGroupHeartbeat',
@@ -37,7 +37,7 @@ export function consumerGroupHeartbeat({ chance, config, groups }: Ports) {
         memberEpoch: answer.memberEpoch,
         heartbeatIntervalMs:
           answer.error === 'NONE' && answer.memberEpoch >= 0
-            ? config.number('group.consumer.heartbeat.interval.ms')
+            ? Number(groupSetting(request.groupId, 'consumer.heartbeat.interval.ms'))
             : 0,
         assignment:
           answer.assignment === null ? null : { topicPartitions: listOf(answer.assignment) },

@@ -8,7 +8,7 @@ import { listOf } from '../coordinator/assignment.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function shareGroupHeartbeat({ config, groups }: Ports) {
+export function shareGroupHeartbeat({ groups, groupSetting }: Ports) {
   return api({
     key: 76,
     name: 'ShareGroupHeartbeat',
@@ -32,7 +32,7 @@ export function shareGroupHeartbeat({ config, groups }: Ports) {
         memberEpoch,
         heartbeatIntervalMs:
           error === 'NONE' && memberEpoch >= 0
-            ? config.number('group.share.heartbeat.interval.ms')
+            ? Number(groupSetting(request.groupId, 'share.heartbeat.interval.ms'))
             : 0,
         assignment: assignment === null ? null : { topicPartitions: listOf(assignment) },
       };

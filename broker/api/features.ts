@@ -4,5 +4,6 @@ export const features = [
   { name: 'transaction.version', level: 2 },
   { name: 'group.version', level: 1 },
   { name: 'share.version', level: 2 },
+  { name: 'streams.version', level: 1 },
   { name: 'eligible.leader.replicas.version', level: 1 },
 ] as const;

@@ -71,6 +71,8 @@ export interface Ports {
   readonly partition: (topicId: string, partition: number) => Partition | null;
   readonly topicRules: (topicId: string) => TopicRules;
   readonly groups: GroupCoordinator;
+  /** A group's own setting, else the cluster's default for all groups. */
+  readonly groupSetting: (groupId: string, name: string) => string;
   readonly transactions: TxnCoordinator;
   readonly gate: TransactionGate;
   readonly shares: SharePartitions;

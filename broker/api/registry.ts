@@ -51,9 +51,12 @@ import { shareGroupHeartbeat } from './76-share-group-heartbeat.ts';
 import { shareGroupDescribe } from './77-share-group-describe.ts';
 import { shareFetch } from './78-share-fetch.ts';
 import { shareAcknowledge } from './79-share-acknowledge.ts';
+import { streamsGroupHeartbeat } from './88-streams-group-heartbeat.ts';
+import { streamsGroupDescribe } from './89-streams-group-describe.ts';
 import { describeShareGroupOffsets } from './90-describe-share-group-offsets.ts';
 import { alterShareGroupOffsets } from './91-alter-share-group-offsets.ts';
 import { deleteShareGroupOffsets } from './92-delete-share-group-offsets.ts';
+import { streamsGroupTopologyDescriptionUpdate } from './93-streams-group-topology-description-update.ts';
 import type { Api } from './handler.ts';
 import type { Ports } from './ports.ts';
 import { securityNotEnabled } from './security-not-enabled.ts';
@@ -112,9 +115,12 @@ export function registry(ports: Ports): ReadonlyMap<number, Api> {
     shareGroupDescribe(ports),
     shareFetch(ports),
     shareAcknowledge(ports),
+    streamsGroupHeartbeat(ports),
+    streamsGroupDescribe(ports),
     describeShareGroupOffsets(ports),
     alterShareGroupOffsets(ports),
     deleteShareGroupOffsets(ports),
+    streamsGroupTopologyDescriptionUpdate(),
   ];
   all.push(...securityNotEnabled());
   all.sort((a, b) => a.key - b.key);

@@ -41,6 +41,10 @@ export function topicValue(name: string, topic: ConfigMapOf, cluster: ConfigMapO
   return { value: setting?.default ?? '', origin: 'default', name };
 }
 
+export function listOf(text: string): string[] {
+  return text.split(',').flatMap((part) => part.trim() || []);
+}
+
 /** A broker setting as a number, boolean or text. */
 export class BrokerConfig {
   private readonly cluster: () => ConfigMapOf;
@@ -54,6 +58,10 @@ export class BrokerConfig {
   }
   number(name: string): number {
     return Number(this.text(name));
+  }
+  /** The parts of a list, without blanks. */
+  list(name: string): string[] {
+    return listOf(this.text(name));
   }
   flag(name: string): boolean {
     return this.text(name).toLowerCase() === 'true';

@@ -48,7 +48,6 @@ export interface TopicsView {
 
 export interface ConsumerRules {
   readonly sessionTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
   readonly groupSizeMax: number;
   /** Names, the preset first. */
   readonly assignors: readonly string[];
@@ -107,13 +106,17 @@ function faultOf(request: ConsumerHeartbeat): string | null {
 
 export class ConsumerGroupsCore {
   readonly groups = new Map<string, ConsumerGroup>();
-  private readonly rules: () => ConsumerRules;
+  private readonly rules: (groupId: string) => ConsumerRules;
   private readonly wallNowMs: () => number;
   private readonly compile: CompilePattern;
   /** Who has a partition or has not given it up yet, by group. */
   private readonly owners = new Map<string, Map<string, string>>();
 
-  constructor(rules: () => ConsumerRules, wallNowMs: () => number, compile: CompilePattern) {
+  constructor(
+    rules: (groupId: string) => ConsumerRules,
+    wallNowMs: () => number,
+    compile: CompilePattern,
+  ) {
     this.rules = rules;
     this.wallNowMs = wallNowMs;
     this.compile = compile;
@@ -132,11 +135,9 @@ export class ConsumerGroupsCore {
     const fault = faultOf(request);
     if (fault !== null) return refuse('INVALID_REQUEST', fault);
     const { serverAssignor, groupId, memberId, memberEpoch } = request;
-    if (serverAssignor !== null && !this.rules().assignors.includes(serverAssignor))
-      return refuse(
-        'UNSUPPORTED_ASSIGNOR',
-        `the assignors are ${this.rules().assignors.join(', ')}`,
-      );
+    const { assignors: known } = this.rules(groupId);
+    if (serverAssignor !== null && !known.includes(serverAssignor))
+      return refuse('UNSUPPORTED_ASSIGNOR', `the assignors are ${known.join(', ')}`);
     const emit = (record: ConsumerGroupRecord) => this.emit(records, record, nowMs);
     let group = this.groups.get(groupId);
     if (group === undefined) {
@@ -156,7 +157,7 @@ export class ConsumerGroupsCore {
     const before = group.members.get(memberId);
     const changed = this.subscribe(group, request, topics, emit);
     const member = group.members.get(memberId) as ConsumerMember;
-    member.sessionDeadlineMs = nowMs + this.sessionOf(member);
+    member.sessionDeadlineMs = nowMs + this.sessionOf(groupId, member);
     this.refresh(group, changed, topics, emit);
     const assignedBefore = before === undefined ? NOTHING : member.progress.assigned;
     const joins = memberEpoch === 0 && request.classic === undefined;
@@ -204,7 +205,7 @@ export class ConsumerGroupsCore {
     if (member === undefined) {
       if (memberEpoch !== 0)
         return { error: 'UNKNOWN_MEMBER_ID', message: `member ${memberId} is unknown` };
-      return group.members.size >= this.rules().groupSizeMax
+      return group.members.size >= this.rules(group.groupId).groupSizeMax
         ? { error: 'GROUP_MAX_SIZE_REACHED', message: 'the group is full' }
         : null;
     }
@@ -366,7 +367,7 @@ export class ConsumerGroupsCore {
       const previous = group.target.get(memberId) ?? NOTHING;
       return { memberId, instanceId: member.info.instanceId, topics: ids, previous };
     });
-    const name = preferredAssignor(group, this.rules().assignors[0] ?? 'uniform');
+    const name = preferredAssignor(group, this.rules(groupId).assignors[0] ?? 'uniform');
     const assignor = assignors.get(name) ?? assignors.get('uniform');
     const target = assignor?.(specs, sizes) ?? new Map<string, Assignment>();
     for (const [memberId, value] of target) {
@@ -428,8 +429,8 @@ export class ConsumerGroupsCore {
 
   // ---- members that speak the classic protocol ----------------------------------------------
 
-  private sessionOf({ info }: ConsumerMember): number {
-    return info.classic?.sessionTimeoutMs ?? this.rules().sessionTimeoutMs;
+  private sessionOf(groupId: string, { info }: ConsumerMember): number {
+    return info.classic?.sessionTimeoutMs ?? this.rules(groupId).sessionTimeoutMs;
   }
 
   /** A classic member (re)joins: it reports what it owns and hears its epoch as a generation. */
@@ -500,7 +501,7 @@ export class ConsumerGroupsCore {
     if (member === undefined || member.info.classic === null) return 'UNKNOWN_MEMBER_ID';
     const { progress } = member;
     if (progress.epoch !== request.generation) return 'ILLEGAL_GENERATION';
-    member.sessionDeadlineMs = nowMs + this.sessionOf(member);
+    member.sessionDeadlineMs = nowMs + this.sessionOf(group.groupId, member);
     if (group.epoch > progress.epoch || progress.state === 'UnrevokedPartitions')
       return 'REBALANCE_IN_PROGRESS';
     const target = group.target.get(request.memberId) ?? NOTHING;
@@ -625,7 +626,7 @@ export class ConsumerGroupsCore {
     if (known !== undefined) known.info = info;
     else {
       const sessionDeadlineMs =
-        nowMs + (info.classic?.sessionTimeoutMs ?? this.rules().sessionTimeoutMs);
+        nowMs + (info.classic?.sessionTimeoutMs ?? this.rules(group.groupId).sessionTimeoutMs);
       const member = { info, progress: FRESH, sessionDeadlineMs, revocationDeadlineMs: null };
       group.members.set(memberId, member);
     }

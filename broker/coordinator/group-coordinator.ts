@@ -11,16 +11,10 @@ import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
-import type {
-  ConsumerAnswer,
-  ConsumerHeartbeat,
-  ConsumerRules,
-  TopicsView,
-} from './consumer-groups-core.ts';
+import type { ConsumerAnswer, ConsumerHeartbeat, TopicsView } from './consumer-groups-core.ts';
 import type { Group } from './group.ts';
 import {
   type Effects,
-  type GroupRules,
   type GroupsCore,
   type JoinAnswer,
   type JoinRequest,
@@ -29,12 +23,23 @@ import {
   syncError,
 } from './group-core.ts';
 import { offsetRecord, readGroupRecord } from './group-records.ts';
-import { type CommitRequest, GroupShard, type PlainCommitRequest } from './group-shard.ts';
+import {
+  type CommitRequest,
+  GroupShard,
+  type PlainCommitRequest,
+  type ShardRules,
+} from './group-shard.ts';
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
 import { compilePattern } from './patterns.ts';
 import type { RecordPair } from './record-pair.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
-import type { ShareAnswer, ShareGroup, ShareHeartbeat, ShareRules } from './share-groups-core.ts';
+import type { ShareAnswer, ShareGroup, ShareHeartbeat } from './share-groups-core.ts';
+import type { StreamsGroup } from './streams-group.ts';
+import {
+  type StreamsAnswer,
+  type StreamsHeartbeat,
+  streamsRefusal,
+} from './streams-groups-core.ts';
 
 export interface OffsetToCommit {
   readonly topic: string;
@@ -49,10 +54,7 @@ export interface GroupCoordinatorDeps {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
-  readonly rules: () => GroupRules & {
-    readonly consumer: ConsumerRules;
-    readonly share: ShareRules;
-  };
+  readonly rules: ShardRules;
   readonly topics: TopicsView;
 }
 
@@ -88,7 +90,7 @@ export class GroupCoordinator implements Disposable {
     });
     this.timers = [
       clock.every(TICK_MS, () => this.tick()),
-      clock.every(rules().offsetsRetentionCheckMs, () => void this.expireOffsets()),
+      clock.every(rules.classic().offsetsRetentionCheckMs, () => void this.expireOffsets()),
     ];
   }
 
@@ -122,6 +124,7 @@ export class GroupCoordinator implements Disposable {
     for (const shard of this.shards.loaded()) {
       this.perform(shard, shard.core.classic.expire(nowMs));
       const gone = shard.core.share.expire(this.deps.topics, nowMs);
+      gone.push(...shard.core.streams.expire(this.deps.topics, nowMs));
       if (gone.length > 0) void this.append(shard, gone);
       const left = shard.core.consumer.expire(this.deps.topics, nowMs);
       if (left.length > 0) {
@@ -134,7 +137,7 @@ export class GroupCoordinator implements Disposable {
   }
 
   private async expireOffsets(): Promise<void> {
-    const { offsetsRetentionMs } = this.deps.rules();
+    const { offsetsRetentionMs } = this.deps.rules.classic();
     for (const shard of this.shards.loaded()) {
       const records = shard.core.expired(this.deps.clock.nowMs(), offsetsRetentionMs);
       if (records.length > 0) await this.write(shard, records);
@@ -273,7 +276,7 @@ export class GroupCoordinator implements Disposable {
     const room = shard.core.makeRoomFor('consumer', groupId);
     if (room !== null) return room;
     const { clock, rules, topics } = this.deps;
-    const policy = rules().consumer.migration;
+    const policy = rules.consumer(groupId).migration;
     const effects = shard.core.upgrade(groupId, topics, policy, clock.monotonicMs());
     if (effects === null) return null;
     this.deps.logger.info('a classic group becomes a consumer group', { groupId });
@@ -284,7 +287,7 @@ export class GroupCoordinator implements Disposable {
   private downgradeIfDue(shard: GroupsShard, groupId: string): void {
     const { clock, rules, topics } = this.deps;
     const times = { nowMs: clock.monotonicMs(), wallNowMs: clock.nowMs() };
-    const policy = rules().consumer.migration;
+    const policy = rules.consumer(groupId).migration;
     const effects = shard.core.downgrade(groupId, topics, policy, times);
     if (effects === null) return;
     this.deps.logger.info('a consumer group becomes a classic group', { groupId });
@@ -338,14 +341,42 @@ export class GroupCoordinator implements Disposable {
     const { groupId, memberEpoch } = request;
     const shard = this.shards.for(groupId);
     if (typeof shard === 'string') return refuse(shard);
-    const { classic, consumer, share } = shard.core;
-    if (memberEpoch === 0 && (consumer.groups.has(groupId) || classic.groups.has(groupId)))
+    const { classic, consumer, share, streams } = shard.core;
+    const isOther = [classic, consumer, streams].some(({ groups }) => groups.has(groupId));
+    if (memberEpoch === 0 && isOther)
       return refuse('GROUP_ID_NOT_FOUND', `group ${groupId} is no share group`);
     const nowMs = this.deps.clock.monotonicMs();
     const { answer, records } = share.heartbeat(request, this.deps.topics, nowMs);
     if (records.length === 0) return answer;
     const error = await this.append(shard, records);
     return error === 'NONE' ? answer : refuse(error);
+  }
+
+  /** A member of a streams group reports (KIP-1071). */
+  async streamsHeartbeat(request: StreamsHeartbeat): Promise<StreamsAnswer> {
+    const { groupId, memberEpoch } = request;
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return streamsRefusal(shard, null);
+    const room = memberEpoch === 0 ? shard.core.makeRoomFor('streams', groupId) : [];
+    if (room === null)
+      return streamsRefusal('GROUP_ID_NOT_FOUND', `group ${groupId} is no streams group`);
+    const nowMs = this.deps.clock.monotonicMs();
+    const { answer, records } = shard.core.streams.heartbeat(request, this.deps.topics, nowMs);
+    const all = [...room, ...records];
+    if (all.length === 0) return answer;
+    const error = await this.append(shard, all);
+    return error === 'NONE' ? answer : streamsRefusal(error, null);
+  }
+
+  /** The streams group of that name; null where there is none. */
+  describeStreams(groupId: string): StreamsGroup | null | ErrorName {
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return shard;
+    return shard.core.streams.groups.get(groupId) ?? null;
+  }
+
+  streamsGroups(): StreamsGroup[] {
+    return [...this.shards.loaded()].flatMap(({ core }) => [...core.streams.groups.values()]);
   }
 
   /** The share group of that name; null where there is none. */
@@ -373,7 +404,8 @@ export class GroupCoordinator implements Disposable {
 
   /** Whether a member may read its group's offsets in that epoch; NONE or why not. */
   judgeOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): ErrorName {
-    const group = this.describeConsumer(groupId);
+    const consumer = this.describeConsumer(groupId);
+    const group = consumer ?? this.describeStreams(groupId);
     if (group === null || typeof group === 'string') return 'NONE';
     if (memberId === null || memberId === '' || memberEpoch < 0) return 'NONE';
     const member = group.members.get(memberId);
@@ -403,22 +435,17 @@ export class GroupCoordinator implements Disposable {
     const error = await this.append(shard, records);
     known.settle(groupId);
     if (error !== 'NONE') return errors.map((own) => (own === 'NONE' ? error : own));
-    this.ensure(shard, groupId);
+    shard.core.ensure(groupId);
     for (const { topic, partition, value } of accepted)
       known.put(groupId, topic, partition, value, order);
     return errors;
-  }
-
-  /** Somebody who only commits offsets has a group too. */
-  private ensure({ core }: GroupsShard, groupId: string): void {
-    if (!core.consumer.groups.has(groupId)) core.classic.ensure(groupId);
   }
 
   private sift(offsets: readonly OffsetToCommit[]): {
     errors: ErrorName[];
     accepted: PartitionOffset[];
   } {
-    const limit = this.deps.rules().offsetMetadataBytesMax;
+    const limit = this.deps.rules.classic().offsetMetadataBytesMax;
     const commitTimestampMs = this.deps.clock.nowMs();
     const accepted: PartitionOffset[] = [];
     const errors = offsets.map(({ topic, partition, ...value }): ErrorName => {
@@ -449,7 +476,7 @@ export class GroupCoordinator implements Disposable {
       offsetRecord({ groupId, topic, partition }, value),
     );
     // Known as pending before it is committed: a reader of stable offsets must wait from now on.
-    this.ensure(shard, groupId);
+    shard.core.ensure(groupId);
     for (const offset of accepted) shard.core.offsets.putPending(producer.id, groupId, offset);
     const error = await this.append(shard, records, {
       producerId: producer.id,

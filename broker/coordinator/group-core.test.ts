@@ -210,17 +210,7 @@ test('what is replayed from the log is the group that was written', () => {
     0,
   );
   const shard = new GroupShard(
-    () => ({
-      ...rules,
-      share: { sessionTimeoutMs: 1000, groupSizeMax: 10 },
-      consumer: {
-        sessionTimeoutMs: 1000,
-        heartbeatIntervalMs: 100,
-        groupSizeMax: 10,
-        assignors: ['uniform'],
-        migration: 'bidirectional' as const,
-      },
-    }),
+    { classic: () => rules } as never,
     () => 'id',
     () => 1_000_000,
     () => () => false,

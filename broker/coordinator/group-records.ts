@@ -11,6 +11,7 @@ import type { Partially } from '../../proto/kafka/schema.ts';
 import { type ConsumerGroupRecord, readConsumerRecord } from './consumer-group-records.ts';
 import { prefixed, type RecordPair } from './record-pair.ts';
 import { readShareRecord, type ShareGroupRecord } from './share-group-records.ts';
+import { readStreamsRecord, type StreamsGroupRecord } from './streams-group-records.ts';
 
 export interface CommittedOffset {
   readonly offset: number;
@@ -30,6 +31,7 @@ export type GroupRecord =
   | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupMetadataValue | null }
   | ConsumerGroupRecord
   | ShareGroupRecord
+  | StreamsGroupRecord
   | { readonly kind: 'unknown' };
 
 const OFFSET_KEY = 1;
@@ -90,7 +92,11 @@ export function readGroupRecord({
     };
   }
   if (type !== OFFSET_KEY && type !== 0)
-    return readConsumerRecord(key, value) ?? readShareRecord(key, value) ?? { kind: 'unknown' };
+    return (
+      readConsumerRecord(key, value) ??
+      readShareRecord(key, value) ??
+      readStreamsRecord(key, value) ?? { kind: 'unknown' }
+    );
   const { group: groupId, topic, partition } = offsetCommitKey.read(keyReader, 0);
   if (value === null) return { kind: 'offset', groupId, topic, partition, value: null };
   const { offset, leaderEpoch, metadata, commitTimestamp } = offsetCommitValue.read(

@@ -5,7 +5,7 @@ import { GroupShard } from './group-shard.ts';
 
 const openShard = () => {
   const shard = new GroupShard(
-    () => ({}) as never,
+    {} as never,
     () => 'id',
     () => 0,
     () => null as never,

@@ -32,6 +32,9 @@ import { OffsetsCore } from './offsets-core.ts';
 import type { RecordPair } from './record-pair.ts';
 import { isShareRecord } from './share-group-records.ts';
 import { ShareGroupsCore, type ShareRules } from './share-groups-core.ts';
+import { sourceNames } from './streams-group.ts';
+import { isStreamsRecord } from './streams-group-records.ts';
+import { StreamsGroupsCore, type StreamsRules } from './streams-groups-core.ts';
 import { subscribedTopics } from './subscriptions-core.ts';
 
 export interface CommitRequest {
@@ -48,42 +51,68 @@ export interface PlainCommitRequest extends CommitRequest {
   readonly knowsEpochs: boolean;
 }
 
+/** Rules of all groups, and of single ones where those may differ. */
+export interface ShardRules {
+  readonly classic: () => GroupRules;
+  readonly consumer: (groupId: string) => ConsumerRules;
+  readonly share: (groupId: string) => ShareRules;
+  readonly streams: (groupId: string) => StreamsRules;
+}
+
 export class GroupShard {
   readonly classic: GroupsCore;
   readonly consumer: ConsumerGroupsCore;
   readonly share: ShareGroupsCore;
+  readonly streams: StreamsGroupsCore;
   readonly offsets = new OffsetsCore();
 
   constructor(
-    rules: () => GroupRules & { readonly consumer: ConsumerRules; readonly share: ShareRules },
+    rules: ShardRules,
     newId: () => string,
     wallNowMs: () => number,
     compile: CompilePattern,
   ) {
-    this.classic = new GroupsCore(rules, newId, wallNowMs);
-    this.share = new ShareGroupsCore(() => rules().share);
-    this.consumer = new ConsumerGroupsCore(() => rules().consumer, wallNowMs, compile);
+    this.classic = new GroupsCore(rules.classic, newId, wallNowMs);
+    this.share = new ShareGroupsCore(rules.share);
+    this.consumer = new ConsumerGroupsCore(rules.consumer, wallNowMs, compile);
+    this.streams = new StreamsGroupsCore(rules.streams, wallNowMs, compile);
   }
 
   /**
    * A group is of one protocol. One without members changes over to the other with its first
    * member: these are the tombstones that make room, null where members stand in the way.
    */
-  makeRoomFor(protocol: 'classic' | 'consumer', groupId: string): RecordPair[] | null {
+  makeRoomFor(protocol: 'classic' | 'consumer' | 'streams', groupId: string): RecordPair[] | null {
     if (this.share.groups.has(groupId)) return null;
-    if (protocol === 'consumer') {
-      const classic = this.classic.groups.get(groupId);
-      if (classic === undefined) return [];
-      if (classic.members.size > 0 || classic.pending.size > 0) return null;
-      this.classic.groups.delete(groupId);
-      return classic.generation > 0 ? [groupRecord(groupId, null)] : [];
-    }
     const consumer = this.consumer.groups.get(groupId);
-    if (consumer === undefined) return [];
-    if (consumer.members.size > 0) return null;
-    const records = this.consumer.tombstones(consumer);
-    this.consumer.forget(groupId);
-    return records;
+    const streams = this.streams.groups.get(groupId);
+    if (protocol === 'classic') {
+      if ((consumer?.members.size ?? 0) > 0 || (streams?.members.size ?? 0) > 0) return null;
+      const records = [
+        ...(consumer === undefined ? [] : this.consumer.tombstones(consumer)),
+        ...(streams === undefined ? [] : this.streams.tombstones(streams)),
+      ];
+      this.consumer.forget(groupId);
+      this.streams.groups.delete(groupId);
+      return records;
+    }
+    // Only classic groups give way to those of newer protocols.
+    if (protocol === 'consumer' ? streams !== undefined : consumer !== undefined) return null;
+    const classic = this.classic.groups.get(groupId);
+    if (classic === undefined) return [];
+    if (classic.members.size > 0 || classic.pending.size > 0) return null;
+    this.classic.groups.delete(groupId);
+    return classic.generation > 0 ? [groupRecord(groupId, null)] : [];
+  }
+
+  /** Whether the group is of a protocol whose groups exist by records of their own. */
+  private isModern(groupId: string): boolean {
+    return this.consumer.groups.has(groupId) || this.streams.groups.has(groupId);
+  }
+
+  /** Somebody who only commits offsets has a group too. */
+  ensure(groupId: string): void {
+    if (!this.isModern(groupId)) this.classic.ensure(groupId);
   }
 
   /** Applies the batch at `at`, as a leader of the partition finds it in the log. */
@@ -154,7 +183,7 @@ export class GroupShard {
         return;
       case 'offset': {
         const { groupId, topic, partition, value } = record;
-        if (value !== null && !this.consumer.groups.has(groupId)) this.classic.ensure(groupId);
+        if (value !== null) this.ensure(groupId);
         if (producerId !== null && value !== null)
           this.offsets.putPending(producerId, groupId, { topic, partition, value });
         else this.offsets.put(groupId, topic, partition, value, order);
@@ -163,27 +192,37 @@ export class GroupShard {
       default:
         if (isShareRecord(record)) return this.share.replay(record, nowMs);
         // A group of offsets only turns out to be one with members.
-        if (record.kind === 'consumer-group' && record.value !== null)
-          this.classic.groups.delete(record.groupId);
-        this.consumer.replay(record, nowMs);
+        if (record.value !== null) this.classic.groups.delete(record.groupId);
+        if (isStreamsRecord(record)) this.streams.replay(record, nowMs);
+        else this.consumer.replay(record, nowMs);
     }
   }
 
   judgeCommit(request: PlainCommitRequest, nowMs: number): ErrorName {
-    const group = this.consumer.groups.get(request.groupId);
+    const { groupId, memberId, generation, knowsEpochs } = request;
+    const streams = this.streams.groups.get(groupId);
+    if (streams !== undefined) {
+      const error = this.streams.judgeCommit(streams, memberId, generation);
+      return streams.members.has(memberId) && !knowsEpochs ? 'UNSUPPORTED_VERSION' : error;
+    }
+    const group = this.consumer.groups.get(groupId);
     if (group === undefined) return this.classic.judgeCommit(request, nowMs);
-    const { memberId, generation, knowsEpochs } = request;
     const error = this.consumer.judgeCommit(group, memberId, generation);
     const speaksConsumer = group.members.get(memberId)?.info.classic === null;
     return speaksConsumer && !knowsEpochs ? 'UNSUPPORTED_VERSION' : error;
   }
 
   judgeTransactionalCommit(request: CommitRequest): ErrorName {
-    const group = this.consumer.groups.get(request.groupId);
-    if (group === undefined) return this.classic.judgeTransactionalCommit(request);
-    const { memberId, generation } = request;
+    const { groupId, memberId, generation } = request;
+    const group = this.consumer.groups.get(groupId);
+    const streams = this.streams.groups.get(groupId);
+    if (group === undefined && streams === undefined)
+      return this.classic.judgeTransactionalCommit(request);
     if (generation < 0 && memberId === '') return 'NONE';
-    const error = this.consumer.judgeCommit(group, memberId, generation);
+    const error =
+      streams === undefined
+        ? this.consumer.judgeCommit(group as ConsumerGroup, memberId, generation)
+        : this.streams.judgeCommit(streams, memberId, generation);
     // Producers know no member epochs: they are told what they know.
     return error === 'STALE_MEMBER_EPOCH' ? 'ILLEGAL_GENERATION' : error;
   }
@@ -193,6 +232,12 @@ export class GroupShard {
     const share = this.share.groups.get(groupId);
     if (share !== undefined)
       return share.members.size > 0 ? 'NON_EMPTY_GROUP' : this.share.tombstones(share);
+    const streams = this.streams.groups.get(groupId);
+    if (streams !== undefined) {
+      if (streams.members.size > 0) return 'NON_EMPTY_GROUP';
+      const offsets = this.offsets.tombstones(groupId, () => true);
+      return [...offsets, ...this.streams.tombstones(streams)];
+    }
     const consumer = this.consumer.groups.get(groupId);
     if (consumer !== undefined) {
       if (consumer.members.size > 0) return 'NON_EMPTY_GROUP';
@@ -211,12 +256,15 @@ export class GroupShard {
     partitions: readonly { topic: string; partition: number }[],
   ): { errors: ErrorName[]; records: RecordPair[] } | ErrorName {
     const consumer = this.consumer.groups.get(groupId);
+    const streams = this.streams.groups.get(groupId);
     const group = this.classic.groups.get(groupId);
-    if (group === undefined && consumer === undefined) return 'GROUP_ID_NOT_FOUND';
     if (group !== undefined && group.members.size > 0 && group.protocolType !== 'consumer')
       return 'NON_EMPTY_GROUP';
-    const subscribed =
-      group !== undefined ? subscribedTopics(group) : subscribedNames(consumer as ConsumerGroup);
+    let subscribed: ReadonlySet<string>;
+    if (group !== undefined) subscribed = subscribedTopics(group);
+    else if (consumer !== undefined) subscribed = subscribedNames(consumer);
+    else if (streams === undefined) return 'GROUP_ID_NOT_FOUND';
+    else subscribed = streams.members.size === 0 ? new Set() : sourceNames(streams);
     const errors = partitions.map(
       ({ topic }): ErrorName => (subscribed.has(topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : 'NONE'),
     );
@@ -245,17 +293,24 @@ export class GroupShard {
    */
   expired(wallNowMs: number, retentionMs: number): RecordPair[] {
     const records: RecordPair[] = [];
-    for (const group of this.consumer.groups.values()) {
+    const modern = [...this.consumer.groups.values(), ...this.streams.groups.values()];
+    for (const group of modern) {
       const { groupId } = group;
       if (this.offsets.isChanging(groupId)) continue;
-      const names = subscribedNames(group);
+      const isStreams = 'topology' in group;
+      const hasMembers = group.members.size > 0;
+      const names = isStreams
+        ? new Set(hasMembers ? sourceNames(group) : [])
+        : subscribedNames(group);
       const found = this.offsets.tombstones(groupId, ({ topic, value }) => {
         return !names.has(topic) && wallNowMs - value.commitTimestampMs >= retentionMs;
       });
       records.push(...found);
       const left = [...this.offsets.all(groupId)].length - found.length;
-      if (found.length > 0 && left === 0 && group.members.size === 0)
-        records.push(...this.consumer.tombstones(group));
+      if (found.length === 0 || left > 0 || hasMembers) continue;
+      records.push(
+        ...(isStreams ? this.streams.tombstones(group) : this.consumer.tombstones(group)),
+      );
     }
     for (const group of this.classic.groups.values()) {
       const { groupId } = group;

@@ -72,9 +72,9 @@ export function shareOut(
 
 export class ShareGroupsCore {
   readonly groups = new Map<string, ShareGroup>();
-  private readonly rules: () => ShareRules;
+  private readonly rules: (groupId: string) => ShareRules;
 
-  constructor(rules: () => ShareRules) {
+  constructor(rules: (groupId: string) => ShareRules) {
     this.rules = rules;
   }
 
@@ -105,7 +105,7 @@ export class ShareGroupsCore {
     const before = group.members.get(memberId);
     if (before === undefined && memberEpoch !== 0)
       return refuse('UNKNOWN_MEMBER_ID', `member ${memberId} is unknown`);
-    if (before === undefined && group.members.size >= this.rules().groupSizeMax)
+    if (before === undefined && group.members.size >= this.rules(groupId).groupSizeMax)
       return refuse('GROUP_MAX_SIZE_REACHED', 'the group is full');
     if (before !== undefined && memberEpoch > 0) {
       const known = memberEpoch === before.epoch || memberEpoch === before.previousEpoch;
@@ -118,7 +118,7 @@ export class ShareGroupsCore {
     }
     const changed = this.subscribe(group, request, emit);
     const member = group.members.get(memberId) as ShareMember;
-    member.sessionDeadlineMs = nowMs + this.rules().sessionTimeoutMs;
+    member.sessionDeadlineMs = nowMs + this.rules(groupId).sessionTimeoutMs;
     this.refresh(group, changed, topics, emit);
     const assignedBefore = before === undefined ? null : member.assigned;
     this.follow(group, member, emit);
@@ -288,7 +288,7 @@ export class ShareGroupsCore {
             epoch: 0,
             previousEpoch: -1,
             assigned: NOTHING,
-            sessionDeadlineMs: nowMs + this.rules().sessionTimeoutMs,
+            sessionDeadlineMs: nowMs + this.rules(groupId).sessionTimeoutMs,
           });
         }
         return;

@@ -8,7 +8,7 @@ export interface Difference {
 
 /** Values that may never be the same: two clusters have two names for everything. */
 const OWN =
-  /(^|\.)(clusterId|topicId|host|port|nodeId|logDir|errorMessage|memberId|leader|producerId|throttleTimeMs|leaderEpoch|partitionLeaderEpoch|currentStateTimestamp|lastFetchTimestamp|lastCaughtUpTimestamp|totalBytes|usableBytes|finalizedFeaturesEpoch|documentation|lastTimestamp|transactionStartTimeMs|batchIndexErrorMessage|replicaDirectoryId)$/;
+  /(^|\.)(clusterId|topicId|host|port|nodeId|logDir|errorMessage|memberId|leader|producerId|throttleTimeMs|leaderEpoch|partitionLeaderEpoch|currentStateTimestamp|lastFetchTimestamp|lastCaughtUpTimestamp|totalBytes|usableBytes|finalizedFeaturesEpoch|documentation|lastTimestamp|transactionStartTimeMs|batchIndexErrorMessage|replicaDirectoryId|statusDetail)$/;
 
 const kindOf = (value: unknown) =>
   value === null

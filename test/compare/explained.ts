@@ -8,10 +8,7 @@ interface Explanation {
   readonly why: string;
 }
 
-const STREAMS = 'streams groups are not served yet';
 const explanations: readonly Explanation[] = [
-  { api: 'ApiVersions', path: /^apis\.(88|89|93)$/, why: STREAMS },
-  { api: 'ApiVersions', path: /^(supported|finalized)\.streams\.version$/, why: STREAMS },
   {
     api: 'ApiVersions',
     path: /^apis\.8[3-7]$/,

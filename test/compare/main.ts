@@ -63,17 +63,17 @@ async function ask(
   version: number,
 ): Promise<Outcome> {
   const api = apis[step.api];
-  const body = typeof step.body === 'function' ? step.body(context) : step.body;
   // Where the answer says "not yet", both are given a moment, as any client would.
   for (let attempt = 0; ; attempt++) {
+    const body = typeof step.body === 'function' ? step.body(context) : step.body;
     try {
       const connection = await context.connection();
       const answer = await connection.send(api as never, version, body as never);
-      if (attempt < 40 && step.retry?.(answer as never) === true) {
+      step.keep?.(answer as never, context);
+      if (attempt < 80 && step.retry?.(answer as never) === true) {
         await sleepMs(100);
         continue;
       }
-      step.keep?.(answer as never, context);
       return { answer, lost: false };
     } catch {
       context.drop();

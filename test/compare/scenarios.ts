@@ -3,6 +3,7 @@ import { askAdministration } from './scenarios/administration.ts';
 import { askGroups } from './scenarios/groups.ts';
 import { askRecords } from './scenarios/records.ts';
 import { type Step, steps } from './scenarios/steps.ts';
+import { askStreams } from './scenarios/streams.ts';
 import { askTopics } from './scenarios/topics.ts';
 import { askTransactions } from './scenarios/transactions.ts';
 
@@ -13,6 +14,7 @@ export function scenarios(): readonly Step[] {
   askTopics();
   askRecords();
   askGroups();
+  askStreams();
   askTransactions();
   askAdministration();
   return steps;

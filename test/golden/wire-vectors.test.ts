@@ -8,6 +8,7 @@ import { apis } from '../../proto/kafka/messages/index.ts';
 import * as consumerGroupRecords from '../../proto/kafka/records/consumer-group.ts';
 import * as groupRecords from '../../proto/kafka/records/group.ts';
 import * as shareGroupRecords from '../../proto/kafka/records/share-group.ts';
+import * as streamsGroupRecords from '../../proto/kafka/records/streams-group.ts';
 import * as transactionRecords from '../../proto/kafka/records/transaction.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
 
@@ -33,6 +34,7 @@ for (const schema of [
   groupRecords,
   consumerGroupRecords,
   shareGroupRecords,
+  streamsGroupRecords,
   transactionRecords,
   consumerProtocol,
 ].flatMap((schemas) => Object.values(schemas))) {

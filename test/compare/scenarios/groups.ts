@@ -42,7 +42,9 @@ export function askGroups(): void {
     }) as RequestOf<'JoinGroup'>;
   ask('join: without a group', 'JoinGroup', (c) => joining(c, { groupId: '' }));
   ask('join: a short session', 'JoinGroup', (c) => joining(c, { sessionTimeoutMs: 1 }));
-  ask('join: an unknown member', 'JoinGroup', (c) => joining(c, { memberId: 'who' }));
+  ask('join: an unknown member', 'JoinGroup', (c) => joining(c, { memberId: 'who' }), {
+    retry: ({ errorCode }) => soft.has(errorCode),
+  });
   ask('join: no protocols', 'JoinGroup', (c) => joining(c, { protocols: [] }));
   ask('join: no type', 'JoinGroup', (c) => joining(c, { protocolType: '' }));
   ask('join: told an id', 'JoinGroup', (c) => joining(c, { memberId: '' }), {
