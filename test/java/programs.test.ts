@@ -15,6 +15,8 @@ import { missing, runProgram } from '../support/programs.ts';
 const FOLDER = join(ROOT, 'test/java/programs');
 const CLASSPATH = `${FOLDER}/target/classes:${FOLDER}/target/lib/*`;
 const TOOLS = 'org.apache.kafka.tools';
+/** The one command line that is not among the tools. */
+const CONFIG_COMMAND = 'kafka.admin.ConfigCommand';
 const skip = missing('java') || missing('mvn');
 
 let cluster: TestCluster;
@@ -48,7 +50,11 @@ const javaArguments = (main: string, args: readonly string[]) => [
 async function tool(name: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runProgram(
     'java',
-    javaArguments(`${TOOLS}.${name}`, ['--bootstrap-server', cluster.bootstrap, ...args]),
+    javaArguments(name.startsWith('kafka.') ? name : `${TOOLS}.${name}`, [
+      '--bootstrap-server',
+      cluster.bootstrap,
+      ...args,
+    ]),
     { timeoutMs: 60_000 },
   );
   assert.equal(code, 0, `${name} ${args.join(' ')}\n${stdout}\n${stderr}`);
@@ -98,6 +104,38 @@ test('TopicCommand, VerifiableProducer, VerifiableConsumer, GetOffsetShell', { s
     ends.reduce((a, b) => a + b, 0),
     500,
   );
+});
+
+test('ConfigCommand: topics, all brokers, groups, quotas of clients', { skip }, async () => {
+  const config = (...args: string[]) => tool(CONFIG_COMMAND, ...args);
+  const topic = ['--entity-type', 'topics', '--entity-name', 'cli'];
+  await config(
+    '--alter',
+    ...topic,
+    '--add-config',
+    'retention.ms=7200000,cleanup.policy=[delete,compact]',
+  );
+  const described = await config('--describe', ...topic);
+  assert.match(described, /retention.ms=7200000/);
+  assert.match(described, /cleanup.policy=delete,compact/);
+  await config('--alter', ...topic, '--delete-config', 'retention.ms,cleanup.policy');
+  assert.doesNotMatch(await config('--describe', ...topic), /retention.ms=/);
+  const brokers = ['--entity-type', 'brokers', '--entity-default'];
+  await config(
+    '--alter',
+    ...brokers,
+    '--add-config',
+    'log.cleaner.threads=1,fetch.max.bytes=1000000',
+  );
+  assert.match(await config('--describe', ...brokers), /fetch.max.bytes=1000000/);
+  await config('--alter', ...brokers, '--delete-config', 'log.cleaner.threads,fetch.max.bytes');
+  const group = ['--entity-type', 'groups', '--entity-name', 'cli-group'];
+  await config('--alter', ...group, '--add-config', 'consumer.session.timeout.ms=50000');
+  assert.match(await config('--describe', ...group), /consumer.session.timeout.ms=50000/);
+  const clients = ['--entity-type', 'clients', '--entity-name', 'cli-client'];
+  await config('--alter', ...clients, '--add-config', 'producer_byte_rate=1000000');
+  assert.match(await config('--describe', ...clients), /producer_byte_rate=1000000/);
+  await config('--alter', ...clients, '--delete-config', 'producer_byte_rate');
 });
 
 test('ConsumerGroupCommand: describe, reset, delete offsets, delete', { skip }, async () => {
@@ -200,33 +238,46 @@ test('TransactionsCommand finds nothing that hangs', { skip }, async () => {
   );
 });
 
-test('Kafka Streams counts words exactly once, killed twice on the way', { skip }, async () => {
-  const states = join(scratch, 'streams');
-  const source = runProgram(
-    'java',
-    javaArguments('tenure.WordSource', [cluster.bootstrap, '3000']),
-    { timeoutMs: 180_000 },
-  );
-  await until('the topics are there', 30_000, async () =>
-    /words/.test(await tool('TopicCommand', '--list')),
-  );
-  let running: ChildProcess | null = null;
-  const start = () => {
-    running = spawn('java', javaArguments('tenure.WordCount', [cluster.bootstrap, states]), {
-      stdio: 'ignore',
-    });
-  };
-  start();
-  for (let kill = 0; kill < 2; kill++) {
-    await sleepMs(7000);
-    (running as ChildProcess | null)?.kill('SIGKILL');
+for (const protocol of ['classic', 'streams']) {
+  test(`Kafka Streams counts words exactly once, killed twice on the way (${protocol} group)`, {
+    skip,
+  }, async () => {
+    if (protocol === 'streams')
+      await tool(
+        CONFIG_COMMAND,
+        ...['--alter', '--entity-type', 'groups', '--entity-name', 'streams-word-count'],
+        ...['--add-config', 'streams.session.timeout.ms=6000,streams.heartbeat.interval.ms=500'],
+      );
+    const states = join(scratch, `states-${protocol}`);
+    const source = runProgram(
+      'java',
+      javaArguments('tenure.WordSource', [cluster.bootstrap, '3000', protocol]),
+      { timeoutMs: 180_000 },
+    );
+    await until('the topics are there', 30_000, async () =>
+      (await tool('TopicCommand', '--list')).includes(`${protocol}-words`),
+    );
+    let running: ChildProcess | null = null;
+    const start = () => {
+      const args = [cluster.bootstrap, states, protocol];
+      running = spawn('java', javaArguments('tenure.WordCount', args), { stdio: 'ignore' });
+    };
     start();
-  }
-  const { code, stdout } = await source;
-  (running as ChildProcess | null)?.kill('SIGKILL');
-  assert.equal(code, 0, stdout);
-  assert.match(stdout, /exact: /);
-});
+    for (let kill = 0; kill < 2; kill++) {
+      await sleepMs(7000);
+      (running as ChildProcess | null)?.kill('SIGKILL');
+      start();
+    }
+    const { code, stdout } = await source;
+    if (protocol === 'streams') {
+      const group = ['--describe', '--group', 'streams-word-count', '--members', '--verbose'];
+      assert.match(await tool('streams.StreamsGroupCommand', ...group), /ACTIVE: \d:\[/);
+    }
+    (running as ChildProcess | null)?.kill('SIGKILL');
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /exact: /);
+  });
+}
 
 test('Connect carries a file through a topic into another file', { skip }, async () => {
   const [from, to] = [join(scratch, 'from.txt'), join(scratch, 'to.txt')];
