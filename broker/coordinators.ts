@@ -4,6 +4,7 @@ import { batch, batchesOf } from '../proto/kafka/record-batch.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
+import { byTimestamp } from './api/02-list-offsets.ts';
 import {
   INTERNAL_TOPICS,
   OFFSETS_TOPIC,
@@ -13,6 +14,7 @@ import {
   type TransactionGate,
 } from './api/ports.ts';
 import { type BrokerConfig, listOf } from './config/config.ts';
+import { durationMs, groupValue } from './config/group-settings.ts';
 import type { TopicsView } from './coordinator/consumer-groups-core.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
 import type { ShardRules } from './coordinator/group-shard.ts';
@@ -96,12 +98,25 @@ export class Coordinators implements TransactionGate, Disposable {
       store: this.shareStore,
       limits: (groupId) => ({
         lockMs: Number(this.groupSetting(groupId, 'share.record.lock.duration.ms')),
-        deliveriesMax: number('group.share.delivery.count.limit'),
-        locksMax: number('group.share.partition.max.record.locks'),
+        deliveriesMax: Number(this.groupSetting(groupId, 'share.delivery.count.limit')),
+        locksMax: Number(this.groupSetting(groupId, 'share.partition.max.record.locks')),
+        renews: this.groupSetting(groupId, 'share.renew.acknowledge.enable') === 'true',
       }),
-      startsAtEarliest: (groupId) =>
-        this.groupSetting(groupId, 'share.auto.offset.reset') === 'earliest',
+      firstOffset: (groupId, partition) =>
+        this.firstOffset(this.groupSetting(groupId, 'share.auto.offset.reset'), partition),
+      readsCommitted: (groupId) =>
+        this.groupSetting(groupId, 'share.isolation.level') === 'read_committed',
     });
+  }
+
+  private async firstOffset(reset: string, partition: Partition): Promise<number> {
+    const { highWatermark, log } = partition;
+    if (reset === 'earliest') return log.startOffset;
+    const duration = durationMs(reset);
+    if (duration === null) return highWatermark;
+    const since = this.deps.clock.nowMs() - duration;
+    const { offset } = await byTimestamp(partition, since, highWatermark);
+    return offset < 0 ? highWatermark : offset;
   }
 
   private groupRules(): ShardRules {
@@ -140,8 +155,8 @@ export class Coordinators implements TransactionGate, Disposable {
 
   /** A group's own setting, else the cluster's default for all groups. */
   groupSetting(groupId: string, name: string): string {
-    const own = this.deps.image.groupConfig[groupId]?.[name];
-    return own === undefined ? this.deps.config.text(`group.${name}`) : String(own);
+    const { clusterConfig, groupConfig } = this.deps.image;
+    return groupValue(name, groupConfig[groupId] ?? {}, clusterConfig).value;
   }
 
   private partitionOf(topic: string, index: number): Partition | null {

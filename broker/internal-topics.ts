@@ -12,6 +12,7 @@ interface Shape {
   /** Null: what the cluster says. */
   readonly minIsr: number | null;
   readonly policy: string;
+  readonly segmentBytes: number;
 }
 
 export class InternalTopics {
@@ -36,6 +37,7 @@ export class InternalTopics {
           partitions: number('offsets.topic.num.partitions'),
           replicas: number('offsets.topic.replication.factor'),
           minIsr: null,
+          segmentBytes: number('offsets.topic.segment.bytes'),
           policy: 'compact',
         };
       case TRANSACTIONS_TOPIC:
@@ -43,6 +45,7 @@ export class InternalTopics {
           partitions: number('transaction.state.log.num.partitions'),
           replicas: number('transaction.state.log.replication.factor'),
           minIsr: number('transaction.state.log.min.isr'),
+          segmentBytes: number('transaction.state.log.segment.bytes'),
           policy: 'compact',
         };
       case SHARE_TOPIC:
@@ -50,6 +53,7 @@ export class InternalTopics {
           partitions: number('share.coordinator.state.topic.num.partitions'),
           replicas: number('share.coordinator.state.topic.replication.factor'),
           minIsr: number('share.coordinator.state.topic.min.isr'),
+          segmentBytes: number('share.coordinator.state.topic.segment.bytes'),
           policy: 'compact',
         };
       default:
@@ -67,7 +71,7 @@ export class InternalTopics {
     const config = {
       'cleanup.policy': shape.policy,
       'compression.type': 'producer',
-      'segment.bytes': '104857600',
+      'segment.bytes': String(shape.segmentBytes),
       ...(shape.minIsr === null
         ? {}
         : { 'min.insync.replicas': String(Math.min(shape.minIsr, replicas)) }),

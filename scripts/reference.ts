@@ -1,6 +1,7 @@
 /** The generated pages of docs/reference, from the code that serves them. */
 import { registry } from '../broker/api/registry.ts';
 import { brokerSettings } from '../broker/config/broker-settings.ts';
+import { groupSettings } from '../broker/config/group-settings.ts';
 import { topicSettings } from '../broker/config/topic-settings.ts';
 import { apis } from '../proto/kafka/messages/index.ts';
 import type { Setting } from '../stdx/settings.ts';
@@ -59,6 +60,7 @@ export function protocolPage(): string {
   ].join('\n');
 }
 
+const line = (setting: Setting) => `| \`${setting.name}\` | ${valueOf(setting)} | ${setting.doc} |`;
 const valueOf = ({ default: preset }: Setting) => (preset === '' ? 'none' : `\`${preset}\``);
 
 export function configurationPage(): string {
@@ -85,9 +87,16 @@ export function configurationPage(): string {
     '',
     '| name | default | what it does |',
     '|---|---|---|',
-    ...brokerSettings.map(
-      (setting) => `| \`${setting.name}\` | ${valueOf(setting)} | ${setting.doc} |`,
-    ),
+    ...brokerSettings.map(line),
+    '',
+    '## Groups',
+    '',
+    'Under `KafkaCluster.spec.groupConfig` by the group’s id, or with `kafka-configs --entity-type groups`.',
+    'Where the brokers have a setting of the same name after `group.`, that is the default for all groups.',
+    '',
+    '| name | default | what it does |',
+    '|---|---|---|',
+    ...groupSettings.map(line),
     '',
   ].join('\n');
 }

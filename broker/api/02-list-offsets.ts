@@ -22,7 +22,7 @@ const NONE: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 const READ_BYTES = 1024 * 1024;
 
 /** The first record at or after the timestamp. */
-async function byTimestamp(
+export async function byTimestamp(
   partition: Partition,
   timestampMs: number,
   endOffset: number,

@@ -1,4 +1,7 @@
-/** CreateTopics (19). v4 defaults by -1 (KIP-464); v5 returns the configuration; v7 the topic id. */
+/**
+ * CreateTopics (19). v4 defaults by -1 (KIP-464); v5 returns the configuration; v6 quotas (KIP-599);
+ * v7 the topic id.
+ */
 
 import { topicIdOf } from '../../kube/kafka-objects.ts';
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
@@ -9,12 +12,16 @@ import {
 } from '../../proto/kafka/messages/19-create-topics.ts';
 import type { NewTopic } from '../metadata/topic-admin.ts';
 import { topicNameFault } from '../metadata/topic-plan-core.ts';
-import { api } from './handler.ts';
+import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
 import { describeTopicConfig, topicConfigFault } from './topic-config-answers.ts';
 
 /** Kafka's own limit for one request. */
 export const PARTITIONS_MAX = 10_000;
+
+/** What a client hears that changes topics faster than it may. */
+export const MUTATION_QUOTA =
+  'the client is over its controller_mutation_rate: it must wait for the throttle time';
 
 type Asked = CreateTopicsRequest['topics'][number];
 
@@ -91,7 +98,11 @@ function assigned(
 }
 
 export function createTopics(ports: Ports) {
-  const create = async (asked: Asked, request: CreateTopicsRequest) => {
+  const create = async (
+    asked: Asked,
+    request: CreateTopicsRequest,
+    { admitMutations, apiVersion }: RequestContext,
+  ) => {
     try {
       const topic = wanted(ports, asked);
       const shown = { synonyms: false, documentation: false };
@@ -107,6 +118,8 @@ export function createTopics(ports: Ports) {
         throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${asked.name}' already exists`);
       }
       if (request.validateOnly) return described;
+      if (!admitMutations(topic.partitions, apiVersion >= 6))
+        throw new KafkaError('THROTTLING_QUOTA_EXCEEDED', MUTATION_QUOTA);
       const object = await ports.admin.create(topic);
       await ports.admin.waitForPartitions(object, topic.partitions, request.timeoutMs);
       return { ...described, topicId: topicIdOf(object) };
@@ -127,14 +140,14 @@ export function createTopics(ports: Ports) {
     name: 'CreateTopics',
     request: createTopicsRequest,
     response: createTopicsResponse,
-    async handle(request) {
+    async handle(request, context) {
       const counts = new Map<string, number>();
       for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
       const topics = await Promise.all(
         [...counts].map(([name, count]) => {
           const asked = request.topics.find((topic) => topic.name === name) as Asked;
           if (count > 1) return failure(name, 'INVALID_REQUEST', 'a topic must be named once');
-          return create(asked, request);
+          return create(asked, request, context);
         }),
       );
       return { topics };

@@ -5,11 +5,16 @@ import {
   deleteTopicsRequest,
   deleteTopicsResponse,
 } from '../../proto/kafka/messages/20-delete-topics.ts';
-import { api } from './handler.ts';
+import { MUTATION_QUOTA } from './19-create-topics.ts';
+import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
 
 export function deleteTopics(ports: Ports) {
-  const remove = async (asked: { name: string | null; topicId: string }, timeoutMs: number) => {
+  const remove = async (
+    asked: { name: string | null; topicId: string },
+    timeoutMs: number,
+    { admitMutations, apiVersion }: RequestContext,
+  ) => {
     const byId = asked.name === null;
     const known =
       asked.name === null ? ports.image.topicById(asked.topicId) : ports.image.topic(asked.name);
@@ -29,6 +34,8 @@ export function deleteTopics(ports: Ports) {
           byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',
           'the topic is unknown',
         );
+      if (!admitMutations(known.partitions.length, apiVersion >= 5))
+        throw new KafkaError('THROTTLING_QUOTA_EXCEEDED', MUTATION_QUOTA);
       await ports.admin.delete(known.id);
       await ports.admin.waitUntilGone(known.id, timeoutMs);
       return { ...answer, errorCode: 0 };
@@ -42,10 +49,13 @@ export function deleteTopics(ports: Ports) {
     name: 'DeleteTopics',
     request: deleteTopicsRequest,
     response: deleteTopicsResponse,
-    async handle({ topics, topicNames, timeoutMs }, { apiVersion }) {
+    async handle({ topics, topicNames, timeoutMs }, context) {
+      const { apiVersion } = context;
       const asked =
         apiVersion >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
-      return { responses: await Promise.all(asked.map((topic) => remove(topic, timeoutMs))) };
+      return {
+        responses: await Promise.all(asked.map((topic) => remove(topic, timeoutMs, context))),
+      };
     },
     failed: ({ topics, topicNames }, error) => ({
       responses: [...topics, ...topicNames.map((name) => ({ name, topicId: ZERO_UUID }))].map(

@@ -5,14 +5,15 @@ import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../../proto/kafka/messages/37-create-partitions.ts';
-import { PARTITIONS_MAX } from './19-create-topics.ts';
-import { api } from './handler.ts';
+import { MUTATION_QUOTA, PARTITIONS_MAX } from './19-create-topics.ts';
+import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
 
 export function createPartitions(ports: Ports) {
   const grow = async (
     { name, count, assignments }: CreatePartitionsRequest['topics'][number],
     request: CreatePartitionsRequest,
+    { admitMutations, apiVersion }: RequestContext,
   ) => {
     try {
       const topic = ports.image.topic(name);
@@ -53,6 +54,8 @@ export function createPartitions(ports: Ports) {
         ];
       }
       if (!request.validateOnly) {
+        if (!admitMutations(count - current, apiVersion >= 3))
+          throw new KafkaError('THROTTLING_QUOTA_EXCEEDED', MUTATION_QUOTA);
         await ports.admin.setPartitions(object, count, all);
         await ports.admin.waitForPartitions(object, count, request.timeoutMs);
       }
@@ -67,8 +70,8 @@ export function createPartitions(ports: Ports) {
     name: 'CreatePartitions',
     request: createPartitionsRequest,
     response: createPartitionsResponse,
-    handle: async (request) => ({
-      results: await Promise.all(request.topics.map((topic) => grow(topic, request))),
+    handle: async (request, context) => ({
+      results: await Promise.all(request.topics.map((topic) => grow(topic, request, context))),
     }),
     failed: ({ topics }, error) => ({
       results: topics.map(({ name }) => ({ name, errorCode: codeOf(error) })),

@@ -58,18 +58,19 @@ export function shareFetch(ports: Ports) {
   /** Reads what is free in one partition and gives it to the member. */
   const give = async (
     share: SharePartition,
-    memberId: string,
+    { groupId, memberId }: Fetching,
     limits: { bytesMax: number; recordsMax: number },
     strict: boolean,
   ) => {
     const { core, partition } = share;
     core.onLogStart(partition.log.startOffset);
     const offset = core.nextOffset();
-    if (offset === null || offset >= partition.highWatermark || limits.recordsMax <= 0) return null;
+    const endOffset = ports.shares.endOffset(groupId, partition);
+    if (offset === null || offset >= endOffset || limits.recordsMax <= 0) return null;
     const pending = partition.read({
       offset,
       bytesMax: limits.bytesMax,
-      endOffset: partition.highWatermark,
+      endOffset,
       atLeastOne: true,
     });
     // No wait between reading and holding: the memory could be used again in between.
@@ -78,12 +79,24 @@ export function shareFetch(ports: Ports) {
     const buffers: Buffer[] = [];
     const acquired = [];
     let left = limits.recordsMax;
+    let next = offset;
+    let hid = false;
     for (const bytes of read.buffers) {
       let end = 0;
       for (const found of batchesOf(bytes)) {
         if (left <= 0) break;
         const firstOffset = batch.baseOffset(bytes, found.at);
         const lastOffset = batch.lastOffset(bytes, found.at);
+        const isHidden = ports.shares.isHidden(groupId, partition, bytes, found.at);
+        // What was compacted away, and what was aborted, is done with without being given out.
+        const until = isHidden ? lastOffset + 1 : firstOffset;
+        if (until > next) {
+          core.skip(next, until);
+          hid = true;
+        }
+        next = lastOffset + 1;
+        end = found.end;
+        if (isHidden) continue;
         // Whole batches, unless the member wants exactly as many as it says.
         const recordsMax = strict ? left : Infinity;
         const some = core.acquire(
@@ -93,10 +106,10 @@ export function shareFetch(ports: Ports) {
         );
         acquired.push(...some);
         for (const one of some) left -= one.lastOffset - one.firstOffset + 1;
-        end = found.end;
       }
       if (end > 0) buffers.push(bytes.subarray(0, end));
     }
+    if (hid) void share.persist();
     if (acquired.length === 0) return null;
     ports.tail.hold(read.slabs);
     const byteCount = buffers.reduce((sum, { length }) => sum + length, 0);
@@ -104,7 +117,7 @@ export function shareFetch(ports: Ports) {
   };
 
   const readAll = async (fetching: Fetching): Promise<Outcome[]> => {
-    const { groupId, memberId, request, partitions, acks } = fetching;
+    const { groupId, request, partitions, acks } = fetching;
     const outcomes: Outcome[] = [];
     let bytesMax = request.maxBytes;
     let recordsMax = request.maxRecords;
@@ -127,7 +140,7 @@ export function shareFetch(ports: Ports) {
       }
       const limits = { bytesMax: Math.max(bytesMax, 1), recordsMax };
       const strict = request.shareAcquireMode === STRICT;
-      const given = bytesMax > 0 ? await give(share, memberId, limits, strict) : null;
+      const given = bytesMax > 0 ? await give(share, fetching, limits, strict) : null;
       if (given === null) {
         if (acked !== undefined)
           outcomes.push({

@@ -8,7 +8,11 @@ import {
 import { api } from './handler.ts';
 import { INTERNAL_TOPICS, type Ports } from './ports.ts';
 
-export function describeShareGroupOffsets({ groups, image, shareStore }: Ports) {
+/** State of records that are still to be read. */
+const AVAILABLE = 0;
+
+export function describeShareGroupOffsets(ports: Ports) {
+  const { groups, image, shareStore } = ports;
   const describeOne = async (groupId: string, topicName: string, partitionIndex: number) => {
     const topic = image.topic(topicName);
     const failed = (error: ErrorName) => ({
@@ -22,8 +26,15 @@ export function describeShareGroupOffsets({ groups, image, shareStore }: Ports) 
     const key = { groupId, topicId: topic.id, partition: partitionIndex };
     const state = await shareStore.read(key, line.leaderEpoch);
     if (typeof state === 'string') return failed(state);
-    const { startOffset } = state;
-    return { partitionIndex, startOffset, leaderEpoch: line.leaderEpoch, errorCode: 0 };
+    const { batches, startOffset } = state;
+    // As far as the replica on this broker knows; without one nothing is known.
+    const replica = ports.partition(topic.id, partitionIndex);
+    const done = batches
+      .filter(({ deliveryState }) => deliveryState !== AVAILABLE)
+      .reduce((sum, { firstOffset, lastOffset }) => sum + lastOffset - firstOffset + 1, 0);
+    const isKnown = replica !== null && startOffset >= 0;
+    const lag = isKnown ? Math.max(replica.highWatermark - startOffset - done, 0) : -1;
+    return { partitionIndex, startOffset, leaderEpoch: line.leaderEpoch, lag, errorCode: 0 };
   };
   const describe = async (
     groupId: string,

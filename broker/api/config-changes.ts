@@ -3,6 +3,7 @@
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
 import { brokerSettingsByName } from '../config/broker-settings.ts';
+import { groupConfigFault, groupSettingsByName } from '../config/group-settings.ts';
 import { topicSettingsByName } from '../config/topic-settings.ts';
 import type { ConfigChanges } from '../metadata/topic-admin.ts';
 import type { Ports } from './ports.ts';
@@ -10,7 +11,6 @@ import {
   BROKER_RESOURCE,
   brokerConfigFault,
   GROUP_RESOURCE,
-  groupConfigFault,
   TOPIC_RESOURCE,
   topicConfigFault,
 } from './topic-config-answers.ts';
@@ -71,9 +71,9 @@ export function configTarget(
     return {
       current: image.groupConfig[resourceName] ?? {},
       apply: (changes) => admin.changeGroupConfig(resourceName, changes),
-      fault: groupConfigFault,
-      isList: () => false,
-      presetOf: () => '',
+      fault: (name, value) => groupConfigFault(name, value, image.clusterConfig),
+      isList: (name) => groupSettingsByName.get(name)?.type === 'LIST',
+      presetOf: (name) => groupSettingsByName.get(name)?.default ?? '',
     };
   }
   throw new KafkaError(

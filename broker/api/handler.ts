@@ -12,6 +12,11 @@ export interface RequestContext {
   readonly connectionId: number;
   /** Runs once the answer was handed to the system, or never will be. */
   readonly whenSent: (run: () => void) => void;
+  /**
+   * Counts partitions that are made or deleted against the client's quota (KIP-599); false where it
+   * is over it and of a version that can be told so.
+   */
+  readonly admitMutations: (partitions: number, isStrict: boolean) => boolean;
   readonly noteSoftware: (name: string, version: string) => void;
 }
 

@@ -2,8 +2,9 @@
 
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { type Setting, type SettingType, settingFault } from '../../stdx/settings.ts';
-import { brokerSettings, brokerSettingsByName, groupSettings } from '../config/broker-settings.ts';
+import { brokerSettings, brokerSettingsByName } from '../config/broker-settings.ts';
 import { topicValue } from '../config/config.ts';
+import { groupSettings, groupValue } from '../config/group-settings.ts';
 import { type TopicSetting, topicSettings, topicSettingsByName } from '../config/topic-settings.ts';
 
 export const TOPIC_RESOURCE = 2;
@@ -117,10 +118,15 @@ export function topicConfigFault(name: string, value: string): string | null {
     : settingFault(setting, value);
 }
 
+/** What Kafka reads from a file at start: addresses, identity, security. */
+const FIXED =
+  /^(advertised|authorizer|broker\.id|delegation|inter\.broker|listener|log\.dirs?$|node\.id|principal|process|sasl|security|ssl)/;
+const FIXED_WHY = ': identity, listeners and security are made from the spec of the KafkaCluster';
+
 export function brokerConfigFault(name: string, value: string): string | null {
   const setting = brokerSettingsByName.get(name);
   return setting === undefined
-    ? `${name} is not a broker configuration that can be changed`
+    ? `${name} is not a broker configuration that can be changed${FIXED.test(name) ? FIXED_WHY : ''}`
     : settingFault(setting, value);
 }
 
@@ -131,33 +137,17 @@ export function describeGroupConfig(
 ) {
   return groupSettings
     .filter(({ name }) => keys === null || keys.includes(name))
-    .map(({ name, type, default: preset, doc }) => {
-      const own = group[name];
-      const inherited = cluster[`group.${name}`];
-      const value = String(own ?? inherited ?? preset);
-      const source =
-        own !== undefined
-          ? SOURCE.group
-          : inherited !== undefined
-            ? SOURCE.cluster
-            : SOURCE.default;
+    .map(({ name, type, doc }) => {
+      const { origin, value } = groupValue(name, group, cluster);
       return {
         name,
         value,
         readOnly: false,
-        configSource: source,
+        configSource: SOURCE[origin],
         isSensitive: false,
         synonyms: [],
         configType: TYPE[type],
         documentation: doc,
       };
     });
-}
-
-/** What is wrong with a group setting, as a sentence; null if nothing is. */
-export function groupConfigFault(name: string, value: string): string | null {
-  const setting = groupSettings.find((one) => one.name === name);
-  return setting === undefined
-    ? `${name} is not a group configuration`
-    : settingFault(setting, value);
 }

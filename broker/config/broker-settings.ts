@@ -1,5 +1,6 @@
 /** Broker configuration under Kafka's names: KafkaCluster.spec.config, the same for every broker. */
 import type { Setting } from '../../stdx/settings.ts';
+import { acceptedSettings } from './accepted-settings.ts';
 import { topicSettings } from './topic-settings.ts';
 
 function row(
@@ -11,6 +12,27 @@ function row(
 ): Setting {
   return { name, type, default: preset, doc, ...(min === undefined ? {} : { min }) };
 }
+
+/** What settings of single groups may be: name after `group.`, lowest, highest. */
+const bounds: readonly Setting[] = (
+  [
+    ['consumer', 'heartbeat.interval.ms', 5000, 15_000],
+    ['consumer', 'session.timeout.ms', 45_000, 60_000],
+    ['share', 'delivery.count.limit', 2, 10],
+    ['share', 'heartbeat.interval.ms', 5000, 15_000],
+    ['share', 'partition.max.record.locks', 100, 4000],
+    ['share', 'record.lock.duration.ms', 15_000, 60_000],
+    ['share', 'session.timeout.ms', 45_000, 60_000],
+    ['streams', 'heartbeat.interval.ms', 5000, 15_000],
+    ['streams', 'session.timeout.ms', 45_000, 60_000],
+    ['streams', 'standby.replicas', null, 2],
+  ] as const
+).flatMap(([kind, name, min, max]) => {
+  const doc = (what: string) => `The ${what} ${name} that a ${kind} group may ask for.`;
+  const high = row(`group.${kind}.max.${name}`, 'INT', String(max), doc('highest'), 0);
+  if (min === null) return [high];
+  return [row(`group.${kind}.min.${name}`, 'INT', String(min), doc('lowest'), 1), high];
+});
 
 const own: readonly Setting[] = [
   row(
@@ -176,12 +198,6 @@ const own: readonly Setting[] = [
     '45000',
     'A member of a share group that is not heard of for so long is removed.',
     1,
-  ),
-  row(
-    'group.share.auto.offset.reset',
-    'STRING',
-    'latest',
-    'Where a share group begins: latest or earliest.',
   ),
   row(
     'share.coordinator.state.topic.min.isr',
@@ -403,6 +419,14 @@ const own: readonly Setting[] = [
     'A transactional id that is idle for so long is forgotten.',
     1,
   ),
+  ...bounds,
+  ...[
+    ['offsets.topic.segment.bytes', '__consumer_offsets'],
+    ['transaction.state.log.segment.bytes', '__transaction_state'],
+    ['share.coordinator.state.topic.segment.bytes', '__share_group_state'],
+  ].map(([name = '', topic = '']) =>
+    row(name, 'INT', '104857600', `segment.bytes of ${topic}, fixed at its creation.`, 1024),
+  ),
 ];
 
 /** Broker settings that are the defaults of topic settings; the first synonym carries the value. */
@@ -411,30 +435,10 @@ const forTopics: readonly Setting[] = topicSettings.flatMap((setting) => {
   return name === undefined ? [] : [{ ...setting, name }];
 });
 
-export const brokerSettings: readonly Setting[] = [...own, ...forTopics].sort((a, b) =>
-  a.name.localeCompare(b.name),
+export const brokerSettings: readonly Setting[] = [...own, ...forTopics, ...acceptedSettings].sort(
+  (a, b) => a.name.localeCompare(b.name),
 );
 
 export const brokerSettingsByName: ReadonlyMap<string, Setting> = new Map(
   brokerSettings.map((s) => [s.name, s]),
 );
-
-/** Settings of single groups; `group.` before the name is the cluster's default. */
-export const groupSettings: readonly Setting[] = [
-  'consumer.heartbeat.interval.ms',
-  'consumer.session.timeout.ms',
-  'share.auto.offset.reset',
-  'share.heartbeat.interval.ms',
-  'share.record.lock.duration.ms',
-  'share.session.timeout.ms',
-  'streams.acceptable.recovery.lag',
-  'streams.heartbeat.interval.ms',
-  'streams.initial.rebalance.delay.ms',
-  'streams.num.standby.replicas',
-  'streams.rack.aware.assignment.tags',
-  'streams.session.timeout.ms',
-  'streams.task.offset.interval.ms',
-].flatMap((name) => {
-  const setting = brokerSettingsByName.get(`group.${name}`);
-  return setting === undefined ? [] : [{ ...setting, name }];
-});

@@ -17,6 +17,8 @@ import type { Quotas } from './quotas.ts';
 const API_VERSIONS = 18;
 const PRODUCE = 0;
 const FETCH = 1;
+/** CreateTopics, DeleteTopics, CreatePartitions. */
+const MUTATIONS: ReadonlySet<number> = new Set([19, 20, 37]);
 
 interface FetchedRecords {
   readonly responses?: readonly {
@@ -93,6 +95,7 @@ export class Dispatch {
     const header = requestHeader.read(reader, api.request.isFlexible(version) ? 2 : 1);
     const request = api.request.read(reader, version);
     let whenSent: (() => void) | null = null;
+    let busyMs = 0;
     const context: RequestContext = {
       whenSent: (run) => {
         whenSent = run;
@@ -102,13 +105,21 @@ export class Dispatch {
       peer: connection.peer,
       listener: connection.listener,
       connectionId: connection.id,
+      admitMutations: (partitions, isStrict) => {
+        const { quotas } = this.deps;
+        const key = 'controller_mutation_rate';
+        if (isStrict && quotas.charge(key, header.clientId, 0) > 0) return false;
+        quotas.charge(key, header.clientId, partitions);
+        return true;
+      },
       noteSoftware: (name, softwareVersion) => {
         connection.software = { name, version: softwareVersion };
       },
     };
     const finish = (response: unknown, error: boolean) => {
       this.deps.observer.onRequest(api.name, this.deps.clock.monotonicMs() - startedMs, error);
-      const throttleTimeMs = this.throttle(api, header.clientId, frame.length, response);
+      const used = { requestBytes: frame.length, busyMs };
+      const throttleTimeMs = this.throttle(api, header.clientId, used, response);
       if (throttleTimeMs > 0) {
         if (response !== null)
           (response as { throttleTimeMs: number }).throttleTimeMs = throttleTimeMs;
@@ -120,6 +131,7 @@ export class Dispatch {
       finish(api.failed(request, this.errorOf(api, cause), version), true);
     try {
       const result = api.handle(request, context);
+      busyMs = this.deps.clock.monotonicMs() - startedMs;
       if (result instanceof Promise) {
         result.then((response) => finish(response, false)).catch((cause: unknown) => fail(cause));
       } else finish(result, false);
@@ -132,14 +144,28 @@ export class Dispatch {
   private throttle(
     api: Api,
     clientId: string | null,
-    requestBytes: number,
+    used: { readonly requestBytes: number; readonly busyMs: number },
     response: unknown,
   ): number {
     const { quotas } = this.deps;
     if (!quotas.isUsed) return 0;
+    // Percents of the one thread that serves requests: 10 ms in a second are one.
+    const forTime = quotas.charge('request_percentage', clientId, used.busyMs / 10);
+    return Math.max(forTime, this.throttleForWork(api, clientId, used.requestBytes, response));
+  }
+
+  private throttleForWork(
+    api: Api,
+    clientId: string | null,
+    requestBytes: number,
+    response: unknown,
+  ): number {
+    const { quotas } = this.deps;
     if (api.key === PRODUCE) return quotas.charge('producer_byte_rate', clientId, requestBytes);
-    if (api.key !== FETCH) return 0;
-    return quotas.charge('consumer_byte_rate', clientId, recordBytes(response as FetchedRecords));
+    if (api.key === FETCH)
+      return quotas.charge('consumer_byte_rate', clientId, recordBytes(response as FetchedRecords));
+    if (!MUTATIONS.has(api.key)) return 0;
+    return quotas.charge('controller_mutation_rate', clientId, 0);
   }
 
   private errorOf(api: Api, cause: unknown): ErrorName {

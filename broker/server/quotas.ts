@@ -11,21 +11,21 @@ const THROTTLE_MAX_MS = 30_000;
 /** Clients that did nothing for so long are forgotten. */
 const IDLE_MS = 60_000;
 
-/** Bytes of one client in the last seconds. */
+/** Bytes, percents of time or changes of one client in the last seconds. */
 class Rate {
   private readonly sums = Array.from({ length: WINDOWS }, () => 0);
   private window = -1;
   private firstWindow = -1;
   lastMs = 0;
 
-  add(bytes: number, nowMs: number): void {
+  add(amount: number, nowMs: number): void {
     const window = Math.floor(nowMs / WINDOW_MS);
     if (this.firstWindow < 0) this.firstWindow = window;
     const gap = this.window < 0 ? WINDOWS : Math.min(window - this.window, WINDOWS);
     for (let i = 1; i <= gap; i++) this.sums[(window - gap + i) % WINDOWS] = 0;
     this.window = window;
     this.lastMs = nowMs;
-    this.sums[window % WINDOWS] = (this.sums[window % WINDOWS] ?? 0) + bytes;
+    this.sums[window % WINDOWS] = (this.sums[window % WINDOWS] ?? 0) + amount;
   }
 
   /** How long the client must pause so that its rate comes down to the limit. */
@@ -44,11 +44,15 @@ class Rate {
 
 export interface QuotasDeps {
   readonly clock: Clock;
-  /** The limit in bytes a second; Infinity for none. */
+  /** The limit a second; Infinity for none. */
   readonly limit: (key: QuotaKey, clientId: string) => number;
   readonly isUsed: () => boolean;
 }
-export type QuotaKey = 'producer_byte_rate' | 'consumer_byte_rate';
+export type QuotaKey =
+  | 'producer_byte_rate'
+  | 'consumer_byte_rate'
+  | 'request_percentage'
+  | 'controller_mutation_rate';
 
 export class Quotas implements Disposable {
   private readonly deps: QuotasDeps;
@@ -64,9 +68,9 @@ export class Quotas implements Disposable {
     return this.deps.isUsed();
   }
 
-  /** Counts bytes of a client; returns for how many milliseconds it is to be held. */
-  charge(key: QuotaKey, clientId: string | null, bytes: number): number {
-    if (bytes === 0 || !this.isUsed) return 0;
+  /** Counts what a client used; returns for how many milliseconds it is to be held. */
+  charge(key: QuotaKey, clientId: string | null, amount: number): number {
+    if (!this.isUsed) return 0;
     const name = clientId ?? '';
     const limit = this.deps.limit(key, name);
     if (limit === Infinity) return 0;
@@ -77,7 +81,7 @@ export class Quotas implements Disposable {
       this.rates.set(id, rate);
     }
     const nowMs = this.deps.clock.monotonicMs();
-    rate.add(bytes, nowMs);
+    rate.add(amount, nowMs);
     return Math.round(rate.delayMs(limit, nowMs));
   }
 

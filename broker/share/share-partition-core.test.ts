@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { SharePartitionCore } from './share-partition-core.ts';
 
-const limits = { lockMs: 100, deliveriesMax: 3, locksMax: 20 };
+const limits = { lockMs: 100, deliveriesMax: 3, locksMax: 20, renews: true };
 const open = (startOffset = 0, batches: ReturnType<SharePartitionCore['batches']> = []) =>
   new SharePartitionCore(() => limits, { startOffset, batches });
 const take = (core: SharePartitionCore, memberId: string, lastOffset: number, nowMs = 0) => {
@@ -72,6 +72,38 @@ test('locks end, are renewed, and what a leaving member never looked at does not
   assert.deepEqual(take(core, 'b', 1, 100), [{ firstOffset: 1, lastOffset: 1, deliveryCount: 2 }]);
   assert.equal(core.releaseAll('a'), true);
   assert.deepEqual(take(core, 'c', 1, 100), [{ firstOffset: 0, lastOffset: 0, deliveryCount: 1 }]);
+});
+
+test('what compaction took is done with, however much it is', () => {
+  const core = open();
+  core.skip(0, 7);
+  assert.equal(core.nextOffset(), 7, 'nothing was out: the start moves');
+  assert.equal(core.acquire('a', { firstOffset: 7, lastOffset: 8, recordsMax: 9 }, 0).length, 1);
+  core.skip(9, 12);
+  core.acquire('a', { firstOffset: 12, lastOffset: 12, recordsMax: 9 }, 0);
+  assert.equal(ack(core, 'a', 7, 8), 'NONE');
+  assert.equal(core.startOffset, 12);
+  // A hole beyond the window is passed once everything before it is done.
+  core.skip(13, 1_000_000_000);
+  assert.equal(
+    core.acquire('a', { firstOffset: 1e9, lastOffset: 1e9, recordsMax: 9 }, 0).length,
+    0,
+  );
+  assert.equal(ack(core, 'a', 12, 12), 'NONE');
+  core.skip(13, 1_000_000_000);
+  assert.equal(
+    core.acquire('a', { firstOffset: 1e9, lastOffset: 1e9, recordsMax: 9 }, 0).length,
+    1,
+  );
+});
+
+test('released records that compaction took meanwhile are not waited for', () => {
+  const core = open();
+  core.acquire('a', { firstOffset: 0, lastOffset: 3, recordsMax: 9 }, 0);
+  core.releaseAll('a');
+  core.skip(0, 2);
+  assert.equal(core.startOffset, 2);
+  assert.equal(core.nextOffset(), 2);
 });
 
 test('no more than the limit is out', () => {

@@ -8,6 +8,8 @@ export interface ShareLimits {
   readonly lockMs: number;
   readonly deliveriesMax: number;
   readonly locksMax: number;
+  /** Whether members may ask for more time with a record. */
+  readonly renews: boolean;
 }
 
 export interface AckBatch {
@@ -90,6 +92,36 @@ export class SharePartitionCore {
     return this.endOffset - this.startOffset < this.limits().locksMax ? this.endOffset : null;
   }
 
+  /**
+   * There is nothing in [fromOffset, toOffset): compaction took it, or nobody may see it. What of it
+   * is not out with anybody is done with.
+   */
+  skip(fromOffset: number, toOffset: number): void {
+    const known = Math.min(toOffset, this.endOffset);
+    for (let offset = Math.max(fromOffset, this.startOffset); offset < known; offset++) {
+      const delivery = this.deliveries.get(offset);
+      if (delivery?.state === 'available') delivery.state = 'archived';
+    }
+    if (toOffset > this.endOffset && fromOffset <= this.endOffset) {
+      if (this.deliveries.size === 0) this.startOffset = toOffset;
+      // A hole that is too large for the window is passed when everything before it is done.
+      else if (toOffset - this.startOffset > this.limits().locksMax) return;
+      else
+        for (let offset = this.endOffset; offset < toOffset; offset++)
+          this.deliveries.set(offset, { ...fresh(), state: 'archived' });
+      this.endOffset = toOffset;
+    }
+    this.advance();
+  }
+
+  /** How many records after the start are done with. */
+  get doneCount(): number {
+    let count = 0;
+    for (const { state } of this.deliveries.values())
+      if (state === 'acknowledged' || state === 'archived') count++;
+    return count;
+  }
+
   /** Gives out what is free in [firstOffset, lastOffset], which was read for the member. */
   acquire(
     memberId: string,
@@ -103,9 +135,8 @@ export class SharePartitionCore {
     for (let offset = first; offset <= range.lastOffset && left > 0; offset++) {
       let delivery = this.deliveries.get(offset);
       if (delivery === undefined) {
-        if (offset - this.startOffset >= locksMax) break;
-        // Offsets that were skipped over were never given out either.
-        for (let gap = this.endOffset; gap < offset; gap++) this.deliveries.set(gap, fresh());
+        // Not past what may be out at once, nor past a hole that `skip` could not close yet.
+        if (offset - this.startOffset >= locksMax || offset > this.endOffset) break;
         delivery = fresh();
         this.deliveries.set(offset, delivery);
         this.endOffset = Math.max(this.endOffset, offset + 1);
@@ -132,7 +163,8 @@ export class SharePartitionCore {
       const count = lastOffset - firstOffset + 1;
       const each = acknowledgeTypes.length === count;
       if (count < 1 || (acknowledgeTypes.length !== 1 && !each)) return 'INVALID_REQUEST';
-      if (acknowledgeTypes.some((type) => type < GAP || type > RENEW)) return 'INVALID_REQUEST';
+      const last = this.limits().renews ? RENEW : REJECT;
+      if (acknowledgeTypes.some((type) => type < GAP || type > last)) return 'INVALID_REQUEST';
       // What fell behind the start meanwhile is done with; beyond the end the first one refuses.
       const first = Math.max(firstOffset, this.startOffset);
       for (let offset = first; offset <= lastOffset; offset++) {
@@ -187,7 +219,7 @@ export class SharePartitionCore {
   /** The log now begins later. */
   onLogStart(offset: number): void {
     if (offset <= this.startOffset) return;
-    for (let gone = this.startOffset; gone < offset; gone++) this.deliveries.delete(gone);
+    for (const known of this.deliveries.keys()) if (known < offset) this.deliveries.delete(known);
     this.startOffset = offset;
     this.endOffset = Math.max(this.endOffset, offset);
     this.advance();

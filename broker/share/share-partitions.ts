@@ -3,6 +3,7 @@
  * first record is given out, and written there before an acknowledgement is answered.
  */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
+import { batch, CONTROL_BIT, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -33,7 +34,10 @@ export interface SharePartitionsDeps {
   readonly logger: Logger;
   readonly store: ShareStore;
   readonly limits: (groupId: string) => ShareLimits;
-  readonly startsAtEarliest: (groupId: string) => boolean;
+  /** Where a group that was never here begins to read. */
+  readonly firstOffset: (groupId: string, partition: Partition) => Promise<number>;
+  /** Whether the group sees only what committed transactions wrote. */
+  readonly readsCommitted: (groupId: string) => boolean;
 }
 
 const TICK_MS = 200;
@@ -118,10 +122,9 @@ export class SharePartitions implements Disposable {
     const state = await this.deps.store.read(key, leaderEpoch);
     if (typeof state === 'string') return state;
     const isNew = state.startOffset < 0;
-    const first = this.deps.startsAtEarliest(key.groupId)
-      ? log.startOffset
-      : partition.highWatermark;
-    const startOffset = isNew ? first : Math.max(state.startOffset, log.startOffset);
+    const startOffset = isNew
+      ? await this.deps.firstOffset(key.groupId, partition)
+      : Math.max(state.startOffset, log.startOffset);
     const core = new SharePartitionCore(() => this.deps.limits(key.groupId), {
       startOffset,
       batches: state.batches,
@@ -144,6 +147,23 @@ export class SharePartitions implements Disposable {
   private drop(id: string): void {
     this.known.delete(id);
     this.loaded.delete(id);
+  }
+
+  /** Up to where a group may read. */
+  endOffset(groupId: string, partition: Partition): number {
+    return this.deps.readsCommitted(groupId) ? partition.lastStableOffset : partition.highWatermark;
+  }
+
+  /** Whether the batch is of a transaction that was aborted, and not for this group to see. */
+  isHidden(groupId: string, partition: Partition, bytes: Buffer, at: number): boolean {
+    if (!this.deps.readsCommitted(groupId)) return false;
+    const attributes = batch.attributes(bytes, at);
+    if ((attributes & TRANSACTIONAL_BIT) === 0 || (attributes & CONTROL_BIT) !== 0) return false;
+    const base = batch.baseOffset(bytes, at);
+    const producerId = batch.producerId(bytes, at);
+    return partition.log
+      .abortedTransactions(base, base + 1)
+      .some((of) => of.producerId === producerId && of.firstOffset <= base);
   }
 
   /** How long a member of the group has a record for itself. */

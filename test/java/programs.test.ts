@@ -242,12 +242,17 @@ for (const protocol of ['classic', 'streams']) {
   test(`Kafka Streams counts words exactly once, killed twice on the way (${protocol} group)`, {
     skip,
   }, async () => {
-    if (protocol === 'streams')
+    if (protocol === 'streams') {
+      const bounds =
+        'group.streams.min.session.timeout.ms=6000,group.streams.min.heartbeat.interval.ms=500';
+      const all = ['--alter', '--entity-type', 'brokers', '--entity-default'];
+      await tool(CONFIG_COMMAND, ...all, '--add-config', bounds);
       await tool(
         CONFIG_COMMAND,
         ...['--alter', '--entity-type', 'groups', '--entity-name', 'streams-word-count'],
         ...['--add-config', 'streams.session.timeout.ms=6000,streams.heartbeat.interval.ms=500'],
       );
+    }
     const states = join(scratch, `states-${protocol}`);
     const source = runProgram(
       'java',

@@ -10,6 +10,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.*;
+import org.apache.kafka.common.quota.*;
 import org.apache.kafka.common.acl.*;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.*;
@@ -106,6 +107,29 @@ final class AdminTest {
         QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
         must(quorum.leaderId() == admin.describeCluster().controller().get().id() && quorum.voters().size() == 3, "the controller leads");
         must(admin.listConfigResources().all().get().contains(new ConfigResource(ConfigResource.Type.TOPIC, "admin")), "topics are listed");
+      });
+
+      check("who makes topics faster than it may is told to wait", () -> {
+        ClientQuotaEntity entity = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, "eager"));
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(
+            new ClientQuotaAlteration.Op("controller_mutation_rate", 1.0), new ClientQuotaAlteration.Op("request_percentage", 200.0))))).all().get();
+        eventually("the quota is seen", () -> admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get().containsKey(entity));
+        try (Admin eager = Admin.create(Map.of("bootstrap.servers", bootstrap, "client.id", "eager"))) {
+          CreateTopicsOptions options = new CreateTopicsOptions().retryOnQuotaViolation(false);
+          boolean[] throttled = {false};
+          // Each broker counts for itself, and the client may ask any of them.
+          for (int i = 0; i < 12 && !throttled[0]; i++) {
+            try {
+              eager.createTopics(List.of(new NewTopic("eager-" + i, 15, (short) 1)), options).all().get();
+            } catch (java.util.concurrent.ExecutionException failure) {
+              throttled[0] = failure.getCause() instanceof org.apache.kafka.common.errors.ThrottlingQuotaExceededException;
+              must(throttled[0], "it is the quota: " + failure);
+            }
+          }
+          must(throttled[0], "the quota is enforced");
+        }
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(
+            new ClientQuotaAlteration.Op("controller_mutation_rate", null), new ClientQuotaAlteration.Op("request_percentage", null))))).all().get();
       });
 
       check("security that is not enabled says so", () -> {

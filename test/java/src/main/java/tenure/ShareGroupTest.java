@@ -33,6 +33,13 @@ final class ShareGroupTest {
     eventually("the setting is seen", () -> admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name).value().equals(value));
   }
 
+  /** What groups may ask for is bounded by settings of the brokers. */
+  private static void allow(Admin admin, String name, String value) throws Exception {
+    ConfigResource all = new ConfigResource(ConfigResource.Type.BROKER, "");
+    admin.incrementalAlterConfigs(Map.of(all, List.of(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET)))).all().get();
+    eventually("the bound is seen", () -> admin.describeConfigs(List.of(all)).all().get().get(all).get(name).value().equals(value));
+  }
+
   static void run(String bootstrap) throws Exception {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
       admin.createTopics(List.of(new NewTopic("share-a", 1, (short) 3), new NewTopic("share-b", 3, (short) 3), new NewTopic("share-c", 1, (short) 3))).all().get(30, TimeUnit.SECONDS);
@@ -103,6 +110,7 @@ final class ShareGroupTest {
 
       check("records of a member that dies come to another one when their locks end", () -> {
         configure(admin, "share-locks", "share.auto.offset.reset", "earliest");
+        allow(admin, "group.share.min.record.lock.duration.ms", "1000");
         configure(admin, "share-locks", "share.record.lock.duration.ms", "2000");
         produce(bootstrap, "share-c", 0, 30);
         KafkaShareConsumer<String, String> dead = consumer(bootstrap, "share-locks", "explicit");
@@ -124,10 +132,41 @@ final class ShareGroupTest {
         dead.close(Duration.ofSeconds(1));
       });
 
+      check("a group that reads what is committed never sees records of aborted transactions", () -> {
+        admin.createTopics(List.of(new NewTopic("share-txn", 1, (short) 3))).all().get(30, TimeUnit.SECONDS);
+        configure(admin, "share-committed", "share.auto.offset.reset", "earliest");
+        configure(admin, "share-committed", "share.isolation.level", "read_committed");
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(
+            Map.of("bootstrap.servers", bootstrap, "transactional.id", "share-txn"), new StringSerializer(), new StringSerializer())) {
+          producer.initTransactions();
+          for (int round = 0; round < 10; round++) {
+            producer.beginTransaction();
+            for (int i = 0; i < 5; i++) producer.send(new ProducerRecord<>("share-txn", (round % 2 == 0 ? "kept " : "aborted ") + round + " " + i));
+            if (round % 2 == 0) producer.commitTransaction();
+            else producer.abortTransaction();
+          }
+          producer.beginTransaction();
+          producer.send(new ProducerRecord<>("share-txn", "open")).get();
+          Set<String> seen = new TreeSet<>();
+          try (KafkaShareConsumer<String, String> one = consumer(bootstrap, "share-committed", "implicit")) {
+            one.subscribe(List.of("share-txn"));
+            eventually("all that is committed", () -> {
+              for (ConsumerRecord<String, String> record : one.poll(Duration.ofMillis(200))) seen.add(record.value());
+              return seen.size() >= 25;
+            });
+            for (ConsumerRecord<String, String> record : one.poll(Duration.ofMillis(500))) seen.add(record.value());
+            one.commitSync();
+          }
+          must(seen.size() == 25 && seen.stream().allMatch(value -> value.startsWith("kept")), "only committed records: " + seen);
+          producer.abortTransaction();
+        }
+      });
+
       check("offsets of an empty share group are shown and moved, then the group is deleted", () -> {
         eventually("it is empty", () -> admin.describeShareGroups(List.of("share")).all().get().get("share").members().isEmpty());
         org.apache.kafka.common.TopicPartition partition = new org.apache.kafka.common.TopicPartition("share-a", 0);
         must(admin.listShareGroupOffsets(Map.of("share", new ListShareGroupOffsetsSpec())).partitionsToOffsetInfo("share").get().get(partition).startOffset() == 505, "at the end");
+        must(admin.listShareGroupOffsets(Map.of("share", new ListShareGroupOffsetsSpec())).partitionsToOffsetInfo("share").get().get(partition).lag().orElse(-1L) == 0, "nothing is left to read");
         admin.alterShareGroupOffsets("share", Map.of(partition, 500L)).all().get();
         Set<String> seen = new TreeSet<>();
         try (KafkaShareConsumer<String, String> one = consumer(bootstrap, "share", "implicit")) {
