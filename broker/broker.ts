@@ -5,7 +5,6 @@ import { kafkaClusters, topicIdOf, topicNameOf } from '../kube/kafka-objects.ts'
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { errorName } from '../proto/kafka/errors.ts';
-import { serveAdmin } from '../stdx/admin-http.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Disk } from '../stdx/disk.ts';
@@ -29,6 +28,7 @@ import { ProducerIds } from './metadata/producer-ids.ts';
 import { limitFor } from './metadata/quotas-core.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
+import type { BrokerNetwork, ClientListener } from './network.ts';
 import { BrokerMetrics } from './observe/metrics.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
@@ -41,7 +41,6 @@ import { SharePeers } from './replication/share-peers.ts';
 import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
-import { Listener } from './server/listener.ts';
 import { Quotas } from './server/quotas.ts';
 
 export interface BrokerPorts {
@@ -50,11 +49,14 @@ export interface BrokerPorts {
   readonly disk: Disk;
   readonly logger: Logger;
   readonly api: KubeApi;
+  readonly network: BrokerNetwork;
   /** Changes with every boot of the machine; empty where unknown. */
   readonly bootId: string;
   /** The process must end: another one took its place, or a bug was met. */
   readonly onFatal: (why: string) => void;
   readonly version: string;
+  /** Whether this is the only broker of the process. */
+  readonly ownsProcess: boolean;
 }
 
 const EXPIRE_MS = 100;
@@ -87,7 +89,7 @@ export class Broker implements AsyncDisposable {
   private internalTopics!: InternalTopics;
   private nextProducerId!: () => Promise<number>;
   private role: ControllerRole | null = null;
-  private listener: Listener | null = null;
+  private listener: ClientListener | null = null;
   private cluster!: KafkaCluster;
   private clusterId = '';
   private state: number = STATE.starting;
@@ -132,7 +134,7 @@ export class Broker implements AsyncDisposable {
         renewPeriodMs: 2_000,
       },
     );
-    this.controllerClient = new ControllerClient(() =>
+    this.controllerClient = new ControllerClient(ports.network.peers, () =>
       this.metadata.image.broker(this.metadata.image.controllerId),
     );
   }
@@ -170,7 +172,7 @@ export class Broker implements AsyncDisposable {
   }
 
   private async startAdmin(): Promise<void> {
-    const admin = await serveAdmin(
+    const admin = await this.ports.network.serveAdmin(
       {
         metrics: async () => ({
           contentType: this.metrics.registry.contentType,
@@ -237,7 +239,7 @@ export class Broker implements AsyncDisposable {
   }
 
   private openStorage(): void {
-    const { clock, disk, logger, bootId } = this.ports;
+    const { clock, disk, logger, bootId, network } = this.ports;
     this.state = STATE.recovering;
     this.directory = new LogDirectory(
       { disk, files: this.files, tail: this.tail, logger },
@@ -261,6 +263,7 @@ export class Broker implements AsyncDisposable {
         clock,
         turn: this.turn,
         logger,
+        network: network.peers,
         clusterId: () => this.clusterId,
         self: () => this.self,
         addressOf: (id) => {
@@ -292,7 +295,9 @@ export class Broker implements AsyncDisposable {
       return { first, count };
     });
     this.nextProducerId = () => ids.take();
-    const peers = this.lifetime.own(new TransactionPeers((id) => this.metadata.image.broker(id)));
+    const peers = this.lifetime.own(
+      new TransactionPeers(network.peers, (id) => this.metadata.image.broker(id)),
+    );
     this.admin = new TopicAdmin({
       api: this.ports.api,
       clock,
@@ -316,7 +321,9 @@ export class Broker implements AsyncDisposable {
         config: this.config,
         partitions: this.partitions,
         peers,
-        sharePeers: this.lifetime.own(new SharePeers((id) => this.metadata.image.broker(id))),
+        sharePeers: this.lifetime.own(
+          new SharePeers(network.peers, (id) => this.metadata.image.broker(id)),
+        ),
         topics: this.internalTopics,
         nextProducerId: this.nextProducerId,
       }),
@@ -340,6 +347,7 @@ export class Broker implements AsyncDisposable {
       clock,
       turn: this.turn,
       logger,
+      network: this.ports.network.peers,
       partitions: this.partitions,
       self: () => this.self,
       clusterId: () => this.clusterId,
@@ -373,6 +381,7 @@ export class Broker implements AsyncDisposable {
     this.role = new ControllerRole(
       {
         ...this.ports,
+        peers: this.ports.network.peers,
         metadata: this.metadata,
         config: this.config,
         owner: () => ownerOf(this.cluster),
@@ -462,7 +471,7 @@ export class Broker implements AsyncDisposable {
         onFatal('an invariant did not hold');
       },
     });
-    this.listener = new Listener(
+    this.listener = await this.ports.network.listen(
       {
         clock,
         turn: this.turn,
@@ -478,7 +487,6 @@ export class Broker implements AsyncDisposable {
         idleMs: this.config.number('connections.max.idle.ms'),
       },
     );
-    await this.listener.listen();
     this.lifetime.own(this.listener);
   }
 
@@ -617,6 +625,7 @@ export class Broker implements AsyncDisposable {
         .topics()
         .flatMap(({ partitions }) => partitions.filter((line) => line !== undefined));
     return {
+      ownsProcess: this.ports.ownsProcess,
       partitions: () => this.partitions,
       isController: () => this.role?.isController === true,
       offlinePartitions: () => lines().filter(({ leader }) => leader === null).length,

@@ -18,6 +18,7 @@ import {
   claimClusterState,
   takeProducerIds,
 } from './metadata/producer-ids.ts';
+import type { PeerNetwork } from './replication/peer-network.ts';
 import type { ControlHandlers } from './replication/peer-server.ts';
 import { Presence } from './replication/presence.ts';
 import type { WishMessage } from './replication/services.ts';
@@ -27,6 +28,7 @@ export interface ControllerRoleDeps {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
+  readonly peers: PeerNetwork;
   readonly metadata: Metadata;
   readonly config: BrokerConfig;
   readonly owner: () => OwnerReference;
@@ -56,7 +58,7 @@ export class ControllerRole implements AsyncDisposable {
   ) {
     this.deps = deps;
     this.of = of;
-    this.presence = new Presence(deps.clock, {
+    this.presence = new Presence(deps.clock, deps.peers, {
       onPresent: ({ id, epoch }) => this.active?.liveness.onPresent(id, epoch),
       onRefused: ({ id, epoch }) => {
         if (this.active !== null) this.active.liveness.onRefused(id, epoch);

@@ -7,6 +7,7 @@ import { nodeDisk } from '../stdx/disk-node.ts';
 import { createLogger } from '../stdx/logger.ts';
 import { VERSION } from '../stdx/version.ts';
 import { Broker } from './broker.ts';
+import { systemNetwork } from './network.ts';
 import { type BrokerOptions, brokerOptions } from './options.ts';
 
 function readBootId(): string {
@@ -45,9 +46,11 @@ export async function main(): Promise<void> {
       disk: nodeDisk,
       logger,
       api,
+      network: systemNetwork,
       bootId: readBootId(),
       onFatal,
       version: VERSION,
+      ownsProcess: true,
     },
     options,
   );

@@ -15,6 +15,8 @@ const QUANTILES = [0.5, 0.75, 0.95, 0.98, 0.99, 0.999] as const;
 
 /** What is read at scrape time. */
 export interface BrokerFacts {
+  /** Whether figures of the process are this broker's; not where several run in one. */
+  readonly ownsProcess: boolean;
   readonly partitions: () => Iterable<Partition>;
   readonly isController: () => boolean;
   readonly offlinePartitions: () => number;
@@ -70,7 +72,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
   private utilization = performance.eventLoopUtilization();
 
   constructor(facts: BrokerFacts) {
-    collectDefaultMetrics({ register: this.registry });
+    if (facts.ownsProcess) collectDefaultMetrics({ register: this.registry });
     this.trafficMetrics();
     this.requestMetrics();
     this.replicaMetrics(facts);

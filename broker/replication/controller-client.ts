@@ -1,26 +1,28 @@
 /** Calls to whoever is the controller now; all of them give up rather than wait for long. */
 import type { BrokerImage } from '../metadata/image.ts';
 import { deadlineIn, type Run } from './peer-channels.ts';
-import {
-  type AllocateProducerIdsResponse,
-  type AlterPartitionRequest,
-  type AlterPartitionResponse,
-  type ChangePartitionsResponse,
-  type ControlPeer,
-  connectControl,
-  type LeaveResponse,
-  type ProtoMember,
-  type WishMessage,
+import type { PeerNetwork } from './peer-network.ts';
+import type {
+  AllocateProducerIdsResponse,
+  AlterPartitionRequest,
+  AlterPartitionResponse,
+  ChangePartitionsResponse,
+  ControlPeer,
+  LeaveResponse,
+  ProtoMember,
+  WishMessage,
 } from './services.ts';
 
 export class ControllerUnavailable extends Error {}
 
 export class ControllerClient implements Disposable {
+  private readonly network: PeerNetwork;
   private readonly controller: () => BrokerImage | null;
   private peer: ControlPeer | null = null;
   private address = '';
 
-  constructor(controller: () => BrokerImage | null) {
+  constructor(network: PeerNetwork, controller: () => BrokerImage | null) {
+    this.network = network;
     this.controller = controller;
   }
 
@@ -30,7 +32,7 @@ export class ControllerClient implements Disposable {
     const address = `${broker.host}:${broker.replicationPort}`;
     if (this.peer === null || this.address !== address) {
       this.peer?.close();
-      this.peer = connectControl(address);
+      this.peer = this.network.control(address);
       this.address = address;
     }
     return this.peer;

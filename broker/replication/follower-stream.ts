@@ -10,13 +10,8 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import { type Partition, TURN_SETTLE } from '../partition/partition.ts';
-import {
-  connectReplication,
-  type Data,
-  type FollowerMessage,
-  type LeaderMessage,
-  type Refusal,
-} from './services.ts';
+import type { PeerNetwork } from './peer-network.ts';
+import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
 const RETRY_MS = 100;
 
@@ -24,6 +19,7 @@ export interface FollowerDeps {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly logger: Logger;
+  readonly network: PeerNetwork;
   readonly clusterId: () => string;
   readonly self: () => Member;
   /** The replication address of a broker, or null while it is unknown. */
@@ -46,7 +42,7 @@ class LeaderConnection implements TurnTask {
   readonly leader: Member;
   private readonly followed = new Map<number, Followed>();
   private nextHandle = 1;
-  private client: ReturnType<typeof connectReplication> | null = null;
+  private client: ReplicationPeer | null = null;
   private stream: ClientDuplexStream<FollowerMessage, LeaderMessage> | null = null;
   private outgoing: FollowerMessage = {};
   private retry: Disposable | null = null;
@@ -96,7 +92,7 @@ class LeaderConnection implements TurnTask {
     if (this.closed || this.stream !== null || this.retry !== null) return;
     const address = this.deps.addressOf(this.leader.id);
     if (address === null) return this.tryLater();
-    this.client ??= connectReplication(address);
+    this.client ??= this.deps.network.replication(address);
     const stream = this.client.Follow();
     this.stream = stream;
     stream.on('data', (message: LeaderMessage) => this.onMessage(message));

@@ -1,4 +1,4 @@
-/** The gRPC server of a broker: followers' streams and the control calls. */
+/** What a broker serves to its peers: followers' streams and the control calls. */
 import * as grpc from '@grpc/grpc-js';
 import type { Member } from '../../kube/partition-line.ts';
 import type { Clock } from '../../stdx/clock.ts';
@@ -6,12 +6,13 @@ import type { Logger } from '../../stdx/logger.ts';
 import type { Turn } from '../../stdx/turn.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import { LeaderStream } from './leader-stream.ts';
+import { unary } from './peer-channels.ts';
+import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
   type AllocateProducerIdsResponse,
   type AlterPartitionRequest,
   type AlterPartitionResponse,
   type ChangePartitionsResponse,
-  channelOptions,
   controlService,
   encodeLeaderMessage,
   type FollowerMessage,
@@ -21,9 +22,9 @@ import {
   replicationService,
   type WishMessage,
 } from './services.ts';
-import { type ShareStateHandlers, serveShareState } from './share-peers.ts';
+import { type ShareStateHandlers, shareStateOf } from './share-peers.ts';
 import type { ReplicationThrottle } from './throttle.ts';
-import { serveTransactions, type TransactionHandlers } from './transaction-peers.ts';
+import { type TransactionHandlers, transactionsOf } from './transaction-peers.ts';
 
 const TICK_MS = 100;
 
@@ -39,6 +40,7 @@ export interface PeerServerDeps {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly logger: Logger;
+  readonly network: PeerNetwork;
   readonly partitions: Partitions;
   readonly self: () => Member;
   readonly clusterId: () => string;
@@ -51,47 +53,51 @@ export interface PeerServerDeps {
 
 export class PeerServer implements AsyncDisposable {
   private readonly deps: PeerServerDeps;
-  private readonly server = new grpc.Server(channelOptions);
+  private serving: AsyncDisposable | null = null;
   private readonly streams = new Set<LeaderStream>();
   private readonly timer: Disposable;
 
   constructor(deps: PeerServerDeps) {
     this.deps = deps;
-    const { control } = deps;
-    this.server.addService(replicationService, {
-      Follow: (call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>) => this.follow(call),
-    });
-    this.server.addService(controlService, {
-      AlterPartition: unary(control.alterPartition),
-      Leave: unary(({ broker }: { broker: ProtoMember }) => control.leave(broker)),
-      AllocateProducerIds: unary(() => control.allocateProducerIds()),
-      ChangePartitions: unary(({ wishes }: { wishes: WishMessage[] }) =>
-        control.changePartitions(wishes),
-      ),
-      Presence: (call: grpc.ServerDuplexStream<object, object>) => {
-        call.on('data', () => call.write({}));
-        call.on('end', () => call.end());
-        call.on('error', () => {});
-      },
-    });
-    serveTransactions(this.server, deps.transactions);
-    serveShareState(this.server, deps.shareState);
     this.timer = deps.clock.every(TICK_MS, () => {
       for (const stream of this.streams) stream.tick();
     });
   }
 
-  listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(
-        `${host}:${port}`,
-        grpc.ServerCredentials.createInsecure(),
-        (cause, bound) => {
-          if (cause) reject(cause);
-          else resolve(bound);
+  /** @throws Error where the address cannot be had */
+  async listen(host: string, port: number): Promise<void> {
+    this.serving = await this.deps.network.serve(this.services(), { host, port });
+  }
+
+  private services(): PeerService[] {
+    const { control, shareState, transactions } = this.deps;
+    return [
+      {
+        definition: replicationService,
+        implementation: {
+          Follow: (call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>) =>
+            this.follow(call),
         },
-      );
-    });
+      },
+      {
+        definition: controlService,
+        implementation: {
+          AlterPartition: unary(control.alterPartition),
+          Leave: unary(({ broker }: { broker: ProtoMember }) => control.leave(broker)),
+          AllocateProducerIds: unary(() => control.allocateProducerIds()),
+          ChangePartitions: unary(({ wishes }: { wishes: WishMessage[] }) =>
+            control.changePartitions(wishes),
+          ),
+          Presence: (call: grpc.ServerDuplexStream<object, object>) => {
+            call.on('data', () => call.write({}));
+            call.on('end', () => call.end());
+            call.on('error', () => {});
+          },
+        },
+      },
+      transactionsOf(transactions),
+      shareStateOf(shareState),
+    ];
   }
 
   private follow(call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>): void {
@@ -141,21 +147,6 @@ export class PeerServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.timer[Symbol.dispose]();
     for (const stream of this.streams) stream.close();
-    this.server.forceShutdown();
+    await this.serving?.[Symbol.asyncDispose]();
   }
-}
-
-function unary<Request, Response>(
-  handle: (request: Request) => Promise<Response>,
-): grpc.handleUnaryCall<Request, Response> {
-  return (call, done) => {
-    handle(call.request).then(
-      (response) => done(null, response),
-      (cause: unknown) =>
-        done({
-          code: grpc.status.INTERNAL,
-          details: cause instanceof Error ? cause.message : String(cause),
-        }),
-    );
-  };
 }

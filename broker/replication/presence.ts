@@ -2,13 +2,12 @@
  * A stream to another broker's process that is open as long as the process lives. When it breaks,
  * a new connection is tried: refused means that the process is gone though its address lives.
  */
-import net from 'node:net';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../../stdx/clock.ts';
-import { type ControlPeer, connectControl } from './services.ts';
+import type { PeerNetwork } from './peer-network.ts';
+import type { ControlPeer } from './services.ts';
 
 const RETRY_MS = 250;
-const PROBE_TIMEOUT_MS = 1_000;
 
 export interface PresenceTarget {
   readonly id: number;
@@ -24,19 +23,26 @@ export interface PresenceListener {
 
 class Watch implements Disposable {
   private readonly clock: Clock;
+  private readonly network: PeerNetwork;
   readonly target: PresenceTarget;
   private readonly listener: PresenceListener;
   private readonly peer: ControlPeer;
   private stream: ClientDuplexStream<object, object> | null = null;
-  private probe: net.Socket | null = null;
+  private probe: Disposable | null = null;
   private closed = false;
   open = false;
 
-  constructor(clock: Clock, target: PresenceTarget, listener: PresenceListener) {
+  constructor(
+    clock: Clock,
+    network: PeerNetwork,
+    target: PresenceTarget,
+    listener: PresenceListener,
+  ) {
     this.clock = clock;
     this.target = target;
     this.listener = listener;
-    this.peer = connectControl(`${target.host}:${target.port}`);
+    this.network = network;
+    this.peer = network.control(`${target.host}:${target.port}`);
     this.connect();
   }
 
@@ -63,25 +69,19 @@ class Watch implements Disposable {
   }
 
   private knock(): void {
-    const { host, port } = this.target;
-    const probe = net.connect({ host, port });
-    this.probe = probe;
-    const done = (refused: boolean) => {
-      probe.destroy();
+    const probe = this.network.knock(this.target, (refused) => {
       if (this.closed || this.probe !== probe) return;
       this.probe = null;
       if (refused) this.listener.onRefused(this.target);
       this.clock.after(RETRY_MS, () => this.connect());
-    };
-    probe.setTimeout(PROBE_TIMEOUT_MS, () => done(false));
-    probe.on('connect', () => done(false));
-    probe.on('error', (cause: NodeJS.ErrnoException) => done(cause.code === 'ECONNREFUSED'));
+    });
+    this.probe = probe;
   }
 
   [Symbol.dispose](): void {
     this.closed = true;
     this.stream?.cancel();
-    this.probe?.destroy();
+    this.probe?.[Symbol.dispose]();
     this.peer.close();
   }
 }
@@ -89,11 +89,13 @@ class Watch implements Disposable {
 /** Watches a changing set of processes. */
 export class Presence implements Disposable {
   private readonly clock: Clock;
+  private readonly network: PeerNetwork;
   private readonly listener: PresenceListener;
   private readonly watches = new Map<number, Watch>();
 
-  constructor(clock: Clock, listener: PresenceListener) {
+  constructor(clock: Clock, network: PeerNetwork, listener: PresenceListener) {
     this.clock = clock;
+    this.network = network;
     this.listener = listener;
   }
 
@@ -110,7 +112,7 @@ export class Presence implements Disposable {
     }
     for (const target of targets) {
       if (!this.watches.has(target.id))
-        this.watches.set(target.id, new Watch(this.clock, target, this.listener));
+        this.watches.set(target.id, new Watch(this.clock, this.network, target, this.listener));
     }
   }
 

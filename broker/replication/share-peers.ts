@@ -1,9 +1,8 @@
 /** The state of share groups, asked of whichever broker coordinates it. */
-import type * as grpc from '@grpc/grpc-js';
 import type { BrokerImage } from '../metadata/image.ts';
 import { PeerChannels, unary } from './peer-channels.ts';
+import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
-  connectShareState,
   type ShareReadResponse,
   type ShareStatePeer,
   type ShareWriteRequest,
@@ -20,8 +19,8 @@ export interface ShareStateHandlers {
 export class SharePeers implements Disposable {
   private readonly channels: PeerChannels<ShareStatePeer>;
 
-  constructor(brokerOf: (id: number) => BrokerImage | null) {
-    this.channels = new PeerChannels(brokerOf, connectShareState);
+  constructor(network: PeerNetwork, brokerOf: (id: number) => BrokerImage | null) {
+    this.channels = new PeerChannels(brokerOf, network.shareState);
   }
 
   read(id: number, key: Key, leaderEpoch: number): Promise<ShareReadResponse> {
@@ -43,13 +42,14 @@ export class SharePeers implements Disposable {
   }
 }
 
-export function serveShareState(server: grpc.Server, handlers: ShareStateHandlers): void {
-  server.addService(shareStateService, {
+export function shareStateOf(handlers: ShareStateHandlers): PeerService {
+  const implementation = {
     Read: unary(({ key, leaderEpoch }: { key: Key; leaderEpoch: number }) =>
       handlers.read(key, leaderEpoch),
     ),
     Write: unary(async (request: ShareWriteRequest) => ({
       errorCode: await handlers.write(request),
     })),
-  });
+  };
+  return { definition: shareStateService, implementation };
 }

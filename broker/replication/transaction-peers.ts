@@ -1,10 +1,9 @@
 /** Calls about transactions between brokers; none waits for long. */
-import type * as grpc from '@grpc/grpc-js';
 import type { BrokerImage } from '../metadata/image.ts';
 import { PeerChannels, unary } from './peer-channels.ts';
+import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
   type AddPartitionsRequest,
-  connectTransactions,
   type MarkerMessage,
   type TransactionsPeer,
   transactionsService,
@@ -19,8 +18,8 @@ export interface TransactionHandlers {
 export class TransactionPeers implements Disposable {
   private readonly channels: PeerChannels<TransactionsPeer>;
 
-  constructor(brokerOf: (id: number) => BrokerImage | null) {
-    this.channels = new PeerChannels(brokerOf, connectTransactions);
+  constructor(network: PeerNetwork, brokerOf: (id: number) => BrokerImage | null) {
+    this.channels = new PeerChannels(brokerOf, network.transactions);
   }
 
   async writeMarkers(id: number, markers: readonly MarkerMessage[]): Promise<number[][]> {
@@ -44,9 +43,9 @@ export class TransactionPeers implements Disposable {
   }
 }
 
-/** The service that a broker's gRPC server offers for the calls above. */
-export function serveTransactions(server: grpc.Server, handlers: TransactionHandlers): void {
-  server.addService(transactionsService, {
+/** The service that a broker offers for the calls above. */
+export function transactionsOf(handlers: TransactionHandlers): PeerService {
+  const implementation = {
     WriteMarkers: unary(async ({ markers }: { markers: MarkerMessage[] }) => {
       const all = await handlers.writeMarkers(markers);
       return { results: all.map((errorCodes) => ({ errorCodes })) };
@@ -54,5 +53,6 @@ export function serveTransactions(server: grpc.Server, handlers: TransactionHand
     AddPartitions: unary(async (request: AddPartitionsRequest) => ({
       errorCodes: await handlers.addPartitions(request),
     })),
-  });
+  };
+  return { definition: transactionsService, implementation };
 }

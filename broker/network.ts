@@ -1,0 +1,30 @@
+/** The network of a broker as an argument: its peers, its clients, and those who look after it. */
+import { serveAdmin } from '../stdx/admin-http.ts';
+import { grpcNetwork, type PeerNetwork } from './replication/peer-network.ts';
+import type { Connection, ConnectionDeps } from './server/connection.ts';
+import { Listener, type ListenerOptions } from './server/listener.ts';
+
+/** Where clients come in. */
+export interface ClientListener extends AsyncDisposable {
+  readonly connections: ReadonlySet<Connection>;
+}
+
+export interface BrokerNetwork {
+  readonly peers: PeerNetwork;
+  readonly serveAdmin: typeof serveAdmin;
+  /** @throws Error where the address cannot be had */
+  readonly listen: (
+    deps: Omit<ConnectionDeps, 'onClose'>,
+    options: ListenerOptions,
+  ) => Promise<ClientListener>;
+}
+
+export const systemNetwork: BrokerNetwork = {
+  peers: grpcNetwork,
+  serveAdmin,
+  async listen(deps, options) {
+    const listener = new Listener(deps, options);
+    await listener.listen();
+    return listener;
+  },
+};
