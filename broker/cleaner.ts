@@ -85,6 +85,9 @@ export class Cleaner implements Disposable {
         deleteRetentionMs: log.config.deleteRetentionMs,
         producers: log.producers,
       };
+      // What is compacted is never scanned again: holes in it are no loss.
+      await log.flush();
+      directory.checkpoint(this.deps.partitions);
       const bytesPerMs = config.number('log.cleaner.io.max.bytes.per.second') / 1000;
       const result = await compactLog(log, this.limitOf(partition), rules, {
         keyBytesMax: config.number('log.cleaner.dedupe.buffer.size') * KEY_MEMORY_SHARE,

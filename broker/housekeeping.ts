@@ -44,12 +44,14 @@ export class Housekeeping implements Disposable {
 
   private retain(): void {
     const { clock, logger, partitions, directory } = this.deps;
+    let moved = false;
     for (const partition of partitions) {
       if (partition.log.failure !== null) continue;
       try {
         const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
         partition.log.producers.expire(clock.nowMs() - partition.rules.producerExpirationMs);
         if (aside.length === 0) continue;
+        moved = true;
         const { topic, partition: index } = partition;
         logger.info('old segments set aside', { topic, partition: index, files: aside.length });
         clock.after(this.deps.fileDeleteDelayMs(partition.topicId), () => {
@@ -59,6 +61,8 @@ export class Housekeeping implements Disposable {
         this.deps.onStorageFailure(partition, cause);
       }
     }
+    // What begins later now must not look like a loss after the next start.
+    if (moved) this.checkpoint();
   }
 
   private checkpoint(): void {

@@ -145,6 +145,7 @@ export class LogDirectory {
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
     const recovery = log.open({
       clean: this.clean && !isNew,
+      lossy: !this.clean && !this.sameBoot,
       recoveryPoint: of(this.known.recovery),
       startOffset: of(this.known.start),
       cleanedOffset: of(this.known.cleaned),

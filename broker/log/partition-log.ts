@@ -82,6 +82,11 @@ export class PartitionLog implements TailOwner {
   writtenOffset = 0;
   /** Records below this are on stable storage. */
   recoveryPoint = 0;
+  /**
+   * Where the log should begin after a loss of power, if the first segments did not survive it; null
+   * where nothing is known to be missing. A follower begins anew there.
+   */
+  missingFrom: number | null = null;
   /** Records below this went through compaction. */
   cleanedOffset = 0;
   private tailBatches: TailBatch[] = [];
@@ -119,6 +124,8 @@ export class PartitionLog implements TailOwner {
   /** Loads what is on disk. `clean`: the last stop was orderly, so nothing needs scanning. */
   open(known: {
     clean: boolean;
+    /** The machine may have lost its power: what was not flushed may be gone, in any order. */
+    lossy?: boolean;
     recoveryPoint: number;
     startOffset: number;
     cleanedOffset?: number;
@@ -137,7 +144,10 @@ export class PartitionLog implements TailOwner {
     this.segments = bases.map((base) => new Segment(this.deps, this.folder, base));
     if (this.segments.length === 0) this.startAt(known.startOffset);
     const recovery = this.loadSegments(known);
-    this.startOffset = Math.max(known.startOffset, (this.segments[0] as Segment).baseOffset);
+    const { baseOffset } = this.segments[0] as Segment;
+    this.missingFrom =
+      known.lossy === true && baseOffset > known.startOffset ? known.startOffset : null;
+    this.startOffset = Math.max(known.startOffset, baseOffset);
     this.writtenOffset = this.endOffset;
     this.startOffset = Math.min(this.startOffset, this.endOffset);
     this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, this.endOffset);
@@ -158,7 +168,11 @@ export class PartitionLog implements TailOwner {
     this.endOffset = offset;
   }
 
-  private loadSegments(known: { clean: boolean; recoveryPoint: number }): Recovery {
+  private loadSegments(known: {
+    clean: boolean;
+    lossy?: boolean;
+    recoveryPoint: number;
+  }): Recovery {
     const { disk } = this.deps;
     let scannedBytes = 0;
     let end = (this.segments[0] as Segment).baseOffset;
@@ -180,6 +194,12 @@ export class PartitionLog implements TailOwner {
         if (segment.hasIndexes) segment.openComplete();
         else segment.scan(this.config.indexIntervalBytes, () => {});
         continue;
+      }
+      if (i > scanFrom && known.lossy === true && segment.baseOffset !== end) {
+        // A whole segment in between did not make it: what comes after it has no beginning.
+        for (const later of this.segments.splice(i)) later.setAside('.corrupt');
+        this.endOffset = end;
+        return { clean: false, scannedBytes };
       }
       if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
       if (i > scanFrom && segment.baseOffset < end) this.epochs.truncateFromEnd(segment.baseOffset);
@@ -341,7 +361,7 @@ export class PartitionLog implements TailOwner {
     );
     for (const segment of dirty) await segment.flush();
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
-    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.deps.disk.replaceFile(this.epochsPath, this.epochs.toText());
     this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
   }
 
@@ -496,6 +516,7 @@ export class PartitionLog implements TailOwner {
     this.cleanedOffset = offset;
     this.writtenOffset = offset;
     this.recoveryPoint = offset;
+    this.missingFrom = null;
     this.epochs = new LeaderEpochs();
     this.producers.clear();
     this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));

@@ -1,6 +1,6 @@
 /** Calls to whoever is the controller now; all of them give up rather than wait for long. */
 import type { BrokerImage } from '../metadata/image.ts';
-import { deadlineIn, type Run } from './peer-channels.ts';
+import type { Run } from './peer-channels.ts';
 import type { PeerNetwork } from './peer-network.ts';
 import type {
   AllocateProducerIdsResponse,
@@ -40,7 +40,8 @@ export class ControllerClient implements Disposable {
 
   private call<Response>(timeoutMs: number, run: Run<ControlPeer, Response>): Promise<Response> {
     return new Promise((resolve, reject) => {
-      run(this.connect(), deadlineIn(timeoutMs), (cause, response) =>
+      const options = { deadline: this.network.deadline(timeoutMs) };
+      run(this.connect(), options, (cause, response) =>
         cause === null ? resolve(response) : reject(cause),
       );
     });

@@ -130,6 +130,15 @@ class LeaderConnection implements TurnTask {
   private subscribe(entry: Followed): void {
     const { partition } = entry;
     if (partition.role.kind !== 'follower' || partition.log.failure !== null) return;
+    const { missingFrom } = partition.log;
+    if (missingFrom !== null) {
+      this.deps.logger.warn('the beginning of a log did not survive: it is copied anew', {
+        topic: partition.topic,
+        partition: partition.partition,
+        from: missingFrom,
+      });
+      partition.restartAt(missingFrom);
+    }
     entry.acked = partition.log.endOffset;
     const request = {
       handle: entry.handle,

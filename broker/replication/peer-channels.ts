@@ -1,13 +1,9 @@
 /** Short calls between brokers: one channel for each peer, made anew when its address changes. */
 import * as grpc from '@grpc/grpc-js';
 import type { BrokerImage } from '../metadata/image.ts';
+import type { PeerNetwork } from './peer-network.ts';
 
 const TIMEOUT_MS = 10_000;
-
-/** gRPC deadlines are wall-clock times by its interface; nothing else here depends on them. */
-export function deadlineIn(timeoutMs: number): { deadline: number } {
-  return { deadline: performance.timeOrigin + performance.now() + timeoutMs };
-}
 
 /** How one call is made: on which channel, until when, and whom to tell. */
 export type Run<Peer, Response> = (
@@ -18,10 +14,16 @@ export type Run<Peer, Response> = (
 
 export class PeerChannels<Peer extends grpc.Client> implements Disposable {
   private readonly brokerOf: (id: number) => BrokerImage | null;
+  private readonly network: PeerNetwork;
   private readonly open: (address: string) => Peer;
   private readonly peers = new Map<number, { address: string; peer: Peer }>();
 
-  constructor(brokerOf: (id: number) => BrokerImage | null, open: (address: string) => Peer) {
+  constructor(
+    network: PeerNetwork,
+    brokerOf: (id: number) => BrokerImage | null,
+    open: (address: string) => Peer,
+  ) {
+    this.network = network;
     this.brokerOf = brokerOf;
     this.open = open;
   }
@@ -41,7 +43,8 @@ export class PeerChannels<Peer extends grpc.Client> implements Disposable {
   /** Rejects where the broker is unknown, does not answer in 10 s, or answers with a failure. */
   call<Response>(id: number, run: Run<Peer, Response>): Promise<Response> {
     return new Promise((resolve, reject) => {
-      run(this.connect(id), deadlineIn(TIMEOUT_MS), (cause, response) =>
+      const options = { deadline: this.network.deadline(TIMEOUT_MS) };
+      run(this.connect(id), options, (cause, response) =>
         cause === null ? resolve(response) : reject(cause),
       );
     });

@@ -29,6 +29,8 @@ export interface PeerNetwork {
     services: readonly PeerService[],
     at: { readonly host: string; readonly port: number },
   ) => Promise<AsyncDisposable>;
+  /** When a call that may take so long must be over, in the form of `options.deadline`. */
+  readonly deadline: (timeoutMs: number) => number;
   /** Tells whether a connection is refused: the machine answers, and nobody listens there. */
   readonly knock: (
     at: { readonly host: string; readonly port: number },
@@ -55,6 +57,8 @@ export const grpcNetwork: PeerNetwork = {
     });
     return { [Symbol.asyncDispose]: async () => server.forceShutdown() };
   },
+  // gRPC deadlines are wall-clock times by its interface; nothing else here depends on them.
+  deadline: (timeoutMs) => performance.timeOrigin + performance.now() + timeoutMs,
   knock({ host, port }, done) {
     const socket = net.connect({ host, port });
     let over = false;

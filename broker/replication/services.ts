@@ -152,6 +152,12 @@ export const replicationService: grpc.ServiceDefinition = {
 };
 export const controlService = definition['tenure.control.v1.Control'] as grpc.ServiceDefinition;
 
+/** How messages of the streams become bytes and are read again. */
+export const replicationMessages = {
+  Follow: replicationService.Follow as grpc.MethodDefinition<unknown, unknown>,
+  Presence: controlService.Presence as grpc.MethodDefinition<unknown, unknown>,
+};
+
 export const transactionsService = definition[
   'tenure.transactions.v1.Transactions'
 ] as grpc.ServiceDefinition;

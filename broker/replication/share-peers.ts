@@ -20,7 +20,7 @@ export class SharePeers implements Disposable {
   private readonly channels: PeerChannels<ShareStatePeer>;
 
   constructor(network: PeerNetwork, brokerOf: (id: number) => BrokerImage | null) {
-    this.channels = new PeerChannels(brokerOf, network.shareState);
+    this.channels = new PeerChannels(network, brokerOf, network.shareState);
   }
 
   read(id: number, key: Key, leaderEpoch: number): Promise<ShareReadResponse> {

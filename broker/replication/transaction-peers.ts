@@ -19,7 +19,7 @@ export class TransactionPeers implements Disposable {
   private readonly channels: PeerChannels<TransactionsPeer>;
 
   constructor(network: PeerNetwork, brokerOf: (id: number) => BrokerImage | null) {
-    this.channels = new PeerChannels(brokerOf, network.transactions);
+    this.channels = new PeerChannels(network, brokerOf, network.transactions);
   }
 
   async writeMarkers(id: number, markers: readonly MarkerMessage[]): Promise<number[][]> {

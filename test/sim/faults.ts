@@ -1,0 +1,181 @@
+/** What goes wrong in the simulated world, at random, several things at once. */
+import type { Random } from './random.ts';
+import { type SimNode, TOPIC, type World } from './world.ts';
+
+export const faultKinds = [
+  'kill',
+  'power',
+  'stop',
+  'pause',
+  'cut',
+  'cutOneWay',
+  'apiCut',
+  'apiDown',
+  'watches',
+  'slow',
+  'disk',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+export class Faults {
+  private readonly world: World;
+  private readonly random: Random;
+  readonly counts = new Map<FaultKind, number>();
+  /** The node whose page cache was lost and that is not back in every ISR: no other may lose its own. */
+  private recovering: { node: SimNode; epochs: ReadonlyMap<string, number> } | null = null;
+  private isOver = false;
+
+  constructor(world: World, kinds: readonly FaultKind[]) {
+    this.world = world;
+    this.random = world.random.fork();
+    this.kinds = kinds;
+  }
+  private readonly kinds: readonly FaultKind[];
+
+  start(): void {
+    const next = () => {
+      if (this.isOver) return;
+      this.strike();
+      this.later(this.random.between(200, 3000), next);
+    };
+    this.later(this.random.between(500, 3000), next);
+  }
+
+  private later(ms: number, run: () => void): void {
+    this.world.scheduler.after(ms, null, run);
+  }
+
+  /** Everything works again; nothing else is going to break. */
+  end(): void {
+    const { world } = this;
+    this.isOver = true;
+    world.isPeace = true;
+    world.network.heal();
+    world.kube.comeBack();
+    for (const node of world.nodes) {
+      const { process } = node;
+      node.disk.fails = null;
+      if (process !== null) {
+        world.kube.heal(process);
+        if (process.isStopped) process.resume(world.scheduler);
+      }
+    }
+    for (const node of world.nodes) if (node.process?.alive !== true) world.start(node);
+  }
+
+  private strike(): void {
+    const { random, world } = this;
+    const kind = random.pick(this.kinds);
+    const node = random.pick(world.nodes);
+    const process = node.process;
+    if (process?.alive !== true) return;
+    const count = () => this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    const note = (text: string) => {
+      count();
+      world.note(`FAULT ${kind} ${node.name} ${text}`);
+    };
+    const back = (ms: number) =>
+      this.later(ms, () => {
+        if (!this.isOver && node.process?.alive !== true) world.start(node);
+      });
+    switch (kind) {
+      case 'kill': {
+        const ms = random.between(200, 8000);
+        note(`back in ${ms.toFixed(0)} ms`);
+        world.kill(node);
+        return back(ms);
+      }
+      case 'power': {
+        if (!this.mayLosePower(node)) return;
+        const ms = random.between(1000, 10_000);
+        note(`back in ${ms.toFixed(0)} ms`);
+        this.recovering = { node, epochs: this.epochsOf(node) };
+        world.losePower(node);
+        return back(ms);
+      }
+      case 'stop': {
+        note('');
+        const { broker } = node;
+        process.run(() => {
+          void broker?.stop().then(() => {
+            process.kill();
+          });
+        });
+        const ms = random.between(500, 4000);
+        const look = () => {
+          if (this.isOver) return;
+          if (!process.alive) back(ms);
+          else this.later(500, look);
+        };
+        return this.later(500, look);
+      }
+      case 'pause': {
+        if (process.isStopped) return;
+        const ms = random.chance(0.5) ? random.between(200, 3000) : random.between(3000, 20_000);
+        note(`for ${ms.toFixed(0)} ms`);
+        process.stop();
+        return this.later(ms, () => {
+          if (process.isStopped) process.resume(world.scheduler);
+        });
+      }
+      case 'cut':
+      case 'cutOneWay': {
+        const other = random.pick(world.nodes);
+        if (other === node) return;
+        note(`to ${other.name}`);
+        world.network.cut(node.name, other.name);
+        if (kind === 'cut') world.network.cut(other.name, node.name);
+        return this.later(random.between(500, 12_000), () => world.network.heal());
+      }
+      case 'apiCut':
+        note('');
+        world.kube.cut.add(process);
+        return this.later(random.between(500, 15_000), () => world.kube.heal(process));
+      case 'apiDown':
+        if (world.kube.isDown) return;
+        note('');
+        world.kube.goDown();
+        return this.later(random.between(500, 20_000), () => world.kube.comeBack());
+      case 'watches':
+        note('');
+        return world.kube.dropWatches(process);
+      case 'slow':
+        note('');
+        world.network.slownessMs = random.between(5, 400);
+        return this.later(random.between(500, 8000), () => {
+          world.network.slownessMs = 0;
+        });
+      case 'disk': {
+        note('');
+        node.disk.fails = random.pick(['ENOSPC', 'EIO'] as const);
+        // The kubelet restarts a broker whose disk failed.
+        return this.later(random.between(1000, 6000), () => {
+          node.disk.fails = null;
+        });
+      }
+    }
+  }
+
+  private epochsOf(node: SimNode): Map<string, number> {
+    const epochs = new Map<string, number>();
+    for (const { isr, partition, topic } of this.world.lines())
+      epochs.set(`${topic}-${partition}`, isr.find(({ id }) => id === node.id)?.epoch ?? -1);
+    return epochs;
+  }
+
+  /** Two losses at once may lose data, and no promise is made against that. */
+  private mayLosePower(node: SimNode): boolean {
+    const lines = this.world.lines();
+    if (this.recovering !== null) {
+      const { epochs, node: lost } = this.recovering;
+      const isBack = lines.every(({ isr, partition, topic }) =>
+        isr.some(
+          ({ epoch, id }) => id === lost.id && epoch > (epochs.get(`${topic}-${partition}`) ?? -1),
+        ),
+      );
+      if (!isBack) return false;
+    }
+    if (!lines.some(({ topic }) => topic === TOPIC)) return false;
+    return lines.every(({ isr }) => isr.some(({ id }) => id !== node.id));
+  }
+}

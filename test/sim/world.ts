@@ -1,0 +1,240 @@
+/** The simulated world: nodes with disks and brokers on them, an API, a network, one seed. */
+import { Broker } from '../../broker/broker.ts';
+import {
+  type KafkaPartitionMap,
+  kafkaClusters,
+  kafkaPartitionMaps,
+  kafkaTopics,
+} from '../../kube/kafka-objects.ts';
+import type { KubeObject, Resource } from '../../kube/objects.ts';
+import { parsePage } from '../../kube/partition-line.ts';
+import type { LogFields, Logger } from '../../stdx/logger.ts';
+import { type SimDisk, simDisk } from './disk.ts';
+import { SimKube } from './kube.ts';
+import { type Machine, SimNetwork } from './network.ts';
+import { Random } from './random.ts';
+import { clockOf, Process, Scheduler } from './scheduler.ts';
+
+export const NAMESPACE = 'default';
+export const CLUSTER = 'sim';
+export const TOPIC = 't';
+export const KAFKA_PORT = 9092;
+const API_VERSION = 'kafka.tenure.dev/v1beta1';
+const PROBE_MS = 1000;
+const LOG_LINES_MAX = 4000;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly brokers: number;
+  readonly partitions: number;
+  readonly config: Readonly<Record<string, string | number>>;
+}
+
+export class SimNode implements Machine {
+  readonly id: number;
+  readonly name: string;
+  readonly disk: SimDisk;
+  isUp = true;
+  boot = 0;
+  process: Process | null = null;
+  broker: Broker | null = null;
+  /** How fast its clock goes. */
+  readonly rate: number;
+  readonly skewMs: number;
+
+  constructor(id: number, random: Random) {
+    this.id = id;
+    this.name = `node${id}`;
+    this.disk = simDisk(random.fork());
+    this.rate = random.between(0.99, 1.01);
+    this.skewMs = random.between(-3000, 3000);
+  }
+}
+
+export class World {
+  readonly options: WorldOptions;
+  readonly random: Random;
+  readonly scheduler = new Scheduler();
+  readonly kube: SimKube;
+  readonly network: SimNetwork;
+  readonly nodes: SimNode[];
+  /** The last lines that brokers wrote, for a story that went wrong. */
+  readonly log: string[] = [];
+  /** What no broker may ever do: bugs that it met itself. */
+  readonly bugs: string[] = [];
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.random = new Random(options.seed);
+    this.kube = new SimKube(this.scheduler, this.random.fork());
+    this.network = new SimNetwork(this.scheduler, this.random.fork());
+    this.nodes = Array.from({ length: options.brokers }, (_, id) => {
+      const node = new SimNode(id, this.random);
+      this.network.addMachine(node);
+      return node;
+    });
+    this.makeObjects();
+    this.probe();
+  }
+
+  private makeObjects(): void {
+    const { brokers, config, partitions } = this.options;
+    const put = <T extends KubeObject>(resource: Resource<T>, object: object) =>
+      this.kube.api.create(this.kube.kindOf(resource), NAMESPACE, object as KubeObject, {});
+    put(kafkaClusters, {
+      apiVersion: API_VERSION,
+      kind: 'KafkaCluster',
+      metadata: { name: CLUSTER },
+      spec: { replicas: brokers, config, storage: { type: 'ephemeral' } },
+    });
+    put(kafkaTopics, {
+      apiVersion: API_VERSION,
+      kind: 'KafkaTopic',
+      metadata: {
+        name: TOPIC,
+        labels: { 'kafka.tenure.dev/cluster': CLUSTER },
+        finalizers: ['kafka.tenure.dev/topic'],
+      },
+      spec: {
+        clusterRef: { name: CLUSTER },
+        partitions,
+        replicas: Math.min(brokers, 3),
+        config: { 'min.insync.replicas': Math.min(brokers, 2), 'segment.bytes': 4096 },
+      },
+    });
+  }
+
+  note(text: string): void {
+    this.log.push(`${(this.scheduler.nowMs / 1000).toFixed(3).padStart(8)} ${text}`);
+    if (this.log.length > LOG_LINES_MAX * 1.5) this.log.splice(0, this.log.length - LOG_LINES_MAX);
+  }
+
+  private loggerOf(name: string): Logger {
+    const write =
+      (level: string) =>
+      (message: string, fields: LogFields = {}) => {
+        const shown = Object.entries(fields).map(([key, value]) => {
+          const text = value instanceof Error ? value.message : JSON.stringify(value);
+          return `${key}=${text}`;
+        });
+        this.note(`${name} ${level} ${message} ${shown.join(' ')}`);
+        if (fields.cause instanceof TypeError || fields.cause instanceof RangeError)
+          this.bugs.push(`${name}: ${message}: ${fields.cause.stack}`);
+      };
+    const logger: Logger = {
+      debug: write('debug'),
+      info: write('info'),
+      warn: write('warn'),
+      error: write('error'),
+      child: () => logger,
+    };
+    return logger;
+  }
+
+  /** Starts a broker on the node, with what its disk holds. */
+  start(node: SimNode): void {
+    node.isUp = true;
+    const process = new Process(`${node.name}.${this.scheduler.events}`);
+    const logger = this.loggerOf(node.name);
+    node.process = process;
+    node.broker = new Broker(
+      {
+        clock: clockOf(this.scheduler, process, node),
+        chance: this.random.fork(),
+        disk: node.disk,
+        logger,
+        api: this.kube.for(process),
+        network: this.network.for(process, node),
+        bootId: `${node.name}-boot-${node.boot}`,
+        onFatal: (why) => {
+          this.note(`${node.name} ends itself: ${why}`);
+          if (why.includes('invariant')) this.bugs.push(`${node.name}: ${why}`);
+          process.kill();
+          this.restartLater(node);
+        },
+        version: 'sim',
+        ownsProcess: false,
+      },
+      {
+        namespace: NAMESPACE,
+        cluster: CLUSTER,
+        id: node.id,
+        bindHost: node.name,
+        advertisedHost: node.name,
+        kafkaPort: KAFKA_PORT,
+        replicationPort: 9091,
+        adminPort: 0,
+        dataFolder: '/data',
+        rack: null,
+        serviceAccountFolder: '',
+        logLevel: 'debug',
+        logFormat: 'text',
+        tailBytes: 64 * 1024,
+        openFilesMax: 64,
+        shutdownTimeoutMs: 20_000,
+      },
+    );
+    process.run(() => {
+      node.broker?.start().catch((cause: unknown) => {
+        if (!process.alive) return;
+        logger.error('starting failed', { cause });
+        process.kill();
+        this.restartLater(node);
+      });
+    });
+  }
+
+  /** What a kubelet does with a container that ended. */
+  private restartLater(node: SimNode): void {
+    const { boot } = node;
+    this.scheduler.after(500, null, () => {
+      if (node.isUp && node.boot === boot && node.process?.alive !== true) this.start(node);
+    });
+  }
+
+  /** Kubelets: a process that says that it cannot go on is replaced, and one that ended as well. */
+  private probe(): void {
+    for (const node of this.nodes) {
+      const { process } = node;
+      if (process?.alive === true && this.network.unhealthyBecause(process) !== null) {
+        this.note(`${node.name} is restarted by its kubelet`);
+        process.kill();
+        this.restartLater(node);
+      } else if (process?.alive === false && node.isUp && this.isPeace) this.start(node);
+    }
+    this.scheduler.after(PROBE_MS, null, () => this.probe());
+  }
+  /** Whether everything that ends comes back at once. */
+  isPeace = false;
+
+  kill(node: SimNode): void {
+    node.process?.kill();
+  }
+
+  /** The machine loses its power, and with it what was not flushed. */
+  losePower(node: SimNode): void {
+    node.process?.kill();
+    node.isUp = false;
+    node.boot++;
+    node.disk.losePower();
+  }
+
+  /** Every partition's line, as the API has it. */
+  lines() {
+    const maps = this.kube.api.list(
+      this.kube.kindOf(kafkaPartitionMaps),
+      NAMESPACE,
+      () => true,
+    ) as KafkaPartitionMap[];
+    return maps.flatMap(({ spec }) => parsePage(spec.partitions));
+  }
+
+  async run(ms: number): Promise<void> {
+    await this.scheduler.runUntil(this.scheduler.nowMs + ms);
+  }
+
+  [Symbol.dispose](): void {
+    for (const node of this.nodes) node.process?.kill();
+    this.kube[Symbol.dispose]();
+  }
+}
