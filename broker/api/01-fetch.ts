@@ -84,9 +84,9 @@ export function fetch(ports: Ports) {
       return 'FENCED_LEADER_EPOCH';
     if (of.currentLeaderEpoch > replica.leaderEpoch) return 'UNKNOWN_LEADER_EPOCH';
     const { startOffset, endOffset } = replica.log;
-    return of.fetchOffset < startOffset || of.fetchOffset > endOffset
-      ? 'OFFSET_OUT_OF_RANGE'
-      : null;
+    if (of.fetchOffset >= startOffset && of.fetchOffset <= endOffset) return null;
+    // A follower may only not have it yet: nobody is to begin anew for that (KIP-392).
+    return follows ? 'OFFSET_NOT_AVAILABLE' : 'OFFSET_OUT_OF_RANGE';
   };
 
   const failure = (of: FetchPartition, name: string, id: string, error: ErrorName): Result => {

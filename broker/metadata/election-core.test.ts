@@ -73,6 +73,15 @@ test('broker 3 is no candidate although it lives: it is in neither ISR nor ELR',
   assert.deepEqual([forced.line.leader, forced.unclean], [member(2), true]);
 });
 
+test('who hands over to an eligible replica while nobody else is in sync stays eligible', () => {
+  const { line: after } = settleLine(
+    line({ leader: member(2), isr: [member(2)], elr: [member(1)] }),
+    brokers(broker(2, { draining: true }), broker(3, { live: false })),
+    rules,
+  );
+  assert.deepEqual([after.leader, after.isr, after.elr], [member(1), [member(1)], [member(2)]]);
+});
+
 test('a broker in a new life keeps its standing only if it lost nothing', () => {
   const kept = settleLine(line(), brokers(broker(2, { epoch: 4, keptSince: 1 })), rules).line;
   assert.deepEqual(kept.isr, [member(1), member(2, 4), member(3)]);

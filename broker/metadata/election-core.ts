@@ -126,9 +126,9 @@ export function settleLine(
     next = { ...next, leader, leaderEpoch: next.leaderEpoch + 1 };
   }
   if (leader !== null && !hasMember(next.isr, leader)) {
-    // From the ELR it brings all that was committed; from elsewhere what it has becomes the truth.
-    const others = unclean ? [] : next.elr.filter(({ id }) => id !== leader.id);
-    next = { ...next, isr: [leader], elr: effectiveMinIsr(next, rules) <= 1 ? [] : others };
+    // From the ELR it brings all that was committed, as do those who were in sync until now; from
+    // elsewhere what it has becomes the truth.
+    next = unclean ? { ...next, isr: [leader], elr: [] } : withIsr(next, [leader], rules);
   }
   if (next === line) return { line, unclean: false };
   return { line: { ...next, partitionEpoch: line.partitionEpoch + 1 }, unclean };

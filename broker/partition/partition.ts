@@ -327,27 +327,44 @@ export class Partition implements TurnTask {
       this.wakeReaders();
     }
     if (logStartOffset > this.log.startOffset && logStartOffset <= this.followerHw) {
-      this.log.advanceStartOffset(logStartOffset);
+      this.onDisk(() => this.log.advanceStartOffset(logStartOffset));
     }
+  }
+
+  /** Changes files outside of the turn's writes; a disk that refuses takes the replica offline. */
+  private onDisk(change: () => void): void {
+    if (this.log.failure !== null) return;
+    try {
+      change();
+    } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
+      this.storageFailed(cause);
+    }
+  }
+
+  private storageFailed(cause: DiskError): void {
+    this.log.failure ??= cause;
+    this.goOffline('KAFKA_STORAGE_ERROR');
+    this.deps.onStorageFailure(this, cause);
   }
 
   /** Cuts the log where it parted from the leader's. */
   truncateTo(offset: number): void {
     this.flushPending();
-    this.log.truncateTo(offset);
+    this.onDisk(() => this.log.truncateTo(offset));
     this.followerHw = Math.min(this.followerHw, this.log.endOffset);
   }
 
   /** Begins anew at the leader's log start. */
   restartAt(offset: number): void {
     this.flushPending();
-    this.log.restartAt(offset);
+    this.onDisk(() => this.log.restartAt(offset));
     this.followerHw = offset;
   }
 
   /** Records below the offset are gone for everybody; followers are told with the next message. */
   deleteBefore(offset: number): void {
-    this.log.advanceStartOffset(offset);
+    this.onDisk(() => this.log.advanceStartOffset(offset));
     for (const sink of this.sinks) sink.onHighWatermarkMoved();
   }
 
@@ -467,9 +484,7 @@ export class Partition implements TurnTask {
 
   private unreadable(cause: unknown): never {
     if (!(cause instanceof DiskError)) throw cause;
-    this.log.failure ??= cause;
-    this.goOffline('KAFKA_STORAGE_ERROR');
-    this.deps.onStorageFailure(this, cause);
+    this.storageFailed(cause);
     throw new KafkaError('KAFKA_STORAGE_ERROR', 'the disk refused the read');
   }
 

@@ -56,6 +56,13 @@ export class SimKube {
     for (const crd of crds) this.api.create(kind, '', crd, {});
   }
 
+  /** Tells of every object that is written. */
+  onWrite(run: (object: KubeObject) => void): void {
+    this.store.listen(({ object, type }) => {
+      if (type !== 'DELETED') run(object);
+    });
+  }
+
   kindOf({ group, plural, version }: Resource): Kind {
     const kind = this.api.kind(group, version, plural);
     if (kind === null) throw new Error(`no kind ${group}/${version} ${plural}`);
@@ -218,8 +225,10 @@ export class SimKube {
         if (!over) onEvent({ type, object: structuredClone(event.object) as T });
       });
     };
+    // A watch that never reached the API hears nothing, and ends.
+    const isOpen = this.reaches(process);
     const listening = this.store.listen((event) => {
-      if (event.collection === collection) deliver(event);
+      if (isOpen && event.collection === collection) deliver(event);
     });
     const watch: Watch = {
       process,
@@ -238,7 +247,7 @@ export class SimKube {
       scheduler.after(this.latency(), process, () => settle(end));
     };
     this.watches.add(watch);
-    if (!this.reaches(process)) {
+    if (!isOpen) {
       scheduler.after(CALL_TIMEOUT_MS, process, () => finish('closed'));
     } else {
       const missed = this.store.since(Number(options.resourceVersion));

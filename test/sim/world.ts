@@ -75,7 +75,20 @@ export class World {
     });
     this.makeObjects();
     this.probe();
+    this.kube.onWrite((object) => this.notePage(object as KafkaPartitionMap));
   }
+
+  /** Every change of a partition's line belongs to the story. */
+  private notePage({ kind, spec }: KafkaPartitionMap): void {
+    if (kind !== 'KafkaPartitionMap') return;
+    for (const line of spec.partitions.split('\n')) {
+      const [name = ''] = line.split(' ');
+      if (this.pages.get(name) !== line)
+        this.note(`PAGE ${line.replace(/ id=\S+/, '')} controller=${spec.controllerEpoch}`);
+      this.pages.set(name, line);
+    }
+  }
+  private readonly pages = new Map<string, string>();
 
   private makeObjects(): void {
     const { brokers, config, partitions } = this.options;
