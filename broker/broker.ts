@@ -595,8 +595,8 @@ export class Broker implements AsyncDisposable {
     // Who is leaving as well takes nothing over: a cluster that stops as a whole stops at once.
     const nobodyLeft = () =>
       image.liveBrokers().every(({ id, draining }) => id === this.options.id || draining);
-    // The controller steps back first, so that somebody who stays moves the leaders.
-    if (this.role?.isController === true && !nobodyLeft()) await this.role[Symbol.asyncDispose]();
+    // Who leaves is no controller, and does not become one: somebody who stays moves the leaders.
+    if (!nobodyLeft()) await this.role?.[Symbol.asyncDispose]();
     while (clock.monotonicMs() < deadlineMs) {
       if (nobodyLeft()) return;
       try {

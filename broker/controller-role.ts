@@ -140,7 +140,7 @@ export class ControllerRole implements AsyncDisposable {
         await pages.claim();
         break;
       } catch (cause) {
-        if (cause instanceof Deposed) return;
+        if (cause instanceof Deposed) return void this.lease.resign();
         logger.warn('taking over as controller failed, trying again', { cause });
         await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
       }
@@ -176,8 +176,11 @@ export class ControllerRole implements AsyncDisposable {
         replicas: config.number('default.replication.factor'),
       }),
       onDeposed: (cause) => {
+        // A write of an earlier term that comes to its end late says nothing about this one.
+        if (this.active?.controller !== controller) return;
         logger.warn('deposed', { cause });
         this.stop();
+        void this.lease.resign();
       },
       onUnclean: (line) => {
         logger.error('unclean leader election: records may be lost', { line: formatLine(line) });

@@ -145,7 +145,8 @@ export class LogDirectory {
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
     const recovery = log.open({
       clean: this.clean && !isNew,
-      lossy: !this.clean && !this.sameBoot,
+      // A folder that lost its name tag lost more than that.
+      lossy: (!this.clean && !this.sameBoot) || (text === null && this.disk.exists(folder)),
       recoveryPoint: of(this.known.recovery),
       startOffset: of(this.known.start),
       cleanedOffset: of(this.known.cleaned),

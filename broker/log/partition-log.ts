@@ -145,8 +145,7 @@ export class PartitionLog implements TailOwner {
     if (this.segments.length === 0) this.startAt(known.startOffset);
     const recovery = this.loadSegments(known);
     const { baseOffset } = this.segments[0] as Segment;
-    this.missingFrom =
-      known.lossy === true && baseOffset > known.startOffset ? known.startOffset : null;
+    this.missingFrom = this.findMissing(baseOffset, known);
     this.startOffset = Math.max(known.startOffset, baseOffset);
     this.writtenOffset = this.endOffset;
     this.startOffset = Math.min(this.startOffset, this.endOffset);
@@ -155,6 +154,23 @@ export class PartitionLog implements TailOwner {
       ? this.endOffset
       : Math.min(known.recoveryPoint, this.endOffset);
     return recovery;
+  }
+
+  /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
+  private findMissing(
+    baseOffset: number,
+    { lossy, startOffset }: { lossy?: boolean; startOffset: number },
+  ): number | null {
+    const { disk } = this.deps;
+    const noted = disk.readText(this.missingPath);
+    if (noted !== null) return Number(noted);
+    if (lossy !== true || baseOffset <= startOffset) return null;
+    disk.replaceFile(this.missingPath, String(startOffset));
+    return startOffset;
+  }
+
+  private get missingPath(): string {
+    return `${this.folder}/missing-from`;
   }
 
   private get epochsPath(): string {
@@ -517,6 +533,7 @@ export class PartitionLog implements TailOwner {
     this.writtenOffset = offset;
     this.recoveryPoint = offset;
     this.missingFrom = null;
+    this.deps.disk.remove(this.missingPath);
     this.epochs = new LeaderEpochs();
     this.producers.clear();
     this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));

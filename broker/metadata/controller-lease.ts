@@ -159,6 +159,11 @@ export class ControllerLease {
   async end(): Promise<void> {
     this.over = true;
     this.timer[Symbol.dispose]();
+    await this.resign();
+  }
+
+  /** Gives the Lease back, if it is held: whoever takes it next has a newer epoch. */
+  async resign(): Promise<void> {
     const { held } = this;
     this.held = null;
     if (held === null) return;
