@@ -172,7 +172,7 @@ export class SimProducer extends SimClient {
         baseSequence,
       },
     );
-    for (let attempt = 0; ; attempt++) {
+    for (;;) {
       const error = await this.send(partition, bytes, operation);
       if (error === 'NONE') {
         this.sequences.set(partition, baseSequence + count);
@@ -186,8 +186,8 @@ export class SimProducer extends SimClient {
         await this.begin();
         return;
       }
+      operation.error = error;
       this.forget(partition);
-      if (this.isOver && attempt > 200) return;
       await this.pause(this.random.between(20, 150));
     }
   }

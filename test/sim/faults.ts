@@ -22,7 +22,7 @@ export class Faults {
   private readonly random: Random;
   readonly counts = new Map<FaultKind, number>();
   /** The node whose page cache was lost and that is not back in every ISR: no other may lose its own. */
-  private recovering: { node: SimNode; epochs: ReadonlyMap<string, number> } | null = null;
+  private recovering: { node: SimNode; brokerEpoch: number } | null = null;
   private isOver = false;
 
   constructor(world: World, kinds: readonly FaultKind[]) {
@@ -89,7 +89,7 @@ export class Faults {
         if (!this.mayLosePower(node)) return;
         const ms = random.between(1000, 10_000);
         note(`back in ${ms.toFixed(0)} ms`);
-        this.recovering = { node, epochs: this.epochsOf(node) };
+        this.recovering = { node, brokerEpoch: world.brokerEpochOf(node) };
         world.losePower(node);
         return back(ms);
       }
@@ -156,22 +156,13 @@ export class Faults {
     }
   }
 
-  private epochsOf(node: SimNode): Map<string, number> {
-    const epochs = new Map<string, number>();
-    for (const { isr, partition, topic } of this.world.lines())
-      epochs.set(`${topic}-${partition}`, isr.find(({ id }) => id === node.id)?.epoch ?? -1);
-    return epochs;
-  }
-
   /** Two losses at once may lose data, and no promise is made against that. */
   private mayLosePower(node: SimNode): boolean {
     const lines = this.world.lines();
     if (this.recovering !== null) {
-      const { epochs, node: lost } = this.recovering;
-      const isBack = lines.every(({ isr, partition, topic }) =>
-        isr.some(
-          ({ epoch, id }) => id === lost.id && epoch > (epochs.get(`${topic}-${partition}`) ?? -1),
-        ),
+      const { brokerEpoch, node: lost } = this.recovering;
+      const isBack = lines.every(({ isr }) =>
+        isr.some(({ epoch, id }) => id === lost.id && epoch > brokerEpoch),
       );
       if (!isBack) return false;
     }

@@ -55,11 +55,15 @@ export async function runSeed({ kinds = faultKinds, minutes, seed }: RunOptions)
   world.note('PEACE');
   await settle(world, history);
   for (const client of [...producers, ...readers]) client.isOver = true;
-  await world.run(15_000);
+  // Whoever waits for an answer gets one.
+  for (let i = 0; i < 12 && history.operations.some(({ outcome }) => outcome === 'open'); i++)
+    await world.run(5_000);
+  // Followers hear of the last high watermark as well.
+  await world.run(3_000);
   for (const operation of history.operations)
     if (operation.outcome === 'open')
       history.anomaly(
-        `stuck: ${operation.values.join()} in ${operation.partition} was never answered`,
+        `stuck: ${operation.values.join()} in ${operation.partition} was never answered (${operation.error})`,
       );
   for (const [partition, reader] of readers.entries()) {
     const final = await readAll(world, reader);

@@ -1,7 +1,9 @@
 /** The simulated world: nodes with disks and brokers on them, an API, a network, one seed. */
 import { Broker } from '../../broker/broker.ts';
 import {
+  type KafkaBroker,
   type KafkaPartitionMap,
+  kafkaBrokers,
   kafkaClusters,
   kafkaPartitionMaps,
   kafkaTopics,
@@ -230,6 +232,16 @@ export class World {
     node.isUp = false;
     node.boot++;
     node.disk.losePower();
+  }
+
+  /** The latest life of the broker on that node, as the API has it. */
+  brokerEpochOf({ id }: SimNode): number {
+    const brokers = this.kube.api.list(
+      this.kube.kindOf(kafkaBrokers),
+      NAMESPACE,
+      () => true,
+    ) as KafkaBroker[];
+    return brokers.find(({ spec }) => spec.id === id)?.spec.epoch ?? -1;
   }
 
   /** Every partition's line, as the API has it. */

@@ -205,11 +205,11 @@ export function askStreams(): void {
   ask('commit in a streams group: a stranger', 'OffsetCommit', (c) => commit(c, 'who', 1));
   ask('commit in a streams group: nobody', 'OffsetCommit', (c) => commit(c, '', -1));
   ask('delete a streams group that lives', 'DeleteGroups', { groupsNames: ['app'] });
-  ask('describe the topology', 'StreamsGroupTopologyDescriptionUpdate', (c) => ({
+  ask('describe the topology', 'StreamsGroupTopologyDescriptionUpdate', {
     groupId: 'app',
     memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
-    topologyEpoch: epoch(c) * 0 + 1,
-  }));
+    topologyEpoch: 1,
+  });
   ask('streams: shut down', 'StreamsGroupHeartbeat', (c) =>
     later({ memberEpoch: epoch(c), shutdownApplication: true }),
   );

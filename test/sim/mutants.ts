@@ -1,0 +1,110 @@
+/**
+ * Bugs planted on purpose: each breaks one rule that keeps data safe, and the simulator must find it.
+ * They are put in place of methods while a world runs, so that no product code knows of them.
+ */
+import { PartitionLog } from '../../broker/log/partition-log.ts';
+import { ProducerState } from '../../broker/log/producer-state.ts';
+import { Pages } from '../../broker/metadata/pages.ts';
+import { Session } from '../../broker/metadata/session.ts';
+import { LeaderCore } from '../../broker/partition/leader-core.ts';
+import { Partition } from '../../broker/partition/partition.ts';
+import type { FaultKind } from './faults.ts';
+
+export interface Mutant {
+  readonly name: string;
+  /** Which rule it breaks. */
+  readonly breaks: string;
+  /** The faults under which it shows soonest. */
+  readonly kinds: readonly FaultKind[];
+  /** Within so many seeds it must be found. */
+  readonly seeds: number;
+  readonly plant: () => Disposable;
+}
+
+// What is replaced is reached by name: its types are of no use here.
+type Method = (...args: any[]) => any;
+
+/** Replaces a method until disposed; the original comes as the first argument. */
+function replace(
+  of: { prototype: object },
+  name: string,
+  method: (original: Method, self: any, args: any[]) => unknown,
+): Disposable {
+  const methods = of.prototype as Record<string, Method>;
+  const original = methods[name];
+  if (original === undefined) throw new Error(`there is no method ${name} to replace`);
+  methods[name] = function (this: unknown, ...args: unknown[]) {
+    return method(original.bind(this), this, args);
+  };
+  return {
+    [Symbol.dispose]() {
+      methods[name] = original;
+    },
+  };
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'isr-not-enforced',
+    breaks: 'a record is committed when every in-sync replica has it',
+    kinds: ['kill', 'power', 'slow'],
+    seeds: 40,
+    plant: () =>
+      replace(LeaderCore, 'advance', (_original, self, [writtenOffset]) => {
+        if (self.hw >= writtenOffset) return false;
+        self.hw = writtenOffset;
+        return true;
+      }),
+  },
+  {
+    name: 'loss-not-noticed',
+    breaks: 'a broker that lost its page cache begins with a new standing',
+    kinds: ['power', 'cut', 'pause'],
+    seeds: 60,
+    plant: () =>
+      replace(Session, 'begin', (original, _self, [cluster, former, known]) =>
+        original(cluster, { ...former, keptData: true }, known),
+      ),
+  },
+  {
+    name: 'truncate-to-high-watermark',
+    breaks: 'a follower cuts its log by epochs, never to what it believes is committed',
+    kinds: ['kill', 'stop', 'pause', 'apiDown', 'slow'],
+    seeds: 120,
+    plant: () =>
+      replace(Partition, 'applyLine', (original, self, args) => {
+        const before = self.role.kind;
+        original(...args);
+        if (before !== 'follower' && self.role.kind === 'follower')
+          self.truncateTo(self.highWatermark);
+      }),
+  },
+  {
+    name: 'no-cut-where-logs-part',
+    breaks: 'a follower throws away what its leader does not have',
+    kinds: ['kill', 'pause', 'apiCut'],
+    seeds: 60,
+    plant: () => replace(Partition, 'truncateTo', () => undefined),
+  },
+  {
+    name: 'sequences-not-checked',
+    breaks: 'a batch that is sent again is written once',
+    kinds: ['kill', 'slow', 'cut'],
+    seeds: 40,
+    plant: () => replace(ProducerState, 'judge', () => ({ kind: 'append' })),
+  },
+  {
+    name: 'missing-beginning-accepted',
+    breaks: 'a log whose first segments are gone is no complete replica',
+    kinds: ['power', 'kill', 'stop'],
+    seeds: 80,
+    plant: () => replace(PartitionLog, 'findMissing', () => null),
+  },
+  {
+    name: 'takeover-without-claim',
+    breaks: 'a new controller claims every page before it decides anything',
+    kinds: ['kill', 'pause', 'apiCut', 'stop'],
+    seeds: 40,
+    plant: () => replace(Pages, 'claim', async () => undefined),
+  },
+];
