@@ -305,3 +305,39 @@ test('a damaged segment is left as it is: no new checksum is written over the da
   disk.files.set(path, bytes);
   assert.notEqual(await compactLog(log, log.endOffset, rules, limits), null);
 });
+
+test('what a loss of power took from a log is noticed: its middle, and its beginning', () => {
+  const filled = () => {
+    const disk = memoryDisk();
+    const log = openOn(disk);
+    write(
+      log,
+      Array.from({ length: 40 }, (_, i): [string, string] => [`k${i}`, 'x'.repeat(40)]),
+      1,
+    );
+    const files = [...disk.files.keys()].filter((path) => path.endsWith('.log'));
+    return { disk, files };
+  };
+  const reopen = (disk: ReturnType<typeof memoryDisk>, lossy: boolean) => {
+    const log = new PartitionLog(
+      { disk, files: new FileCache(disk, 4), tail: new TailMemory(0) },
+      '/data/t-0',
+      config,
+    );
+    log.open({ clean: false, lossy, recoveryPoint: 0, startOffset: 0 });
+    return log;
+  };
+  const middle = filled();
+  const [, second = ''] = middle.files;
+  const cutAt = Number(second.slice(-24, -4));
+  middle.disk.remove(second);
+  assert.equal(reopen(middle.disk, true).endOffset, cutAt);
+  const beginning = filled();
+  beginning.disk.remove(beginning.files[0] as string);
+  assert.equal(reopen(beginning.disk, true).missingFrom, 0);
+  assert.equal(reopen(beginning.disk, false).missingFrom, 0, 'the next start knows it as well');
+  const log = reopen(beginning.disk, false);
+  log.restartAt(0);
+  assert.equal(reopen(beginning.disk, false).missingFrom, null);
+  assert.equal(log.endOffset, 0);
+});

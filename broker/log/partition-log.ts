@@ -93,6 +93,8 @@ export class PartitionLog implements TailOwner {
   private tailHead = 0;
   private pending: TailBatch[] = [];
   private unflushedBytes = 0;
+  /** What the epoch file on stable storage says; it is written again only where that changed. */
+  private safeEpochs = '';
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
@@ -167,6 +169,12 @@ export class PartitionLog implements TailOwner {
     if (lossy !== true || baseOffset <= startOffset) return null;
     disk.replaceFile(this.missingPath, String(startOffset));
     return startOffset;
+  }
+
+  /** For the next start after a kill; the next flush makes it safe from a loss of power. */
+  private writeEpochs(): void {
+    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.safeEpochs = '';
   }
 
   private get missingPath(): string {
@@ -349,7 +357,7 @@ export class PartitionLog implements TailOwner {
     const before = this.active;
     before.writeIndexes();
     this.writeSnapshot(baseOffset);
-    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.writeEpochs();
     const segment = new Segment(this.deps, this.folder, baseOffset);
     segment.create();
     this.segments.push(segment);
@@ -377,7 +385,9 @@ export class PartitionLog implements TailOwner {
     );
     for (const segment of dirty) await segment.flush();
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
-    this.deps.disk.replaceFile(this.epochsPath, this.epochs.toText());
+    const epochs = this.epochs.toText();
+    if (epochs !== this.safeEpochs) this.deps.disk.replaceFile(this.epochsPath, epochs);
+    this.safeEpochs = epochs;
     this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
   }
 
@@ -464,7 +474,7 @@ export class PartitionLog implements TailOwner {
     this.startOffset = Math.min(this.startOffset, this.endOffset);
     this.cleanedOffset = Math.min(this.cleanedOffset, this.endOffset);
     this.epochs.truncateFromEnd(this.endOffset);
-    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.writeEpochs();
     this.rebuildProducers();
   }
 
@@ -536,7 +546,7 @@ export class PartitionLog implements TailOwner {
     this.deps.disk.remove(this.missingPath);
     this.epochs = new LeaderEpochs();
     this.producers.clear();
-    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.writeEpochs();
   }
 
   /** Moves the start of the log; whole segments before it are set aside by the next retention run. */
@@ -648,7 +658,7 @@ export class PartitionLog implements TailOwner {
     if (this.failure === null) {
       this.active.writeIndexes();
       if (this.endOffset > 0) this.writeSnapshot(this.endOffset);
-      this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+      this.writeEpochs();
     }
     this.dropTail();
     for (const segment of this.segments) segment.closeFiles();
