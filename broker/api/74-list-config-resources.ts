@@ -28,6 +28,10 @@ export function listConfigResources({ image }: Ports) {
         if (type === TOPIC_RESOURCE) return image.topics().map(({ name }) => name);
         if (type === BROKER_RESOURCE || type === BROKER_LOGGER)
           return image.brokers().map(({ id }) => String(id));
+        if (type === GROUP)
+          return Object.entries(image.groupConfig).flatMap(([groupId, config]) =>
+            Object.keys(config).length > 0 ? [groupId] : [],
+          );
         return [];
       };
       const configResources = types.flatMap((resourceType) =>
