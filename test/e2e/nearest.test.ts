@@ -69,7 +69,13 @@ test('the leader names the replica in the rack, and that one serves what is comm
   const own = await fetch(leader, RACKS[leader] as string);
   assert.equal(own.preferredReadReplica, -1, 'the leader serves its own rack');
   const beyond = await fetch(follower, RACKS[follower] as string, 1000);
-  assert.equal(beyond.errorCode, 1, 'OFFSET_OUT_OF_RANGE');
+  assert.equal(
+    beyond.errorCode,
+    78,
+    'OFFSET_NOT_AVAILABLE: a follower cannot know, the leader does',
+  );
+  const decided = await fetch(leader, RACKS[leader] as string, 1000);
+  assert.equal(decided.errorCode, 1, 'OFFSET_OUT_OF_RANGE');
 });
 
 test('kafkajs reads everything through a rack of its own', async () => {
