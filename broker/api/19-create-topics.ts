@@ -26,7 +26,10 @@ export const MUTATION_QUOTA =
 type Asked = CreateTopicsRequest['topics'][number];
 
 /** The topic that is asked for, checked. @throws KafkaError */
-function wanted(ports: Ports, asked: Asked): NewTopic & { partitions: number; replicas: number } {
+export function wantedTopic(
+  ports: Ports,
+  asked: Asked,
+): NewTopic & { partitions: number; replicas: number } {
   const nameFault = topicNameFault(asked.name);
   if (nameFault !== null) throw new KafkaError('INVALID_TOPIC_EXCEPTION', nameFault);
   const config: Record<string, string> = {};
@@ -104,7 +107,7 @@ export function createTopics(ports: Ports) {
     { admitMutations, apiVersion }: RequestContext,
   ) => {
     try {
-      const topic = wanted(ports, asked);
+      const topic = wantedTopic(ports, asked);
       const shown = { synonyms: false, documentation: false };
       const described = {
         name: asked.name,

@@ -80,7 +80,7 @@ export function shareFetch(ports: Ports) {
     const acquired = [];
     let left = limits.recordsMax;
     let next = offset;
-    let hid = false;
+    let skipped = false;
     for (const bytes of read.buffers) {
       let end = 0;
       for (const found of batchesOf(bytes)) {
@@ -90,10 +90,7 @@ export function shareFetch(ports: Ports) {
         const isHidden = ports.shares.isHidden(groupId, partition, bytes, found.at);
         // What was compacted away, and what was aborted, is done with without being given out.
         const until = isHidden ? lastOffset + 1 : firstOffset;
-        if (until > next) {
-          core.skip(next, until);
-          hid = true;
-        }
+        if (until > next && core.skip(next, until)) skipped = true;
         next = lastOffset + 1;
         end = found.end;
         if (isHidden) continue;
@@ -109,7 +106,7 @@ export function shareFetch(ports: Ports) {
       }
       if (end > 0) buffers.push(bytes.subarray(0, end));
     }
-    if (hid) void share.persist();
+    if (skipped) void share.persist();
     if (acquired.length === 0) return null;
     ports.tail.hold(read.slabs);
     const byteCount = buffers.reduce((sum, { length }) => sum + length, 0);

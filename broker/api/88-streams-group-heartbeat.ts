@@ -10,8 +10,12 @@ import {
 import type { Assignment } from '../coordinator/assignment.ts';
 import { listsOf, tasksOf } from '../coordinator/streams-tasks.ts';
 import { type InternalTopic, STATUS, type Status } from '../coordinator/streams-topology-core.ts';
+import { wantedTopic } from './19-create-topics.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+
+/** Of names that clients made up and never ask for again. */
+const FAILURES_MAX = 1000;
 
 /** Makes internal topics, and remembers why one could not be made for whoever asks next. */
 class InternalTopicMaker {
@@ -24,22 +28,39 @@ class InternalTopicMaker {
   }
 
   make(topics: readonly InternalTopic[]): void {
-    const { admin, config, image } = this.ports;
-    for (const { name, partitions, replicationFactor, topicConfigs } of topics) {
-      if (this.creating.has(name) || image.topicObjectNamed(name) !== null) continue;
+    for (const topic of topics) {
+      const { name } = topic;
+      if (this.creating.has(name) || this.ports.image.topicObjectNamed(name) !== null) continue;
       this.creating.add(name);
-      const wanted = replicationFactor || config.number('default.replication.factor');
-      const replicas = Math.min(wanted, Math.max(image.liveBrokers().length, 1));
-      const settings = Object.fromEntries(topicConfigs.map(({ key, value }) => [key, value]));
-      admin
-        .create({ name, partitions, replicas, config: settings })
-        .then(() => this.failures.delete(name))
-        .catch((cause: unknown) => {
-          if (!(cause instanceof KafkaError)) throw cause;
-          if (cause.error !== 'TOPIC_ALREADY_EXISTS') this.failures.set(name, cause.message);
-        })
+      void this.create(topic)
+        .then((failure) => this.remember(name, failure))
         .finally(() => this.creating.delete(name));
     }
+  }
+
+  /** Held to the same rules as what CreateTopics is asked for. Null: it is made, or why it is not. */
+  private async create(topic: InternalTopic): Promise<string | null> {
+    const { name, partitions, replicationFactor, topicConfigs } = topic;
+    try {
+      const wanted = wantedTopic(this.ports, {
+        name,
+        numPartitions: partitions,
+        replicationFactor: replicationFactor === 0 ? -1 : replicationFactor,
+        assignments: [],
+        configs: topicConfigs.map(({ key, value }) => ({ name: key, value })),
+      });
+      await this.ports.admin.create(wanted);
+      return null;
+    } catch (cause) {
+      if (!(cause instanceof KafkaError)) throw cause;
+      return cause.error === 'TOPIC_ALREADY_EXISTS' ? null : cause.message;
+    }
+  }
+
+  private remember(name: string, failure: string | null): void {
+    if (failure === null) return void this.failures.delete(name);
+    if (this.failures.size >= FAILURES_MAX) this.failures.clear();
+    this.failures.set(name, failure);
   }
 
   /** The status of missing topics says what stands in the way, once it is known. */

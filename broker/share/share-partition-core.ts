@@ -94,32 +94,29 @@ export class SharePartitionCore {
 
   /**
    * There is nothing in [fromOffset, toOffset): compaction took it, or nobody may see it. What of it
-   * is not out with anybody is done with.
+   * is not out with anybody is done with. True where that changed anything.
    */
-  skip(fromOffset: number, toOffset: number): void {
+  skip(fromOffset: number, toOffset: number): boolean {
+    let changed = false;
     const known = Math.min(toOffset, this.endOffset);
     for (let offset = Math.max(fromOffset, this.startOffset); offset < known; offset++) {
       const delivery = this.deliveries.get(offset);
-      if (delivery?.state === 'available') delivery.state = 'archived';
+      if (delivery?.state !== 'available') continue;
+      delivery.state = 'archived';
+      changed = true;
     }
     if (toOffset > this.endOffset && fromOffset <= this.endOffset) {
       if (this.deliveries.size === 0) this.startOffset = toOffset;
       // A hole that is too large for the window is passed when everything before it is done.
-      else if (toOffset - this.startOffset > this.limits().locksMax) return;
+      else if (toOffset - this.startOffset > this.limits().locksMax) return changed;
       else
         for (let offset = this.endOffset; offset < toOffset; offset++)
           this.deliveries.set(offset, { ...fresh(), state: 'archived' });
       this.endOffset = toOffset;
+      changed = true;
     }
     this.advance();
-  }
-
-  /** How many records after the start are done with. */
-  get doneCount(): number {
-    let count = 0;
-    for (const { state } of this.deliveries.values())
-      if (state === 'acknowledged' || state === 'archived') count++;
-    return count;
+    return changed;
   }
 
   /** Gives out what is free in [firstOffset, lastOffset], which was read for the member. */
