@@ -357,6 +357,9 @@ export class GroupCoordinator implements Disposable {
     const { groupId, memberEpoch } = request;
     const shard = this.shards.for(groupId);
     if (typeof shard === 'string') return streamsRefusal(shard, null);
+    // Nothing gives way to a request that is refused anyway.
+    const senseless = shard.core.streams.judge(request);
+    if (senseless !== null) return senseless;
     const room = memberEpoch === 0 ? shard.core.makeRoomFor('streams', groupId) : [];
     if (room === null)
       return streamsRefusal('GROUP_ID_NOT_FOUND', `group ${groupId} is no streams group`);

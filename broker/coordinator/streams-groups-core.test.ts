@@ -240,3 +240,22 @@ test('interactive queries hear who has which partitions, when that changes', () 
   const beat = { ...later('p0-0', first.memberEpoch, null), endpointEpoch: first.endpointEpoch };
   assert.equal(core.heartbeat(beat, topics, 1).answer.endpoints, null);
 });
+
+test('a new coordinator hands out no empty assignment before it looked at the topics', () => {
+  const topics = topicsOf({ in: 2, c: 2 }, 1);
+  let core = newCore();
+  const log: RecordPair[] = [];
+  const beat = (of: StreamsHeartbeat) => {
+    const { answer, records } = core.heartbeat(of, topics, 0);
+    log.push(...records);
+    return answer;
+  };
+  const { memberEpoch } = beat(request('p0-0'));
+  beat(request('p1-0'));
+  beat(later('p1-0', -1, null));
+  core = newCore();
+  for (const pair of log) core.replay(readGroupRecord(pair) as never, 0);
+  core.expire(topics, 1);
+  assert.equal(core.groups.get('g')?.target.get('p0-0')?.get('active 0')?.size, 2);
+  assert.notEqual(beat(later('p0-0', memberEpoch, null)).error, 'UNKNOWN_MEMBER_ID');
+});

@@ -18,7 +18,6 @@ import {
   type StreamsGroup,
   type StreamsMember,
   type StreamsMemberInfo,
-  streamsStateOf,
   type TaskOffset,
 } from './streams-group.ts';
 import { type StreamsGroupRecord, streamsRecord } from './streams-group-records.ts';
@@ -139,13 +138,9 @@ export class StreamsGroupsCore {
       answer: streamsRefusal(error, message),
       records,
     });
-    const fault = faultOf(request);
-    if (fault !== null) return refuse('INVALID_REQUEST', fault);
+    const senseless = this.judge(request);
+    if (senseless !== null) return { answer: senseless, records };
     const { groupId, memberEpoch, memberId, topology } = request;
-    const unsound = topology === null ? null : topologyFault(topology);
-    // Patterns that make no sense are refused before anything is changed.
-    for (const of of topology?.subtopologies ?? []) of.sourceTopicRegex.forEach(this.compile);
-    if (unsound !== null) return refuse('STREAMS_INVALID_TOPOLOGY', unsound);
     const known = this.groups.get(groupId);
     if (known === undefined && memberEpoch !== 0)
       return refuse('GROUP_ID_NOT_FOUND', `streams group ${groupId} is unknown`);
@@ -195,6 +190,20 @@ export class StreamsGroupsCore {
       },
       records,
     };
+  }
+
+  /**
+   * Why a request makes no sense whatever the group is, or null: to be asked before anything changes.
+   * @throws KafkaError INVALID_REGULAR_EXPRESSION
+   */
+  judge(request: StreamsHeartbeat): StreamsAnswer | null {
+    const fault = faultOf(request);
+    if (fault !== null) return streamsRefusal('INVALID_REQUEST', fault);
+    if (request.topology === null) return null;
+    const unsound = topologyFault(request.topology);
+    if (unsound !== null) return streamsRefusal('STREAMS_INVALID_TOPOLOGY', unsound);
+    for (const of of request.topology.subtopologies) of.sourceTopicRegex.forEach(this.compile);
+    return null;
   }
 
   private emit(records: RecordPair[], record: StreamsGroupRecord, nowMs: number): void {
@@ -489,8 +498,9 @@ export class StreamsGroupsCore {
         this.remove(group, member, topics, (record) => this.emit(records, record, nowMs));
       }
       const isDue = group.epoch > group.assignmentEpoch && group.members.size > 0;
-      if (isDue && nowMs >= group.delayedUntilMs && streamsStateOf(group) !== 'NotReady')
-        this.assign(group, (record) => this.emit(records, record, nowMs));
+      // Not before the topics were looked at: a new coordinator does not know them yet.
+      if (isDue && nowMs >= group.delayedUntilMs)
+        this.refresh(group, false, topics, nowMs, (record) => this.emit(records, record, nowMs));
     }
     return records;
   }
