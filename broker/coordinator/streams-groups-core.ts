@@ -18,6 +18,7 @@ import {
   type StreamsGroup,
   type StreamsMember,
   type StreamsMemberInfo,
+  streamsStateOf,
   type TaskOffset,
 } from './streams-group.ts';
 import { type StreamsGroupRecord, streamsRecord } from './streams-group-records.ts';
@@ -499,7 +500,7 @@ export class StreamsGroupsCore {
       }
       const isDue = group.epoch > group.assignmentEpoch && group.members.size > 0;
       // Not before the topics were looked at: a new coordinator does not know them yet.
-      if (isDue && nowMs >= group.delayedUntilMs)
+      if (isDue && nowMs >= group.delayedUntilMs && streamsStateOf(group) !== 'NotReady')
         this.refresh(group, false, topics, nowMs, (record) => this.emit(records, record, nowMs));
     }
     return records;
