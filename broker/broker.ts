@@ -19,6 +19,7 @@ import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { InternalTopics } from './internal-topics.ts';
+import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectory } from './log/log-directory.ts';
@@ -30,6 +31,7 @@ import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
 import { BrokerMetrics } from './observe/metrics.ts';
+import { partitionsPage } from './observe/partitions-page.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
@@ -60,6 +62,8 @@ export interface BrokerPorts {
 }
 
 const EXPIRE_MS = 100;
+/** Two renewals of the session were not answered. */
+const API_AWAY_MS = 5_000;
 /** Who everybody is where nobody has to say. */
 const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
@@ -89,6 +93,8 @@ export class Broker implements AsyncDisposable {
   private internalTopics!: InternalTopics;
   private nextProducerId!: () => Promise<number>;
   private role: ControllerRole | null = null;
+  private peerServer!: PeerServer;
+  private isolation: Isolation | null = null;
   private listener: ClientListener | null = null;
   private cluster!: KafkaCluster;
   private clusterId = '';
@@ -128,6 +134,7 @@ export class Broker implements AsyncDisposable {
         host: options.advertisedHost,
         port: options.kafkaPort,
         replicationPort: options.replicationPort,
+        podUid: options.podUid,
         rack: options.rack,
         version: ports.version,
         sessionTimeoutMs: 9_000,
@@ -181,7 +188,10 @@ export class Broker implements AsyncDisposable {
         live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
         ready: () => this.unreadyBecause(),
         pages: {
-          '/partitions': () => ({ contentType: 'application/json', body: this.partitionsPage() }),
+          '/partitions': () => ({
+            contentType: 'application/json',
+            body: partitionsPage(this.listener, this.partitions),
+          }),
         },
       },
       { host: this.options.bindHost, port: this.options.adminPort },
@@ -189,37 +199,11 @@ export class Broker implements AsyncDisposable {
     this.lifetime.own(admin);
   }
 
-  /** What every replica here is doing, for people who wonder. */
-  private partitionsPage(): string {
-    const connections = [...(this.listener?.connections ?? [])].map(({ id, peer, inFlight }) => ({
-      id,
-      peer,
-      inFlight,
-    }));
-    const partitions = [...this.partitions].map((p) => ({
-      topic: p.topic,
-      partition: p.partition,
-      role: p.role.kind,
-      leaderEpoch: p.leaderEpoch,
-      startOffset: p.log.startOffset,
-      highWatermark: p.highWatermark,
-      endOffset: p.log.endOffset,
-      isr: p.line?.isr.map(({ id, epoch }) => `${id}@${epoch}`) ?? [],
-      followers:
-        p.leaderCore?.progress.map(({ id, brokerEpoch, endOffset }) => ({
-          id,
-          brokerEpoch,
-          endOffset,
-        })) ?? [],
-      waitingProducers: p.waitingProducers,
-      failure: p.log.failure?.message ?? null,
-    }));
-    return `${JSON.stringify({ connections, partitions }, null, 2)}\n`;
-  }
-
   private unreadyBecause(): string | null {
     if (this.state !== STATE.running)
       return this.state < STATE.running ? 'the broker is starting' : 'the broker is stopping';
+    if (this.isolation?.isAlone === true)
+      return 'neither the Kubernetes API nor any other broker can be reached';
     return this.storageFailed ? 'the disk failed' : null;
   }
 
@@ -282,6 +266,7 @@ export class Broker implements AsyncDisposable {
       partitions: this.partitions,
       followers,
       self: () => this.self,
+      isApiAway: () => clock.monotonicMs() - this.session.confirmedAtMs > API_AWAY_MS,
       onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       onIsrChange: (kind) => this.metrics.onIsrChange(kind),
       onInternal: (topic, partition, epoch) =>
@@ -359,7 +344,7 @@ export class Broker implements AsyncDisposable {
       ),
       onSent: (byteCount) => this.metrics.onReplicationOut(byteCount),
     });
-    this.lifetime.own(server);
+    this.peerServer = this.lifetime.own(server);
     this.lifetime.own(this.controllerClient);
     await server.listen(this.options.bindHost, this.options.replicationPort);
   }
@@ -526,6 +511,16 @@ export class Broker implements AsyncDisposable {
         onLine: (line) => this.replicas.place(line),
       }),
     );
+    this.isolation = this.lifetime.own(
+      new Isolation({
+        clock,
+        hasPeers: () => this.metadata.image.brokers().length > 1,
+        reachesPeer: () => this.role?.reachesPeer === true || this.peerServer.hasFollowers,
+        apiAnsweredAtMs: () => this.session.confirmedAtMs,
+        timeoutMs: () => this.config.number('broker.session.timeout.ms'),
+        onChange: (isAlone) => this.onIsolation(isAlone),
+      }),
+    );
     this.lifetime.own(clock.every(EXPIRE_MS, () => partitions.expireWaiters()));
     this.lifetime.own(
       new Housekeeping({
@@ -550,6 +545,16 @@ export class Broker implements AsyncDisposable {
       }),
     );
     this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
+  }
+
+  private onIsolation(isAlone: boolean): void {
+    if (isAlone) {
+      this.ports.logger.warn('cut off from the Kubernetes API and all brokers: leading nothing');
+      this.replicas.suspend();
+    } else {
+      this.ports.logger.info('among others again');
+      this.replicas.resume();
+    }
   }
 
   /** Shown to people; written only when a number changed. */

@@ -13,6 +13,7 @@ import { ControllerLease } from './metadata/controller-lease.ts';
 import { Liveness } from './metadata/liveness.ts';
 import { controllerLeaseName, type Metadata } from './metadata/metadata.ts';
 import { Deposed, Pages } from './metadata/pages.ts';
+import { watchPods } from './metadata/pod-evidence.ts';
 import {
   type ClusterStateOptions,
   claimClusterState,
@@ -40,6 +41,7 @@ interface Active {
   readonly epoch: number;
   readonly controller: Controller;
   readonly liveness: Liveness;
+  readonly podWatch: Disposable;
 }
 
 const RETRY_MS = 200;
@@ -85,6 +87,11 @@ export class ControllerRole implements AsyncDisposable {
     });
     for (const known of deps.metadata.leases.all()) this.onLease(known);
     this.watchPeers();
+  }
+
+  /** Whether a stream to any other broker stands. */
+  get reachesPeer(): boolean {
+    return this.presence.isAnyOpen;
   }
 
   get isController(): boolean {
@@ -187,7 +194,11 @@ export class ControllerRole implements AsyncDisposable {
         this.deps.onUnclean();
       },
     });
-    this.active = { epoch, controller, liveness };
+    const podWatch = watchPods(this.deps, this.of, {
+      ended: (podUid) => liveness.onPodEnded(podUid),
+      runs: (podUid) => liveness.onPodRuns(podUid),
+    });
+    this.active = { epoch, controller, liveness, podWatch };
     this.watchPeers();
     logger.info('elected controller', {
       epoch,
@@ -200,6 +211,7 @@ export class ControllerRole implements AsyncDisposable {
     this.active = null;
     active?.controller[Symbol.dispose]();
     active?.liveness[Symbol.dispose]();
+    active?.podWatch[Symbol.dispose]();
     this.watchPeers();
   }
 

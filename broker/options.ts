@@ -4,6 +4,8 @@ export interface BrokerOptions {
   readonly namespace: string;
   readonly cluster: string;
   readonly id: number;
+  /** Of the pod; empty where there is none. */
+  readonly podUid: string;
   /** Where the process listens. */
   readonly bindHost: string;
   /** The name or address that clients and brokers are told. */
@@ -42,6 +44,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     namespace: text('POD_NAMESPACE'),
     cluster: text('TENURE_CLUSTER'),
     id: number('TENURE_BROKER_ID', ordinal),
+    podUid: env.POD_UID ?? '',
     bindHost: text('TENURE_BIND_HOST', env.POD_IP ?? '0.0.0.0'),
     advertisedHost: text('TENURE_ADVERTISED_HOST', env.POD_IP ?? podName),
     kafkaPort: number('TENURE_KAFKA_PORT', 9092),

@@ -21,6 +21,7 @@ export interface ReplicasDeps {
   readonly partitions: Partitions;
   readonly followers: Followers;
   readonly self: () => Member;
+  readonly isApiAway: () => boolean;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
   readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
   /** The leadership of a partition of an internal topic here: its epoch, or null. */
@@ -84,11 +85,11 @@ export class Replicas {
   }
 
   private open(id: { topic: string; topicId: string; partition: number }) {
-    const { clock, turn, directory, onStorageFailure } = this.deps;
+    const { clock, turn, directory, isApiAway, onStorageFailure } = this.deps;
     const rules = this.rulesOf(id.topicId);
     const { log, highWatermark, recovery } = directory.openLog(id, rules.log);
     const partition = new Partition(
-      { clock, turn, onStorageFailure },
+      { clock, turn, isApiAway, onStorageFailure },
       id,
       log,
       highWatermark,
@@ -159,6 +160,21 @@ export class Replicas {
       });
       return null;
     }
+  }
+
+  /** This broker is cut off: what somebody else may lead by now is not led here. */
+  suspend(): void {
+    for (const partition of this.deps.partitions) {
+      const { line } = partition;
+      if (!partition.isLeader || line === null || line.isr.length + line.elr.length < 2) continue;
+      partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+      this.announce(partition);
+    }
+  }
+
+  /** It is among others again: the lines that it knows hold until newer ones come. */
+  resume(): void {
+    for (const { line } of this.deps.partitions) if (line !== null) this.place(line);
   }
 
   private announce(partition: Partition): void {

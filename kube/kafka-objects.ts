@@ -94,6 +94,8 @@ export interface KafkaBroker extends KubeObject {
     readonly rack?: string;
     readonly version: string;
     readonly incarnation: string;
+    /** The pod in which the process runs. */
+    readonly podUid?: string;
     /** The oldest life since which this broker certainly lost nothing; its own epoch if unsure. */
     readonly keptSince: number;
   };

@@ -1,8 +1,8 @@
 /**
  * Which broker processes live, as far as the controller can tell.
  *
- * A broker dies by a connection that broke and is then refused, by giving its Lease back, or by a
- * Lease that stood still for the session timeout while its process showed no other sign of life.
+ * A broker dies by a connection that broke and is then refused, by a pod whose process has ended,
+ * by giving its Lease back, or by a Lease that stood still for the session timeout while its process showed no other sign of life.
  * Fencing early is safe (every write is checked against an epoch); only slow is bad.
  */
 
@@ -39,6 +39,8 @@ export class Liveness implements Disposable {
   private readonly seen = new Map<string, Seen>();
   private readonly fences = new Map<string, Fence>();
   private readonly draining = new Set<string>();
+  /** Pods whose process has ended. */
+  private readonly endedPods = new Set<string>();
   private readonly timer: Disposable;
   private checking = false;
 
@@ -74,6 +76,28 @@ export class Liveness implements Disposable {
     this.fences.set(key, 'refused');
     this.deps.logger.info('broker fenced', { broker: id, epoch, why: 'its process is gone' });
     this.deps.onChange();
+  }
+
+  /** Kubernetes says that the process ended; a stream to it that stands says otherwise, and counts. */
+  onPodEnded(podUid: string): void {
+    this.endedPods.add(podUid);
+    this.fenceEndedPods();
+  }
+  onPodRuns(podUid: string): void {
+    this.endedPods.delete(podUid);
+  }
+
+  private fenceEndedPods(): void {
+    if (this.endedPods.size === 0) return;
+    const view = this.view();
+    for (const { spec } of this.deps.brokers()) {
+      const { epoch, id, podUid } = spec;
+      if (podUid === undefined || !this.endedPods.has(podUid)) continue;
+      if (view.get(id)?.live !== true || this.deps.isPresent(id, epoch)) continue;
+      this.fences.set(`${brokerName(this.of.cluster, id)}@${epoch}`, 'refused');
+      this.deps.logger.info('broker fenced', { broker: id, epoch, why: 'its pod has ended' });
+      this.deps.onChange();
+    }
   }
 
   onPresent(id: number, epoch: number): void {
@@ -112,6 +136,7 @@ export class Liveness implements Disposable {
 
   /** Looks for Leases that stood still; asks the API before believing it. */
   private async check(): Promise<void> {
+    this.fenceEndedPods();
     if (this.checking) return;
     this.checking = true;
     try {

@@ -26,6 +26,7 @@ export interface SessionOptions {
   readonly host: string;
   readonly port: number;
   readonly replicationPort: number;
+  readonly podUid: string;
   readonly rack: string | null;
   readonly version: string;
   readonly sessionTimeoutMs: number;
@@ -138,7 +139,7 @@ export class Session {
   }
 
   private async announce(object: KafkaCluster, owner: OwnerReference): Promise<void> {
-    const { namespace, cluster, id, host, port, replicationPort, version } = this.options;
+    const { namespace, cluster, id, host, podUid, port, replicationPort, version } = this.options;
     const own = object.spec.brokerConfig?.[String(id)]?.['broker.rack'];
     const rack = this.options.rack ?? (own === undefined ? null : String(own));
     const spec: KafkaBroker['spec'] = {
@@ -151,6 +152,7 @@ export class Session {
       ...(rack === null ? {} : { rack }),
       version,
       incarnation: this.incarnation,
+      ...(podUid === '' ? {} : { podUid }),
       keptSince: this.keptSince,
     };
     const before = await this.deps.api.get(kafkaBrokers, namespace, this.name);

@@ -130,6 +130,15 @@ export class LeaderCore {
     if (follower?.brokerEpoch === brokerEpoch) follower.following = false;
   }
 
+  /** Whether somebody in the ISR does not follow right now: nothing new can be committed. */
+  get missesFollower(): boolean {
+    return this.current.isr.some(({ epoch, id }) => {
+      if (id === this.self.id) return false;
+      const follower = this.followers.get(id);
+      return follower?.following !== true || follower.brokerEpoch !== epoch;
+    });
+  }
+
   private endOffsetOf({ id, epoch }: Member, writtenOffset: number): number {
     if (id === this.self.id) return writtenOffset;
     const follower = this.followers.get(id);

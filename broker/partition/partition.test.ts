@@ -48,6 +48,7 @@ function setUp(isr = [1, 2]) {
   );
   log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });
   const failures: unknown[] = [];
+  const api = { isAway: false };
   const rules = {
     minInsyncReplicas: 2,
     replicaLagTimeMaxMs: 1000,
@@ -63,7 +64,12 @@ function setUp(isr = [1, 2]) {
     producerExpirationMs: 1e9,
   };
   const partition = new Partition(
-    { clock, turn, onStorageFailure: (_, cause) => void failures.push(cause) },
+    {
+      clock,
+      turn,
+      isApiAway: () => api.isAway,
+      onStorageFailure: (_, cause) => void failures.push(cause),
+    },
     { topic: 't', topicId: 'x', partition: 0 },
     log,
     0,
@@ -101,6 +107,7 @@ function setUp(isr = [1, 2]) {
     produce,
     disk,
     failures,
+    api,
     passMs: (ms: number) => void (nowMs += ms),
   };
 }
@@ -197,4 +204,39 @@ test('a proposal that was refused lets the high watermark go on, and the produce
   partition.onProposalRefused();
   endTurn();
   assert.equal(all[0]?.error, 'NONE');
+});
+
+test('acks=all is refused early where a follower is away and the ISR cannot change', () => {
+  const { api, endTurn, partition, produce } = setUp();
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 0 });
+  api.isAway = true;
+  const committed = produce(-1);
+  endTurn();
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
+  endTurn();
+  assert.equal(committed[0]?.error, 'NONE', 'with everybody there nothing is noticed');
+  partition.onFollowerGone(2, 1);
+  assert.equal(produce(-1)[0]?.error, 'NOT_ENOUGH_REPLICAS');
+  assert.equal(partition.log.endOffset, 1, 'nothing piles up');
+  api.isAway = false;
+  assert.deepEqual(produce(-1), [], 'the controller will decide');
+});
+
+test('who leads again in the same epoch still minds the member that it proposed', () => {
+  const { endTurn, line, partition, produce } = setUp([1]);
+  partition.rules = { ...partition.rules, minInsyncReplicas: 1 };
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 0 });
+  const proposed = partition.leaderCore?.propose(0, partition.rules, () => true, 0);
+  assert.deepEqual(
+    proposed?.map(({ id }) => id),
+    [1, 2],
+  );
+  partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+  partition.applyLine(line({ isr: [{ id: 1, epoch: 1 }] }), { id: 1, epoch: 1 });
+  const results = produce(-1);
+  endTurn();
+  assert.equal(results.length, 0, 'it may be in the ISR already: it must have the record');
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
+  endTurn();
+  assert.equal(results[0]?.error, 'NONE');
 });

@@ -54,6 +54,8 @@ export interface PartitionRules extends IsrRules, ProduceRules, RecordRules {
 export interface PartitionDeps {
   readonly clock: Clock;
   readonly turn: Turn;
+  /** Whether the Kubernetes API is away: nobody can change an ISR now. */
+  readonly isApiAway: () => boolean;
   /** The disk failed under this partition: it must lose leadership and be reported. */
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
 }
@@ -111,6 +113,11 @@ export class Partition implements TurnTask {
   readonly sinks = new Set<ReplicationSink>();
   readonly verifications = new Verifications();
   scheduled = false;
+  /**
+   * The newest leadership here. Who led before in the very same epoch goes on with what it knew:
+   * a proposed member of the ISR that nobody decided about still holds the high watermark back.
+   */
+  private led: LeaderCore | null = null;
   private readonly settle: TurnTask = { scheduled: false, runInTurn: () => this.settleTurn() };
 
   constructor(
@@ -141,6 +148,10 @@ export class Partition implements TurnTask {
   get leaderCore(): LeaderCore | null {
     return this.role.kind === 'leader' ? this.role.core : null;
   }
+  /** The leadership of the present epoch, also while this broker must not act on it. */
+  private get ledNow(): LeaderCore | null {
+    return this.led !== null && this.led.line.leaderEpoch === this.leaderEpoch ? this.led : null;
+  }
   /** Readers of committed records see nothing beyond: where the first undecided transaction begins. */
   get lastStableOffset(): number {
     const { highWatermark } = this;
@@ -170,14 +181,16 @@ export class Partition implements TurnTask {
 
   private lead(line: PartitionLine, self: Member): void {
     const nowMs = this.deps.clock.monotonicMs();
-    if (this.role.kind === 'leader' && this.role.core.line.leaderEpoch === line.leaderEpoch) {
-      this.role.core.onLine(line, nowMs);
+    if (this.led !== null && this.led.line.leaderEpoch === line.leaderEpoch) {
+      this.led.onLine(line, nowMs);
+      this.role = { kind: 'leader', core: this.led };
     } else {
       this.flushPending();
       if (this.log.failure !== null) return;
       const from = { endOffset: this.log.endOffset, highWatermark: this.highWatermark, nowMs };
       this.leaveLeadership();
-      this.role = { kind: 'leader', core: new LeaderCore(line, self, from) };
+      this.led = new LeaderCore(line, self, from);
+      this.role = { kind: 'leader', core: this.led };
     }
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
@@ -216,6 +229,11 @@ export class Partition implements TurnTask {
     const { core } = role;
     if (request.acks === -1 && core.line.isr.length < core.effectiveMinIsr(this.rules)) {
       return done(failed('NOT_ENOUGH_REPLICAS', 'the ISR must have min.insync.replicas members'));
+    }
+    if (request.acks === -1 && this.deps.isApiAway() && core.missesFollower) {
+      const message =
+        'a replica in the ISR is away, and the ISR cannot change while the Kubernetes API is away';
+      return done(failed('NOT_ENOUGH_REPLICAS', message));
     }
     const nowMs = this.deps.clock.nowMs();
     const verdict = judgeProduce(records, this.rules, this.log.producers, nowMs);
@@ -369,18 +387,17 @@ export class Partition implements TurnTask {
   }
 
   onFollowerProgress(at: { id: number; brokerEpoch: number; endOffset: number }): void {
-    if (this.role.kind !== 'leader') return;
-    this.role.core.onFollower(at, this.log.writtenOffset, this.deps.clock.monotonicMs());
+    this.ledNow?.onFollower(at, this.log.writtenOffset, this.deps.clock.monotonicMs());
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
 
   onFollowerGone(id: number, brokerEpoch: number): void {
-    this.leaderCore?.onFollowerGone(id, brokerEpoch);
+    this.ledNow?.onFollowerGone(id, brokerEpoch);
   }
 
   /** The controller will not act on the proposal: it no longer holds the high watermark back. */
   onProposalRefused(): void {
-    this.leaderCore?.onProposalRefused();
+    this.ledNow?.onProposalRefused();
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
 

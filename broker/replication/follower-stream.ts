@@ -31,8 +31,6 @@ interface Followed {
   readonly handle: number;
   readonly partition: Partition;
   leaderEpoch: number;
-  /** Acknowledged end offset on this stream; -1: not yet subscribed. */
-  acked: number;
   received: boolean;
 }
 
@@ -45,6 +43,7 @@ class LeaderConnection implements TurnTask {
   private client: ReplicationPeer | null = null;
   private stream: ClientDuplexStream<FollowerMessage, LeaderMessage> | null = null;
   private outgoing: FollowerMessage = {};
+  private readonly toSubscribe = new Set<Followed>();
   private retry: Disposable | null = null;
   private closed = false;
 
@@ -69,7 +68,6 @@ class LeaderConnection implements TurnTask {
       handle,
       partition,
       leaderEpoch: partition.leaderEpoch,
-      acked: -1,
       received: false,
     };
     this.followed.set(handle, entry);
@@ -100,6 +98,7 @@ class LeaderConnection implements TurnTask {
       if (this.stream !== stream) return;
       this.stream = null;
       this.outgoing = {};
+      this.toSubscribe.clear();
       stream.cancel();
       if (this.closed) return;
       this.deps.logger.debug('replication stream lost', { leader: this.leader.id, cause });
@@ -139,17 +138,29 @@ class LeaderConnection implements TurnTask {
       });
       partition.restartAt(missingFrom);
     }
-    entry.acked = partition.log.endOffset;
-    const request = {
-      handle: entry.handle,
-      topicId: partition.topicId,
-      partition: partition.partition,
-      leaderEpoch: entry.leaderEpoch,
-      logEndOffset: partition.log.endOffset,
-      lastEpoch: partition.log.latestEpoch,
-    };
-    this.outgoing.subscribe = [...(this.outgoing.subscribe ?? []), request];
+    this.toSubscribe.add(entry);
     this.deps.turn.schedule(TURN_SETTLE, this);
+  }
+
+  /** Says where the log ends. That is an acknowledgement as well, so it is said after the turn's writes. */
+  private subscription(entry: Followed) {
+    const { partition } = entry;
+    const { failure, latestEpoch, writtenOffset } = partition.log;
+    const isStill =
+      this.followed.get(entry.handle) === entry &&
+      partition.role.kind === 'follower' &&
+      partition.leaderEpoch === entry.leaderEpoch;
+    if (!isStill || failure !== null) return [];
+    return [
+      {
+        handle: entry.handle,
+        topicId: partition.topicId,
+        partition: partition.partition,
+        leaderEpoch: entry.leaderEpoch,
+        logEndOffset: writtenOffset,
+        lastEpoch: latestEpoch,
+      },
+    ];
   }
 
   private onMessage({ data, refusal }: LeaderMessage): void {
@@ -247,6 +258,9 @@ class LeaderConnection implements TurnTask {
     }
     const message = this.outgoing;
     this.outgoing = {};
+    const subscribe = [...this.toSubscribe].flatMap((entry) => this.subscription(entry));
+    this.toSubscribe.clear();
+    if (subscribe.length > 0) message.subscribe = subscribe;
     if (ack.length > 0) message.ack = ack;
     if (message.ack ?? message.subscribe ?? message.unsubscribe ?? message.takenBytes)
       this.stream.write(message);

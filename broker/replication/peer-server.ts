@@ -64,6 +64,11 @@ export class PeerServer implements AsyncDisposable {
     });
   }
 
+  /** Whether any follower's stream stands. */
+  get hasFollowers(): boolean {
+    return this.streams.size > 0;
+  }
+
   /** @throws Error where the address cannot be had */
   async listen(host: string, port: number): Promise<void> {
     this.serving = await this.deps.network.serve(this.services(), { host, port });

@@ -116,6 +116,10 @@ export class Presence implements Disposable {
     }
   }
 
+  get isAnyOpen(): boolean {
+    return [...this.watches.values()].some(({ open }) => open);
+  }
+
   isOpen(id: number, epoch: number): boolean {
     const watch = this.watches.get(id);
     return watch?.open === true && watch.target.epoch === epoch;

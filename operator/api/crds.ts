@@ -352,6 +352,7 @@ const kafkaBroker = crd({
       rack: text('Rack.'),
       version: text('Release of the broker.'),
       incarnation: text('Identity of the process.'),
+      podUid: text('UID of the pod in which the process runs.'),
       keptSince: whole('Oldest life since which nothing was lost.', { format: 'int64' }),
     },
     { required: ['clusterRef', 'id', 'epoch', 'host', 'port', 'replicationPort'] },

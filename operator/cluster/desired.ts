@@ -105,6 +105,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       field('POD_NAME', 'metadata.name'),
       field('POD_NAMESPACE', 'metadata.namespace'),
       field('POD_IP', 'status.podIP'),
+      field('POD_UID', 'metadata.uid'),
       { name: 'TENURE_CLUSTER', value: cluster.metadata.name },
       { name: 'TENURE_BIND_HOST', value: defaults.clusterDns ? '0.0.0.0' : '$(POD_IP)' },
       { name: 'TENURE_ADVERTISED_HOST', value: advertised },
@@ -253,6 +254,8 @@ function access(cluster: KafkaCluster): Desired[] {
       resources: ['leases'],
       verbs: ['get', 'list', 'watch', 'create', 'update'],
     },
+    // The controller sees there that a broker's process has ended.
+    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
   ];
   return [
     { resource: serviceAccounts, object: object(cluster, 'v1', 'ServiceAccount', name, {}) },

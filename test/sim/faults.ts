@@ -9,6 +9,7 @@ export const faultKinds = [
   'pause',
   'cut',
   'cutOneWay',
+  'isolate',
   'apiCut',
   'apiDown',
   'watches',
@@ -126,6 +127,20 @@ export class Faults {
         world.network.cut(node.name, other.name);
         if (kind === 'cut') world.network.cut(other.name, node.name);
         return this.later(random.between(500, 12_000), () => world.network.heal());
+      }
+      case 'isolate': {
+        const ms = random.between(1000, 25_000);
+        note(`for ${ms.toFixed(0)} ms`);
+        for (const other of world.nodes) {
+          if (other === node) continue;
+          world.network.cut(node.name, other.name);
+          world.network.cut(other.name, node.name);
+        }
+        world.kube.cut.add(process);
+        return this.later(ms, () => {
+          world.network.heal();
+          world.kube.heal(process);
+        });
       }
       case 'apiCut':
         note('');

@@ -70,6 +70,17 @@ export class Scheduler {
 
   /** Runs everything up to that time. */
   async runUntil(endMs: number): Promise<void> {
+    // Promises can be settled from here only where none is being settled already.
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        this.runAll(endMs);
+        resolve();
+      });
+    });
+  }
+
+  private runAll(endMs: number): void {
     for (;;) {
       const next = this.heap[0];
       if (next === undefined || next.atMs > endMs) break;
@@ -80,7 +91,7 @@ export class Scheduler {
       this.events++;
       if (process === null) run();
       else process.run(run);
-      await settled();
+      settlePromises();
     }
     this.nowMs = endMs;
   }
@@ -121,10 +132,11 @@ export class Scheduler {
   }
 }
 
-/** Resolves when every promise that can settle without an event has settled. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+/**
+ * Settles every promise that can settle without an event. A turn of the real event loop would do
+ * the same at three times the price, which is most of what a seed costs.
+ */
+const settlePromises = (process as unknown as { _tickCallback: () => void })._tickCallback;
 
 const EPOCH_MS = 1_800_000_000_000;
 

@@ -174,6 +174,7 @@ export class World {
         namespace: NAMESPACE,
         cluster: CLUSTER,
         id: node.id,
+        podUid: '',
         bindHost: node.name,
         advertisedHost: node.name,
         kafkaPort: KAFKA_PORT,
