@@ -207,10 +207,11 @@ export class PartitionLog implements TailOwner {
       if (ended?.committed === false) segment.addAborted(ended);
     };
     // Everything from the recovery point on is checked; after an orderly stop that is nothing.
-    const scanFrom = this.segments.findLastIndex(
+    const recoverFrom = this.segments.findLastIndex(
       ({ baseOffset }) => baseOffset <= known.recoveryPoint || baseOffset === end,
     );
-    this.loadProducers(known.clean ? Infinity : (this.segments[scanFrom] as Segment).baseOffset);
+    const scanFrom = known.clean ? recoverFrom : this.loadProducersBefore(recoverFrom);
+    if (known.clean) this.loadNewestProducers();
     for (const [i, segment] of this.segments.entries()) {
       if (!disk.exists(segment.path('.log'))) continue;
       if (i < scanFrom || known.clean) {
@@ -228,6 +229,8 @@ export class PartitionLog implements TailOwner {
       if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
       if (i > scanFrom && segment.baseOffset < end) this.epochs.truncateFromEnd(segment.baseOffset);
       end = segment.baseOffset;
+      // It may be what a loss of power took; the next scan begins at one.
+      if (i > scanFrom) this.writeSnapshot(segment.baseOffset);
       const result = segment.scan(this.config.indexIntervalBytes, (b, at) => noted(b, at, segment));
       scannedBytes += segment.byteCount;
       if (result.kind === 'whole') continue;
@@ -260,15 +263,27 @@ export class PartitionLog implements TailOwner {
     return end;
   }
 
-  private loadProducers(upTo: number): void {
+  /** After an orderly stop: what the stop wrote. */
+  private loadNewestProducers(): void {
     const { disk } = this.deps;
-    const snapshots = disk
-      .list(this.folder)
-      .filter((name) => name.endsWith('.snapshot') && Number(name.slice(0, -9)) <= upTo);
+    const snapshots = disk.list(this.folder).filter((name) => name.endsWith('.snapshot'));
     for (const name of snapshots.reverse()) {
       const bytes = disk.readBytes(`${this.folder}/${name}`);
       if (bytes !== null && this.producers.load(bytes)) return;
     }
+  }
+
+  /**
+   * Loads the producers as they were where a segment begins: that segment's if its snapshot is
+   * whole, else an earlier one's.
+   * @returns which segment: from there on batches must be observed.
+   */
+  private loadProducersBefore(latest: number): number {
+    for (let i = latest; i >= 0; i--) {
+      const bytes = this.deps.disk.readBytes((this.segments[i] as Segment).path('.snapshot'));
+      if (bytes !== null && this.producers.load(bytes)) return i;
+    }
+    return 0;
   }
 
   /**
@@ -502,12 +517,13 @@ export class PartitionLog implements TailOwner {
       const beyond = name.endsWith('.snapshot') && Number(name.slice(0, -9)) > this.endOffset;
       if (beyond) this.deps.disk.remove(`${this.folder}/${name}`);
     }
-    this.loadProducers(this.active.baseOffset);
+    const from = this.loadProducersBefore(this.segments.length - 1);
     const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    const { active } = this;
-    for (let position = 0; position < active.byteCount; position += batch.byteCount(header)) {
-      active.file.readAt(position, header);
-      this.producers.observe(this.wholeIfControl(header, active, position), 0);
+    for (const segment of this.segments.slice(from)) {
+      for (let position = 0; position < segment.byteCount; position += batch.byteCount(header)) {
+        segment.file.readAt(position, header);
+        this.producers.observe(this.wholeIfControl(header, segment, position), 0);
+      }
     }
   }
 

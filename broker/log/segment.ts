@@ -23,6 +23,8 @@ export function segmentFileName(baseOffset: number, suffix: string): string {
 }
 
 const SCAN_BYTES = 1024 * 1024;
+/** The snapshot is of the producers before the segment's first batch. */
+const BESIDE = ['.index', '.timeindex', '.txnindex', '.snapshot'] as const;
 
 export type ScanEnd =
   | { readonly kind: 'whole' }
@@ -218,8 +220,19 @@ export class Segment {
     this.abortedHere = null;
   }
 
-  flush(): Promise<void> {
-    return this.file.flush();
+  /**
+   * Puts the batches on stable storage, and what stands beside them: what is not scanned again after
+   * a loss of power must be whole then.
+   */
+  async flush(): Promise<void> {
+    await this.file.flush();
+    for (const suffix of BESIDE) {
+      const path = this.path(suffix);
+      if (!this.deps.disk.exists(path)) continue;
+      const isOpen = suffix === '.txnindex';
+      await this.deps.files.get(path).flush();
+      if (!isOpen) this.deps.files.close(path);
+    }
   }
 
   /** Copies the end of the file, from a damaged batch on, beside it: somebody may want to look. */

@@ -6,9 +6,12 @@ import { DiskError } from '../../stdx/disk.ts';
 import { type MemoryDisk, memoryDisk } from '../../stdx/disk-memory.ts';
 import type { Random } from './random.ts';
 
+/** `torn`: part of what is to be written gets there, and then the write fails. */
+export type DiskFault = 'ENOSPC' | 'EIO' | 'torn';
+
 export interface SimDisk extends MemoryDisk {
   /** Every write fails from now on, until it is set back. */
-  fails: 'ENOSPC' | 'EIO' | null;
+  fails: DiskFault | null;
   /** The node loses its power. */
   losePower(): void;
 }
@@ -19,7 +22,10 @@ export function simDisk(random: Random): SimDisk {
   let durable = new Map<string, Buffer>();
   const check = (path: string) => {
     if (disk.fails !== null)
-      throw new DiskError(path, Object.assign(new Error(disk.fails), { code: disk.fails }));
+      throw new DiskError(
+        path,
+        Object.assign(new Error(disk.fails), { code: disk.fails === 'torn' ? 'EIO' : disk.fails }),
+      );
   };
   const keep = (path: string) => {
     const bytes = inner.files.get(path);
@@ -36,6 +42,10 @@ export function simDisk(random: Random): SimDisk {
         readAt: (position, target) => file.readAt(position, target),
         readAtLater: (position, target) => file.readAtLater(position, target),
         writeAt(position, buffers) {
+          if (disk.fails === 'torn') {
+            const all = Buffer.concat(buffers as Buffer[]);
+            file.writeAt(position, [all.subarray(0, random.below(all.length + 1))]);
+          }
           check(path);
           file.writeAt(position, buffers);
         },

@@ -1,18 +1,24 @@
 /** What goes wrong in the simulated world, at random, several things at once. */
+import { SimMover } from './mover.ts';
+import { SimOperator } from './operator.ts';
 import type { Random } from './random.ts';
 import { type SimNode, TOPIC, type World } from './world.ts';
 
 export const faultKinds = [
   'kill',
+  'roll',
+  'move',
   'power',
   'stop',
   'pause',
   'cut',
   'cutOneWay',
+  'reset',
   'isolate',
   'apiCut',
   'apiDown',
   'watches',
+  'conflicts',
   'slow',
   'disk',
 ] as const;
@@ -25,13 +31,22 @@ export class Faults {
   /** The node whose page cache was lost and that is not back in every ISR: no other may lose its own. */
   private recovering: { node: SimNode; brokerEpoch: number } | null = null;
   private isOver = false;
+  private readonly kinds: readonly FaultKind[];
+  private readonly skip: ReadonlySet<number>;
+  private readonly operator: SimOperator;
+  /** How many strikes there were, also those that were left out or found nothing to strike. */
+  strikes = 0;
+  /** Which of them did something. */
+  readonly struck: number[] = [];
 
-  constructor(world: World, kinds: readonly FaultKind[]) {
+  /** `skip`: strikes that are left out, by number; the others stay what they are. */
+  constructor(world: World, kinds: readonly FaultKind[], skip: ReadonlySet<number> = new Set()) {
     this.world = world;
     this.random = world.random.fork();
     this.kinds = kinds;
+    this.skip = skip;
+    this.operator = new SimOperator(world);
   }
-  private readonly kinds: readonly FaultKind[];
 
   start(): void {
     const next = () => {
@@ -53,6 +68,7 @@ export class Faults {
     world.isPeace = true;
     world.network.heal();
     world.kube.comeBack();
+    world.kube.conflictChance = 0;
     for (const node of world.nodes) {
       const { process } = node;
       node.disk.fails = null;
@@ -65,15 +81,18 @@ export class Faults {
   }
 
   private strike(): void {
-    const { random, world } = this;
+    const { world } = this;
+    const random = this.random.fork();
+    const number = this.strikes++;
+    if (this.skip.has(number)) return;
     const kind = random.pick(this.kinds);
     const node = random.pick(world.nodes);
     const process = node.process;
     if (process?.alive !== true) return;
-    const count = () => this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     const note = (text: string) => {
-      count();
-      world.note(`FAULT ${kind} ${node.name} ${text}`);
+      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+      this.struck.push(number);
+      world.note(`FAULT #${number} ${kind} ${node.name} ${text}`);
     };
     const back = (ms: number) =>
       this.later(ms, () => {
@@ -86,6 +105,13 @@ export class Faults {
         world.kill(node);
         return back(ms);
       }
+      case 'roll':
+        if (this.operator.isRolling) return;
+        note('the whole cluster');
+        return this.operator.roll();
+      case 'move':
+        note('');
+        return new SimMover(world, `mover${number}`, random).start();
       case 'power': {
         if (!this.mayLosePower(node)) return;
         const ms = random.between(1000, 10_000);
@@ -128,6 +154,15 @@ export class Faults {
         if (kind === 'cut') world.network.cut(other.name, node.name);
         return this.later(random.between(500, 12_000), () => world.network.heal());
       }
+      case 'reset':
+        note('loses its connections');
+        return world.network.reset(node.name);
+      case 'conflicts':
+        note('');
+        world.kube.conflictChance = random.between(0.1, 0.7);
+        return this.later(random.between(500, 8000), () => {
+          world.kube.conflictChance = 0;
+        });
       case 'isolate': {
         const ms = random.between(1000, 25_000);
         note(`for ${ms.toFixed(0)} ms`);
@@ -162,7 +197,7 @@ export class Faults {
         });
       case 'disk': {
         note('');
-        node.disk.fails = random.pick(['ENOSPC', 'EIO'] as const);
+        node.disk.fails = random.pick(['ENOSPC', 'EIO', 'torn'] as const);
         // The kubelet restarts a broker whose disk failed.
         return this.later(random.between(1000, 6000), () => {
           node.disk.fails = null;
@@ -176,8 +211,10 @@ export class Faults {
     const lines = this.world.lines();
     if (this.recovering !== null) {
       const { brokerEpoch, node: lost } = this.recovering;
-      const isBack = lines.every(({ isr }) =>
-        isr.some(({ epoch, id }) => id === lost.id && epoch > brokerEpoch),
+      const isBack = lines.every(
+        ({ isr, replicas }) =>
+          !replicas.includes(lost.id) ||
+          isr.some(({ epoch, id }) => id === lost.id && epoch > brokerEpoch),
       );
       if (!isBack) return false;
     }

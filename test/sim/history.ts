@@ -8,6 +8,7 @@ export interface Operation {
   readonly partition: number;
   readonly values: readonly string[];
   readonly beganMs: number;
+  readonly transaction: Transaction | null;
   outcome: 'open' | 'acked' | 'failed' | 'unknown';
   /** It was sent at least once: it may be there even if it failed. */
   isDoubtful: boolean;
@@ -16,8 +17,31 @@ export interface Operation {
   error: string;
 }
 
+export type TransactionOutcome = 'committed' | 'aborted' | 'unknown';
+
+export interface Transaction {
+  readonly producer: string;
+  readonly id: number;
+  readonly operations: Operation[];
+  outcome: 'open' | TransactionOutcome;
+}
+
+/** What a reader took in one go: everything committed in [from, next). */
+interface PolledRange {
+  readonly reader: string;
+  readonly from: number;
+  readonly next: number;
+  readonly count: number;
+  readonly atMs: number;
+}
+
 export class History {
   readonly operations: Operation[] = [];
+  readonly transactions: Transaction[] = [];
+  private readonly ranges = new Map<number, PolledRange[]>();
+  /** What the group committed and was told so, by partition. */
+  private readonly commits = new Map<number, number>();
+  commitCount = 0;
   /** By partition, then by offset. */
   private readonly values = new Map<number, Map<number, string>>();
   readonly anomalies: string[] = [];
@@ -25,12 +49,36 @@ export class History {
   /** The longest that a producer waited for an answer. */
   longestGapMs = 0;
 
-  begin(producer: string, partition: number, values: readonly string[], nowMs: number): Operation {
+  beginTransaction(producer: string): Transaction {
+    const id = this.transactions.length;
+    const transaction: Transaction = { producer, id, operations: [], outcome: 'open' };
+    this.transactions.push(transaction);
+    return transaction;
+  }
+
+  endTransaction(transaction: Transaction, outcome: TransactionOutcome, nowMs: number): void {
+    transaction.outcome = outcome;
+    for (const operation of transaction.operations) {
+      // Nothing is told of records before the transaction is: they may never be seen.
+      if (outcome === 'committed') this.promise(operation);
+      if (operation.outcome === 'open') operation.outcome = 'unknown';
+      operation.endedMs = nowMs;
+    }
+  }
+
+  begin(
+    producer: string,
+    partition: number,
+    values: readonly string[],
+    nowMs: number,
+    transaction: Transaction | null = null,
+  ): Operation {
     const operation: Operation = {
       producer,
       partition,
       values,
       beganMs: nowMs,
+      transaction,
       outcome: 'open',
       isDoubtful: false,
       baseOffset: -1,
@@ -38,6 +86,7 @@ export class History {
       error: '',
     };
     this.operations.push(operation);
+    transaction?.operations.push(operation);
     return operation;
   }
 
@@ -46,19 +95,53 @@ export class History {
     operation.baseOffset = baseOffset;
     operation.endedMs = nowMs;
     this.longestGapMs = Math.max(this.longestGapMs, nowMs - operation.beganMs);
+    if (operation.transaction === null) this.promise(operation);
+  }
+
+  /** From now on these records are where the answer said. */
+  private promise(operation: Operation): void {
+    const { baseOffset } = operation;
     if (baseOffset < 0) return;
     for (const [i, value] of operation.values.entries())
       this.put('an acknowledgement', operation.partition, baseOffset + i, value);
   }
 
-  seen(
+  /** A reader asked from `from` and was given these records; it goes on at `next`. */
+  polled(
     reader: string,
     partition: number,
-    { offset, value }: { offset: number; value: string },
+    of: { from: number; next: number; records: readonly { offset: number; value: string }[] },
     nowMs: number,
   ): void {
-    this.reads++;
-    this.put(`${reader} at ${(nowMs / 1000).toFixed(3)}`, partition, offset, value);
+    const { from, next, records } = of;
+    if (next === from) return;
+    this.reads += records.length;
+    let before = from - 1;
+    for (const { offset, value } of records) {
+      if (offset <= before)
+        this.anomaly(`non-monotonic poll: ${reader} got ${partition}/${offset} after ${before}`);
+      before = offset;
+      this.put(`${reader} at ${(nowMs / 1000).toFixed(3)}`, partition, offset, value);
+    }
+    let ranges = this.ranges.get(partition);
+    if (ranges === undefined) this.ranges.set(partition, (ranges = []));
+    ranges.push({ reader, from, next, count: records.length, atMs: nowMs });
+  }
+
+  committed(partition: number, offset: number): void {
+    this.commitCount++;
+    this.commits.set(partition, Math.max(offset, this.committedBy(partition)));
+  }
+  committedBy(partition: number): number {
+    return this.commits.get(partition) ?? 0;
+  }
+
+  /** Whether somebody still waits for an answer. */
+  get hasOpen(): boolean {
+    return (
+      this.operations.some(({ outcome }) => outcome === 'open') ||
+      this.transactions.some(({ outcome }) => outcome === 'open')
+    );
   }
 
   anomaly(text: string): void {
@@ -100,12 +183,23 @@ export class History {
         );
       at.set(value, offset);
     }
+    this.judgeSkips(partition, final);
     const last = new Map<string, number>();
     for (const operation of this.operations) {
       if (operation.partition !== partition) continue;
       const offsets = operation.values.map((value) => at.get(value));
       const present = offsets.filter((offset) => offset !== undefined);
-      if (operation.outcome === 'acked' && present.length < offsets.length)
+      for (const value of operation.values) if (at.has(value)) this.present.add(value);
+      const { transaction } = operation;
+      const isPromised =
+        transaction === null
+          ? operation.outcome === 'acked'
+          : transaction.outcome === 'committed' && operation.outcome === 'acked';
+      if (transaction?.outcome === 'aborted' && present.length > 0)
+        this.anomaly(
+          `aborted read: ${operation.values.join()} in ${partition} is visible, its transaction was aborted`,
+        );
+      if (isPromised && present.length < offsets.length)
         this.anomaly(
           `lost write: ${operation.values.join()} in ${partition} was acknowledged at ` +
             `${(operation.endedMs / 1000).toFixed(3)} at offset ${operation.baseOffset}`,
@@ -133,6 +227,35 @@ export class History {
         );
   }
 
+  /** Values that were found in the end. */
+  private readonly present = new Set<string>();
+
+  /** Whoever read a stretch of the log got all of it (no skip), and nothing that was not committed. */
+  private judgeSkips(partition: number, final: readonly { offset: number }[]): void {
+    const offsets = final.map(({ offset }) => offset);
+    for (const { atMs, count, from, next, reader } of this.ranges.get(partition) ?? []) {
+      const there = firstAtLeast(offsets, next) - firstAtLeast(offsets, from);
+      if (there !== count)
+        this.anomaly(
+          `skip: ${reader} got ${count} records of ${partition}/${from} to ${next} at ` +
+            `${(atMs / 1000).toFixed(3)}, in the end there are ${there}`,
+        );
+    }
+  }
+
+  /** All of a transaction or nothing, whatever its producer was told. Call after `judge`. */
+  judgeTransactions(): void {
+    for (const { id, operations, outcome, producer } of this.transactions) {
+      const values = operations.flatMap((operation) => operation.values);
+      const present = values.filter((value) => this.present.has(value));
+      if (outcome === 'unknown' && present.length > 0 && present.length < values.length)
+        this.anomaly(
+          `torn transaction: of ${producer}'s ${id} ${present.length} of ${values.length} records are there`,
+        );
+      if (outcome === 'open') this.anomaly(`stuck: transaction ${id} of ${producer} never ended`);
+    }
+  }
+
   get counts() {
     const of = (outcome: Operation['outcome']) =>
       this.operations.filter((one) => one.outcome === outcome).length;
@@ -142,6 +265,21 @@ export class History {
       unknown: of('unknown'),
       open: of('open'),
       reads: this.reads,
+      committed: this.transactions.filter(({ outcome }) => outcome === 'committed').length,
+      aborted: this.transactions.filter(({ outcome }) => outcome === 'aborted').length,
+      commits: this.commitCount,
     };
   }
+}
+
+/** Where in an ascending list the first number is that is not below `bound`. */
+function firstAtLeast(list: readonly number[], bound: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] as number) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -10,6 +10,7 @@ import type { KubeObject, Resource } from '../../kube/objects.ts';
 import {
   isKubeError,
   type KubeApi,
+  KubeError,
   KubeUnreachable,
   type WatchEnd,
   type WatchEvent,
@@ -44,6 +45,8 @@ export class SimKube {
   private readonly store = new Store(':memory:');
   private readonly watches = new Set<Watch>();
   isDown = false;
+  /** How often a write meets another one that came first. */
+  conflictChance = 0;
   /** Processes that cannot reach the API, nor it them. */
   readonly cut = new Set<Process>();
 
@@ -120,6 +123,13 @@ export class SimKube {
           }
         });
       });
+    /** Somebody else was quicker: nothing is written. */
+    const write = <T>(run: () => T): Promise<T> =>
+      call(() => {
+        if (this.conflictChance > 0 && this.random.chance(this.conflictChance))
+          throw new KubeError(409, 'Conflict', 'the object has been modified');
+        return run();
+      });
     const copy = <T>(value: T): T => structuredClone(value);
     return {
       get: (resource, namespace, name) =>
@@ -150,7 +160,7 @@ export class SimKube {
           ),
         ),
       replace: (resource, object) =>
-        call(() => {
+        write(() => {
           const { namespace = '', name } = object.metadata;
           const kind = this.kindOf(resource);
           return copy(this.api.replace(kind, namespace, name, copy(object), null, {}) as never);

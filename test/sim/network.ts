@@ -47,6 +47,9 @@ export class SimNetwork {
   private readonly machines = new Map<string, Machine>();
   private readonly clientPorts = new Map<string, { process: Process; deps: ConnectionDeps }>();
   private readonly liveness = new Map<Process, () => string | null>();
+  private readonly readiness = new Map<Process, () => string | null>();
+  /** Breaks a stream; by the machines at its ends. */
+  private readonly streams = new Map<() => void, readonly [string, string]>();
   private readonly cuts = new Set<string>();
   private readonly held = new Map<string, (() => void)[]>();
   /** Beyond the usual, in milliseconds. */
@@ -65,6 +68,15 @@ export class SimNetwork {
   /** What a kubelet hears from the process; null: all is well. */
   unhealthyBecause(process: Process): string | null {
     return this.liveness.get(process)?.() ?? null;
+  }
+
+  isReady(process: Process): boolean {
+    return this.readiness.get(process)?.() === null;
+  }
+
+  /** Every connection of the machine breaks, and may be made again at once. */
+  reset(machine: string): void {
+    for (const [fail, ends] of [...this.streams]) if (ends.includes(machine)) fail();
   }
 
   /** Nothing gets from one machine to the other any more; the way back is another matter. */
@@ -118,6 +130,7 @@ export class SimNetwork {
       peers: this.peersOf(process, machine),
       serveAdmin: async (routes) => {
         this.liveness.set(process, routes.live);
+        this.readiness.set(process, routes.ready);
         return { port: 0, [Symbol.asyncDispose]: async () => undefined };
       },
       listen: async (deps, { host, port }): Promise<ClientListener> => {
@@ -231,6 +244,7 @@ export class SimNetwork {
     const fail = (why: string) => {
       if (state === 'broken') return;
       state = 'broken';
+      this.streams.delete(reset);
       process.run(() => near.emit('error', new Error(why)));
     };
     /** The far end hears of it when it can. */
@@ -241,6 +255,11 @@ export class SimNetwork {
       if (this.reaches(machine.name, host)) this.scheduler.after(this.latency(), null, tell);
       else this.scheduler.after(SILENCE_MS, null, tell);
     };
+    const reset = () => {
+      hangUp();
+      fail('ECONNRESET');
+    };
+    this.streams.set(reset, [machine.name, host]);
     const open = () => {
       endpoint = this.endpoints.get(address);
       const handler = endpoint?.methods.get(name);
@@ -293,6 +312,7 @@ export class SimNetwork {
     near.cancel = () => {
       if (state === 'broken') return;
       state = 'broken';
+      this.streams.delete(reset);
       hangUp();
     };
     this.carry(machine.name, host, null, open, out);

@@ -1,7 +1,10 @@
 /** One seed from beginning to end: a cluster, clients, faults, peace, and the verdict. */
-import { SimProducer, SimReader } from './clients.ts';
 import { type FaultKind, Faults, faultKinds } from './faults.ts';
 import { History } from './history.ts';
+import { SimMember } from './member.ts';
+import { SimProducer } from './producer.ts';
+import { SimReader } from './reader.ts';
+import { SimTransactor } from './transactor.ts';
 import { TOPIC, World } from './world.ts';
 
 export interface RunOptions {
@@ -9,6 +12,8 @@ export interface RunOptions {
   /** How long faults go on, in simulated time. */
   readonly minutes: number;
   readonly kinds?: readonly FaultKind[];
+  /** Strikes to leave out, by number. */
+  readonly skip?: ReadonlySet<number>;
 }
 
 export interface Verdict {
@@ -16,6 +21,8 @@ export interface Verdict {
   readonly anomalies: readonly string[];
   readonly counts: History['counts'];
   readonly faults: ReadonlyMap<FaultKind, number>;
+  /** The numbers of the strikes that did something. */
+  readonly struck: readonly number[];
   readonly longestGapMs: number;
   readonly events: number;
   readonly simulatedMs: number;
@@ -24,40 +31,48 @@ export interface Verdict {
 }
 
 const PARTITIONS = 3;
-const PRODUCERS = 3;
+const PRODUCERS = 2;
+const TRANSACTORS = 2;
+const MEMBERS = 2;
 const SETTLE_MS = 40_000;
-const SETTLE_TRIES = 6;
+const SETTLE_STEP_MS = 1_000;
 
-export async function runSeed({ kinds = faultKinds, minutes, seed }: RunOptions): Promise<Verdict> {
+export async function runSeed(options: RunOptions): Promise<Verdict> {
+  const { kinds = faultKinds, minutes, seed, skip } = options;
   using world = new World({
     seed,
-    brokers: 3,
+    // With a broker more than replicas, partitions have somewhere to move to.
+    brokers: seed % 2 === 0 ? 4 : 3,
     partitions: PARTITIONS,
-    config: { 'offsets.topic.num.partitions': 1, 'transaction.state.log.num.partitions': 1 },
+    config: {
+      'min.insync.replicas': 2,
+      'offsets.topic.num.partitions': 1,
+      'transaction.state.log.num.partitions': 1,
+    },
   });
   const history = new History();
   for (const node of world.nodes) world.start(node);
   await world.run(6_000);
-  const producers = Array.from(
-    { length: PRODUCERS },
-    (_, i) => new SimProducer(world, `p${i}`, history),
-  );
-  const readers = Array.from(
-    { length: PARTITIONS },
-    (_, partition) => new SimReader(world, `r${partition}`, partition, history),
-  );
-  for (const client of [...producers, ...readers]) client.start();
+  const make = <T>(count: number, one: (i: number) => T) =>
+    Array.from({ length: count }, (_, i) => one(i));
+  const writers = [
+    ...make(PRODUCERS, (i) => new SimProducer(world, `p${i}`, history)),
+    ...make(TRANSACTORS, (i) => new SimTransactor(world, `x${i}`, history)),
+  ];
+  const readers = make(PARTITIONS, (i) => new SimReader(world, `r${i}`, i, history));
+  const members = make(MEMBERS, (i) => new SimMember(world, `m${i}`, history));
+  const clients = [...writers, ...readers, ...members];
+  for (const client of clients) client.start();
   await world.run(2_000);
-  const faults = new Faults(world, kinds);
+  const faults = new Faults(world, kinds, skip);
   faults.start();
   await world.run(minutes * 60_000);
   faults.end();
   world.note('PEACE');
   await settle(world, history);
-  for (const client of [...producers, ...readers]) client.isOver = true;
+  for (const client of clients) client.isOver = true;
   // Whoever waits for an answer gets one.
-  for (let i = 0; i < 12 && history.operations.some(({ outcome }) => outcome === 'open'); i++)
-    await world.run(5_000);
+  for (let i = 0; i < 60 && history.hasOpen; i++) await world.run(1_000);
   // Followers hear of the last high watermark as well.
   await world.run(3_000);
   for (const operation of history.operations)
@@ -65,12 +80,15 @@ export async function runSeed({ kinds = faultKinds, minutes, seed }: RunOptions)
       history.anomaly(
         `stuck: ${operation.values.join()} in ${operation.partition} was never answered (${operation.error})`,
       );
-  for (const [partition, reader] of readers.entries()) {
-    const final = await readAll(world, reader);
+  for (const reader of readers) {
+    const final = await untilDone(world, reader.readAll());
     if (final === null)
-      history.anomaly(`unreadable: partition ${partition} cannot be read in the end`);
-    else history.judge(partition, final);
+      history.anomaly(`unreadable: partition ${reader.partition} cannot be read in the end`);
+    else history.judge(reader.partition, final);
   }
+  history.judgeTransactions();
+  const [member] = members;
+  if (member !== undefined) await untilDone(world, member.checkCommits());
   compareReplicas(world, history);
   for (const bug of world.bugs.slice(0, 5)) history.anomaly(`bug: ${bug}`);
   return {
@@ -78,6 +96,7 @@ export async function runSeed({ kinds = faultKinds, minutes, seed }: RunOptions)
     anomalies: history.anomalies,
     counts: history.counts,
     faults: faults.counts,
+    struck: faults.struck,
     longestGapMs: history.longestGapMs,
     events: world.scheduler.events,
     simulatedMs: world.scheduler.nowMs,
@@ -87,11 +106,12 @@ export async function runSeed({ kinds = faultKinds, minutes, seed }: RunOptions)
 
 /** In the end every partition has a leader and every replica is in sync, however bad it was. */
 async function settle(world: World, history: History): Promise<void> {
-  for (let i = 0; i < SETTLE_TRIES; i++) {
-    await world.run(SETTLE_MS / SETTLE_TRIES);
+  for (let waitedMs = 0; waitedMs < SETTLE_MS; waitedMs += SETTLE_STEP_MS) {
+    await world.run(SETTLE_STEP_MS);
     const lines = world.lines().filter(({ topic }) => topic === TOPIC);
     const whole = lines.every(
-      ({ isr, leader, replicas }) => leader !== null && isr.length === replicas.length,
+      ({ adding, isr, leader, replicas }) =>
+        leader !== null && isr.length === replicas.length && adding.length === 0,
     );
     if (whole && lines.length === PARTITIONS) return;
   }
@@ -102,38 +122,24 @@ async function settle(world: World, history: History): Promise<void> {
       );
 }
 
-/** Drives the world until the reader has everything up to the high watermark. */
-async function readAll(world: World, reader: SimReader) {
-  const records: { offset: number; value: string }[] = [];
-  let isDone = false;
-  let failed = false;
-  const read = async () => {
-    let offset = 0;
-    for (let tries = 0; tries < 200; tries++) {
-      const found = await reader.poll(offset, 0).catch(() => null);
-      if (found === null) continue;
-      records.push(...found.records);
-      offset = found.next;
-      if (offset >= found.highWatermark) return;
-    }
-    failed = true;
-  };
-  void read().finally(() => {
-    isDone = true;
-  });
-  for (let i = 0; i < 100 && !isDone; i++) await world.run(500);
-  return isDone && !failed ? records : null;
+/** Drives the world until that is known; null where it never is. */
+async function untilDone<T>(world: World, result: Promise<T>): Promise<T | null> {
+  let done: { value: T | null } | null = null;
+  void result.then(
+    (value) => (done = { value }),
+    () => (done = { value: null }),
+  );
+  for (let i = 0; i < 250 && done === null; i++) await world.run(200);
+  return (done as { value: T | null } | null)?.value ?? null;
 }
 
 /** After peace all replicas hold the same bytes. */
 function compareReplicas(world: World, history: History): void {
-  for (const { disk, name } of world.nodes)
-    for (const [path, bytes] of [...disk.files].sort(([a], [b]) => (a < b ? -1 : 1)))
-      if (path.startsWith(`/data/${TOPIC}-`)) world.note(`${name} has ${path} ${bytes.length}`);
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const contents = world.nodes.map(({ disk }) =>
+  for (const { partition, replicas, topic } of world.lines()) {
+    if (topic !== TOPIC) continue;
+    const contents = replicas.map((id) =>
       Buffer.concat(
-        [...disk.files]
+        [...(world.nodes[id]?.disk.files ?? [])]
           .filter(
             ([path]) => path.startsWith(`/data/${TOPIC}-${partition}/`) && path.endsWith('.log'),
           )
@@ -142,10 +148,10 @@ function compareReplicas(world: World, history: History): void {
       ),
     );
     const [first] = contents;
-    for (const [id, bytes] of contents.entries())
+    for (const [i, bytes] of contents.entries())
       if (first !== undefined && !bytes.equals(first))
         history.anomaly(
-          `replicas differ: ${TOPIC}-${partition} on node0 (${first.length} bytes) and node${id} (${bytes.length})`,
+          `replicas differ: ${TOPIC}-${partition} on node${replicas[0]} (${first.length} bytes) and node${replicas[i]} (${bytes.length})`,
         );
   }
 }

@@ -220,6 +220,10 @@ export class World {
     }
     this.scheduler.after(PROBE_MS, null, () => this.probe());
   }
+  isReady({ process }: SimNode): boolean {
+    return process?.alive === true && this.network.isReady(process);
+  }
+
   /** Whether everything that ends comes back at once. */
   isPeace = false;
 
