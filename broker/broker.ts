@@ -268,6 +268,7 @@ export class Broker implements AsyncDisposable {
       self: () => this.self,
       isApiAway: () => clock.monotonicMs() - this.session.confirmedAtMs > API_AWAY_MS,
       onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
+      onUnopened: () => this.leaveForStorage(),
       onIsrChange: (kind) => this.metrics.onIsrChange(kind),
       onInternal: (topic, partition, epoch) =>
         this.coordinators.onLeadership(topic, partition, epoch),
@@ -587,6 +588,11 @@ export class Broker implements AsyncDisposable {
     });
     partition.log.failure ??= cause as Error;
     partition.goOffline('KAFKA_STORAGE_ERROR');
+    this.leaveForStorage();
+  }
+
+  /** Others take over what is led here; whoever restarts this process gives it another chance. */
+  private leaveForStorage(): void {
     if (this.storageFailed) return;
     this.storageFailed = true;
     void this.session.reportState('Draining').then(() => this.handOver());
@@ -679,7 +685,7 @@ export class Broker implements AsyncDisposable {
       for (const { log } of this.partitions) log.close();
       if (this.directory !== undefined) {
         this.directory.checkpoint(this.partitions);
-        if (!this.storageFailed && this.session.epoch >= 0)
+        if (!this.storageFailed && this.replicas.areAllOpen && this.session.epoch >= 0)
           this.directory.markClean(this.session.epoch);
       }
     } catch (cause) {

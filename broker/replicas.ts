@@ -2,6 +2,7 @@
 
 import type { Member, PartitionLine } from '../kube/partition-line.ts';
 import type { Clock } from '../stdx/clock.ts';
+import { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
@@ -23,9 +24,18 @@ export interface ReplicasDeps {
   readonly self: () => Member;
   readonly isApiAway: () => boolean;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+  /** A log could not be opened while the broker runs. */
+  readonly onUnopened: () => void;
   readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
   /** The leadership of a partition of an internal topic here: its epoch, or null. */
   readonly onInternal: (topic: string, partition: number, leaderEpoch: number | null) => void;
+}
+
+/** Codes of a disk that takes nothing more, but gives back what it has. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+function keyOf({ partition, topicId }: { topicId: string; partition: number }): string {
+  return `${topicId}:${partition}`;
 }
 
 export class Replicas {
@@ -33,6 +43,8 @@ export class Replicas {
   /** Logs opened at the start, before the pages say what is to become of them. */
   private readonly found = new Map<string, Partition>();
   cleanRecovery = true;
+  /** Logs on the disk that could not be opened: nobody knows what they hold. */
+  private readonly unopened = new Set<string>();
 
   constructor(deps: ReplicasDeps) {
     this.deps = deps;
@@ -59,7 +71,7 @@ export class Replicas {
           partition: id.partition,
         });
       }
-      this.found.set(`${id.topicId}:${id.partition}`, partition);
+      this.found.set(keyOf(id), partition);
     }
     this.deps.logger.info('logs opened', {
       count: this.found.size,
@@ -69,12 +81,23 @@ export class Replicas {
     });
   }
 
-  /** A log that cannot be read takes its broker's standing with it, not the broker. */
+  /** Whether every log of this disk was opened, and so may be called whole at the end. */
+  get areAllOpen(): boolean {
+    return this.unopened.size === 0;
+  }
+
+  /**
+   * A log that cannot be read takes its broker's standing with it, not the broker.
+   * @throws DiskError where the disk is full: nothing is lost by that, and what cannot be opened for
+   * want of room must not count as lost. The process ends and is started again.
+   */
   private tryOpen(id: { topic: string; topicId: string; partition: number }) {
     try {
       return this.open(id);
     } catch (cause) {
+      if (cause instanceof DiskError && NO_ROOM.has(cause.code)) throw cause;
       this.cleanRecovery = false;
+      this.unopened.add(keyOf(id));
       this.deps.logger.error('a log cannot be read', {
         topic: id.topic,
         partition: id.partition,
@@ -146,13 +169,17 @@ export class Replicas {
   }
 
   private adopt(line: PartitionLine): Partition | null {
-    const key = `${line.topicId}:${line.partition}`;
+    const key = keyOf(line);
     const found = this.found.get(key);
     this.found.delete(key);
     if (found !== undefined) return found;
     try {
-      return this.open(line).partition;
+      const { partition } = this.open(line);
+      this.unopened.delete(key);
+      return partition;
     } catch (cause) {
+      this.unopened.add(key);
+      this.deps.onUnopened();
       this.deps.logger.error('a replica could not be made', {
         topic: line.topic,
         partition: line.partition,

@@ -6,7 +6,7 @@
  */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { batchesOf } from '../../proto/kafka/record-batch.ts';
-import type { Clock } from '../../stdx/clock.ts';
+import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 
 /** What a coordinator needs of its topic: the minimum. */
@@ -63,6 +63,8 @@ export function coordinatorError(error: ErrorName): ErrorName {
   }
 }
 
+const RELOAD_DELAY_MS = 200;
+
 export class Shards<Core> implements Disposable {
   private readonly deps: ShardsDeps<Core>;
   private readonly byPartition = new Map<number, Shard<Core>>();
@@ -83,10 +85,14 @@ export class Shards<Core> implements Disposable {
     if (leaderEpoch !== null) void this.load(partition, leaderEpoch);
   }
 
-  private async load(partition: number, leaderEpoch: number): Promise<void> {
+  private async load(partition: number, leaderEpoch: number, delayMs = 0): Promise<void> {
     const { clock, logger, name } = this.deps;
     const shard: Shard<Core> = { partition, leaderEpoch, core: this.deps.create(), loading: true };
     this.byPartition.set(partition, shard);
+    if (delayMs > 0) {
+      await sleep(clock, delayMs);
+      if (!this.isCurrent(shard)) return;
+    }
     const startedMs = clock.monotonicMs();
     try {
       let batches = 0;
@@ -148,7 +154,8 @@ export class Shards<Core> implements Disposable {
     logger.warn(`writing ${name} failed`, { partition: shard.partition, error });
     if (this.isCurrent(shard)) {
       this.unload(shard);
-      void this.load(shard.partition, shard.leaderEpoch);
+      // What is loaded may want to write at once: a log that refuses must not make that a busy loop.
+      void this.load(shard.partition, shard.leaderEpoch, RELOAD_DELAY_MS);
     }
     return coordinatorError(error);
   }

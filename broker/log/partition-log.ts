@@ -60,6 +60,8 @@ interface TailBatch {
   readonly slab: Slab | null;
   /** The transaction that this batch, a marker, aborts. */
   readonly aborts: EndedTransaction | null;
+  /** A segment begins here: the snapshot of the producers before this batch. */
+  readonly rollsWith: Buffer | null;
 }
 
 export interface Recovery {
@@ -299,9 +301,10 @@ export class PartitionLog implements TailOwner {
     assert(baseOffset >= this.endOffset, 'offsets only grow');
     const lastOffset = batch.lastOffset(kept);
     this.epochs.assign(batch.leaderEpoch(kept), baseOffset);
+    const rollsWith = this.mustRoll(kept) ? this.producers.toSnapshot() : null;
     const ended = this.producers.observe(kept, 0);
     const aborts = ended?.committed === false ? ended : null;
-    this.pending.push({ baseOffset, lastOffset, bytes: kept, slab, aborts });
+    this.pending.push({ baseOffset, lastOffset, bytes: kept, slab, aborts, rollsWith });
     this.endOffset = lastOffset + 1;
     return kept;
   }
@@ -331,15 +334,15 @@ export class PartitionLog implements TailOwner {
 
   /** Writes batches into the active segment until it is full; returns where to go on. */
   private writeSome(pending: readonly TailBatch[], from: number): number {
-    this.rollIfDue(pending[from] as TailBatch);
+    const { baseOffset, rollsWith } = pending[from] as TailBatch;
+    if (rollsWith !== null) this.roll(baseOffset, rollsWith);
     const segment = this.active;
     const buffers: Buffer[] = [];
     let byteCount = 0;
     let to = from;
     for (; to < pending.length; to++) {
-      const { bytes } = pending[to] as TailBatch;
-      if (to > from && segment.byteCount + byteCount + bytes.length > this.config.segmentBytes)
-        break;
+      const { bytes, rollsWith: rolls } = pending[to] as TailBatch;
+      if (to > from && rolls !== null) break;
       buffers.push(bytes);
       byteCount += bytes.length;
     }
@@ -356,22 +359,37 @@ export class PartitionLog implements TailOwner {
     return to;
   }
 
-  private rollIfDue(next: TailBatch): void {
-    const segment = this.active;
-    if (segment.byteCount === 0) return;
-    const full = segment.byteCount + next.bytes.length > this.config.segmentBytes;
+  /**
+   * Whether the batch begins a segment. Decided when it is appended, because the snapshot that goes
+   * with the segment is of the producers before this batch, and not before what is written then.
+   */
+  private mustRoll(next: Buffer): boolean {
+    if (this.pending.length === 0) {
+      const { baseOffset, byteCount, firstTimestampMs } = this.active;
+      this.planned = { baseOffset, byteCount, firstTimestampMs };
+    }
+    const { planned } = this;
+    const timestampMs = batch.maxTimestamp(next);
+    const full = planned.byteCount + next.length > this.config.segmentBytes;
     // By the records' own time, as Kafka does: a log of old records must not roll at every batch.
     const old =
-      segment.firstTimestampMs >= 0 &&
-      batch.maxTimestamp(next.bytes) - segment.firstTimestampMs > this.config.segmentMs;
-    const far = next.lastOffset - segment.baseOffset > 0x7fff_ffff;
-    if (full || old || far) this.roll(next.baseOffset);
+      planned.firstTimestampMs >= 0 &&
+      timestampMs - planned.firstTimestampMs > this.config.segmentMs;
+    const far = batch.lastOffset(next) - planned.baseOffset > 0x7fff_ffff;
+    const rolls = planned.byteCount > 0 && (full || old || far);
+    if (rolls)
+      this.planned = { baseOffset: batch.baseOffset(next), byteCount: 0, firstTimestampMs: -1 };
+    this.planned.byteCount += next.length;
+    if (this.planned.firstTimestampMs < 0) this.planned.firstTimestampMs = timestampMs;
+    return rolls;
   }
+  /** The active segment as it will be when everything that waits is written. */
+  private planned = { baseOffset: 0, byteCount: 0, firstTimestampMs: -1 };
 
-  private roll(baseOffset: number): void {
+  private roll(baseOffset: number, snapshot: Buffer): void {
     const before = this.active;
     before.writeIndexes();
-    this.writeSnapshot(baseOffset);
+    this.writeSnapshot(baseOffset, snapshot);
     this.writeEpochs();
     const segment = new Segment(this.deps, this.folder, baseOffset);
     segment.create();
@@ -379,9 +397,9 @@ export class PartitionLog implements TailOwner {
   }
 
   /** Even of no producers: an older snapshot must not be taken for this one. */
-  private writeSnapshot(offset: number): void {
+  private writeSnapshot(offset: number, snapshot = this.producers.toSnapshot()): void {
     const path = `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
-    this.deps.disk.writeFile(path, this.producers.toSnapshot());
+    this.deps.disk.writeFile(path, snapshot);
   }
 
   /** How much of the log a power loss could take. */
@@ -578,7 +596,8 @@ export class PartitionLog implements TailOwner {
     let excess = retentionBytes >= 0 && deletes ? this.byteCount - retentionBytes : -1;
     const isOld = (s: Segment) =>
       deletes && retentionMs >= 0 && s.byteCount > 0 && nowMs - s.maxTimestampMs > retentionMs;
-    if (isOld(this.active) && this.endOffset <= highWatermark) this.roll(this.endOffset);
+    if (isOld(this.active) && this.endOffset <= highWatermark)
+      this.roll(this.endOffset, this.producers.toSnapshot());
     const aside: string[] = [];
     while (this.segments.length > 1) {
       const oldest = this.segments[0] as Segment;

@@ -52,13 +52,17 @@ export class Faults {
     const next = () => {
       if (this.isOver) return;
       this.strike();
-      this.later(this.random.between(200, 3000), next);
+      this.later(this.random.between(100, 2000), next);
     };
-    this.later(this.random.between(500, 3000), next);
+    this.later(this.random.between(100, 1000), next);
   }
 
   private later(ms: number, run: () => void): void {
     this.world.scheduler.after(ms, null, run);
+  }
+
+  get isRolling(): boolean {
+    return this.operator.isRolling;
   }
 
   /** Everything works again; nothing else is going to break. */
@@ -196,8 +200,14 @@ export class Faults {
           world.network.slownessMs = 0;
         });
       case 'disk': {
-        note('');
-        node.disk.fails = random.pick(['ENOSPC', 'EIO', 'torn'] as const);
+        const fault = random.pick(['ENOSPC', 'EIO', 'torn'] as const);
+        // Whose logs cannot be read when it starts again counts as one that lost them.
+        if (fault !== 'ENOSPC') {
+          if (!this.mayLosePower(node)) return;
+          this.recovering = { node, brokerEpoch: world.brokerEpochOf(node) };
+        }
+        note(fault);
+        node.disk.fails = fault;
         // The kubelet restarts a broker whose disk failed.
         return this.later(random.between(1000, 6000), () => {
           node.disk.fails = null;

@@ -128,6 +128,11 @@ export class History {
     ranges.push({ reader, from, next, count: records.length, atMs: nowMs });
   }
 
+  /** Where the log must at least end, as far as anybody was told. */
+  knownEnd(partition: number): number {
+    return Math.max(-1, ...(this.values.get(partition)?.keys() ?? [])) + 1;
+  }
+
   committed(partition: number, offset: number): void {
     this.commitCount++;
     this.commits.set(partition, Math.max(offset, this.committedBy(partition)));

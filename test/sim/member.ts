@@ -22,7 +22,7 @@ export class SimMember extends FetchingClient {
     while (!this.isOver) {
       if (this.nowMs >= this.heartbeatAtMs) await this.heartbeat();
       for (const partition of [...this.owned.keys()]) await this.step(partition);
-      await this.pause(this.random.between(10, 120));
+      await this.pause(this.random.between(100, 400));
     }
   }
 

@@ -93,7 +93,7 @@ export class SimOperator {
     const startedMs = scheduler.nowMs;
     const watch = () => {
       if (!this.stopping.has(node)) return;
-      if (!process.alive || scheduler.nowMs - startedMs > GRACE_MS || this.world.isPeace) over();
+      if (!process.alive || scheduler.nowMs - startedMs > GRACE_MS) over();
       else scheduler.after(LOOK_MS, null, watch);
     };
     watch();

@@ -49,7 +49,7 @@ export class SimProducer extends SimClient {
     await this.begin();
     while (!this.isOver) {
       await this.write(this.random.below(this.world.options.partitions));
-      await this.pause(this.random.between(5, 60));
+      await this.pause(this.random.between(20, 200));
     }
   }
 

@@ -129,13 +129,14 @@ export class SimReader extends FetchingClient {
       this.offset = found.next;
       // Once in a while from the beginning: what was there must be there still.
       if (this.random.chance(0.02)) this.offset = 0;
-      await this.pause(this.random.between(1, 40));
+      await this.pause(this.random.between(20, 120));
     }
   }
 
   /** Everything that is committed; null where that cannot be read. */
   async readAll(): Promise<SeenRecord[] | null> {
     const records: SeenRecord[] = [];
+    const end = this.history.knownEnd(this.partition);
     let offset = 0;
     for (let tries = 0; tries < 200; tries++) {
       const found = await this.poll(this.partition, offset, 0).catch(() => null);
@@ -146,8 +147,10 @@ export class SimReader extends FetchingClient {
       }
       records.push(...found.records);
       offset = found.next;
-      if (offset >= found.lastStableOffset) return records;
+      if (offset >= found.lastStableOffset && offset >= end) return records;
+      // A new leader learns only by and by how far everything was committed.
+      if (found.records.length === 0) await this.pause(50);
     }
-    return null;
+    return records.length > 0 ? records : null;
   }
 }

@@ -48,6 +48,9 @@ interface Event {
   run: (() => void) | null;
 }
 
+/** Who has so much to do without time going on never comes to an end. */
+const EVENTS_NOW_MAX = 100_000;
+
 export class Scheduler {
   nowMs = 0;
   private order = 0;
@@ -72,13 +75,20 @@ export class Scheduler {
   async runUntil(endMs: number): Promise<void> {
     // Promises can be settled from here only where none is being settled already.
     await new Promise((resolve) => setImmediate(resolve));
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       setImmediate(() => {
-        this.runAll(endMs);
-        resolve();
+        try {
+          this.runAll(endMs);
+          resolve();
+        } catch (cause) {
+          reject(cause);
+        }
       });
     });
   }
+
+  /** Events at the present moment. */
+  private eventsNow = 0;
 
   private runAll(endMs: number): void {
     for (;;) {
@@ -87,6 +97,11 @@ export class Scheduler {
       this.pop();
       const { process, run } = next;
       if (run === null || process?.alive === false) continue;
+      if (next.atMs > this.nowMs) this.eventsNow = 0;
+      if (++this.eventsNow > EVENTS_NOW_MAX)
+        throw new Error(
+          `time stands still at ${this.nowMs}: ${process?.name ?? 'the world'} ${run}`,
+        );
       this.nowMs = next.atMs;
       this.events++;
       if (process === null) run();

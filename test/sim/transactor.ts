@@ -41,7 +41,7 @@ export class SimTransactor extends SimClient {
     await this.begin();
     while (!this.isOver) {
       await this.transact(this.history.beginTransaction(this.process.name));
-      await this.pause(this.random.between(20, 200));
+      await this.pause(this.random.between(50, 300));
     }
   }
 
