@@ -17,6 +17,7 @@ import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
+import { handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
@@ -68,8 +69,6 @@ const API_AWAY_MS = 5_000;
 const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
-/** One try; the next one may go to another controller. */
-const LEAVE_TIMEOUT_MS = 5_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -598,36 +597,17 @@ export class Broker implements AsyncDisposable {
     void this.session.reportState('Draining').then(() => this.handOver());
   }
 
-  /** Asks the controller to move what this broker leads; gives up in time. */
-  private async handOver(): Promise<void> {
+  private handOver(): Promise<void> {
     const { clock, logger } = this.ports;
-    const { image } = this.metadata;
-    const deadlineMs = clock.monotonicMs() + this.options.shutdownTimeoutMs;
-    // Who is leaving as well takes nothing over: a cluster that stops as a whole stops at once.
-    const nobodyLeft = () =>
-      image.liveBrokers().every(({ id, draining }) => id === this.options.id || draining);
-    // Who leaves is no controller, and does not become one: somebody who stays moves the leaders.
-    if (!nobodyLeft()) await this.role?.[Symbol.asyncDispose]();
-    while (clock.monotonicMs() < deadlineMs) {
-      if (nobodyLeft()) return;
-      try {
-        if (image.controllerId >= 0 && image.controllerId !== this.options.id) {
-          const timeoutMs = Math.min(deadlineMs - clock.monotonicMs(), LEAVE_TIMEOUT_MS);
-          const { accepted, leadersLeft } = await this.controllerClient.leave(
-            { ...this.self },
-            timeoutMs,
-          );
-          if (accepted) {
-            logger.info('handed over', { leadersLeft });
-            return;
-          }
-        }
-      } catch (cause) {
-        logger.debug('handing over failed, trying again', { cause });
-      }
-      await sleep(clock, 50);
-    }
-    logger.warn('handing over took too long, stopping without it');
+    return handOver({
+      clock,
+      logger,
+      image: this.metadata.image,
+      controller: this.controllerClient,
+      self: () => this.self,
+      timeoutMs: this.options.shutdownTimeoutMs,
+      stepBack: async () => this.role?.[Symbol.asyncDispose](),
+    });
   }
 
   private facts() {
@@ -678,13 +658,13 @@ export class Broker implements AsyncDisposable {
     await this.lifetime[Symbol.asyncDispose]();
     await this.metadata[Symbol.asyncDispose]();
     try {
-      for (const partition of this.partitions) partition.close();
-      await Promise.all(
-        [...this.partitions].map(({ log }) => (log.failure === null ? log.flush() : undefined)),
-      );
-      for (const { log } of this.partitions) log.close();
+      // A broker that stops while it starts has opened logs that it has not given a role.
+      const all = [...this.partitions, ...(this.replicas?.unplaced ?? [])];
+      for (const partition of all) partition.close();
+      await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
+      for (const { log } of all) log.close();
       if (this.directory !== undefined) {
-        this.directory.checkpoint(this.partitions);
+        this.directory.checkpoint(all);
         if (!this.storageFailed && this.replicas.areAllOpen && this.session.epoch >= 0)
           this.directory.markClean(this.session.epoch);
       }

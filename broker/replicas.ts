@@ -231,6 +231,11 @@ export class Replicas {
     clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directory.remove(aside));
   }
 
+  /** Logs that were opened and whose place is not known yet. */
+  get unplaced(): Iterable<Partition> {
+    return this.found.values();
+  }
+
   /** Once the pages are known: what the disk has and no page names is kept, and said. */
   reportStrays(): void {
     for (const partition of this.found.values()) {

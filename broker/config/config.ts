@@ -1,7 +1,7 @@
 /** Effective configuration: what a topic says, else what the cluster says, else Kafka's default. */
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { type Codec, codecs } from '../../proto/kafka/compression.ts';
-import type { LogConfig } from '../log/partition-log.ts';
+import type { LogConfig } from '../log/log-config.ts';
 import type { LineRules } from '../metadata/election-core.ts';
 import type { PartitionRules } from '../partition/partition.ts';
 import { brokerSettingsByName } from './broker-settings.ts';

@@ -16,7 +16,8 @@ import {
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { compactLog } from './compaction.ts';
 import { FileCache } from './file-cache.ts';
-import { type LogConfig, PartitionLog } from './partition-log.ts';
+import type { LogConfig } from './log-config.ts';
+import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
 const config: LogConfig = {

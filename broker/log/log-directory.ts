@@ -5,7 +5,8 @@
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { type OffsetCheckpoint, readOffsets, writeOffsets } from './checkpoint-file.ts';
-import { type LogConfig, type LogDeps, PartitionLog, type Recovery } from './partition-log.ts';
+import type { LogConfig } from './log-config.ts';
+import { type LogDeps, PartitionLog, type Recovery } from './partition-log.ts';
 
 const CLEAN_MARKER = '.kafka_cleanshutdown';
 const LIFE = 'tenure-life.json';

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { batch, batchesOf, buildBatch } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { FileCache } from './file-cache.ts';
-import { type LogConfig, PartitionLog } from './partition-log.ts';
+import type { LogConfig } from './log-config.ts';
+import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
 const config: LogConfig = {

@@ -20,6 +20,7 @@ import { CompactedSegment, finishSwaps } from './compacted-segment.ts';
 import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
+import type { LogConfig } from './log-config.ts';
 import {
   type LogRead,
   NOTHING,
@@ -36,21 +37,6 @@ export interface LogDeps {
   readonly disk: Disk;
   readonly files: FileCache;
   readonly tail: TailMemory;
-}
-
-/** The topic settings that a log obeys; they may change at any time. */
-export interface LogConfig {
-  readonly segmentBytes: number;
-  readonly segmentMs: number;
-  readonly indexIntervalBytes: number;
-  readonly retentionMs: number;
-  readonly retentionBytes: number;
-  readonly deletes: boolean;
-  readonly compacts: boolean;
-  readonly minCleanableRatio: number;
-  readonly minCompactionLagMs: number;
-  readonly maxCompactionLagMs: number;
-  readonly deleteRetentionMs: number;
 }
 
 interface TailBatch {
@@ -219,7 +205,7 @@ export class PartitionLog implements TailOwner {
       if (i < scanFrom || known.clean) {
         // A stop between two steps of a compaction may have left a segment without its indexes.
         if (segment.hasIndexes) segment.openComplete();
-        else segment.scan(this.config.indexIntervalBytes, () => {});
+        else segment.reindex(this.config.indexIntervalBytes);
         continue;
       }
       if (i > scanFrom && known.lossy === true && segment.baseOffset !== end) {

@@ -99,6 +99,10 @@ export class Segment {
   /** A segment whose indexes start empty: a new one, or one that is about to be scanned. */
   startEmpty(): void {
     if (this.aborted.length > 0) this.keepAborted([]);
+    this.startIndexes();
+  }
+
+  private startIndexes(): void {
     this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
     this.byteCount = 0;
     this.maxTimestampMs = -1;
@@ -154,8 +158,18 @@ export class Segment {
 
   /** Reads every batch of the file, checks it and rebuilds the indexes; stops at the first fault. */
   scan(indexIntervalBytes: number, visit: (b: Buffer, at: number) => void): ScanEnd {
-    const fileBytes = this.deps.disk.byteCount(this.path('.log'));
     this.startEmpty();
+    return this.readThrough(indexIntervalBytes, visit);
+  }
+
+  /** Rebuilds the indexes of a segment that is whole; aborted transactions stay as they are known. */
+  reindex(indexIntervalBytes: number): void {
+    this.startIndexes();
+    this.readThrough(indexIntervalBytes, () => {});
+  }
+
+  private readThrough(indexIntervalBytes: number, visit: (b: Buffer, at: number) => void): ScanEnd {
+    const fileBytes = this.deps.disk.byteCount(this.path('.log'));
     let window = Buffer.allocUnsafe(Math.min(SCAN_BYTES, Math.max(fileBytes, 1)));
     while (this.byteCount < fileBytes) {
       const start = this.byteCount;
