@@ -108,6 +108,8 @@ export class Partition implements TurnTask {
   line: PartitionLine | null = null;
   /** As known by this replica: a leader decides it, a follower is told. */
   private followerHw: number;
+  /** What the leader said last; it may be ahead of what this replica has. */
+  private leaderHw = 0;
   private ackWaiters: AckWaiter[] = [];
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
@@ -176,6 +178,7 @@ export class Partition implements TurnTask {
     if (same) return;
     this.leaveLeadership();
     this.role = { kind: 'follower', leader: line.leader, leaderEpoch: line.leaderEpoch };
+    this.leaderHw = 0;
     this.wakeReaders();
   }
 
@@ -339,14 +342,19 @@ export class Partition implements TurnTask {
   /** What the leader says is committed and still there. */
   followLeader(highWatermark: number, logStartOffset: number): void {
     if (this.role.kind !== 'follower') return;
-    const hw = Math.min(highWatermark, this.log.endOffset);
-    if (hw > this.followerHw) {
-      this.followerHw = hw;
-      this.wakeReaders();
-    }
+    this.leaderHw = highWatermark;
+    this.followHighWatermark();
     if (logStartOffset > this.log.startOffset && logStartOffset <= this.followerHw) {
       this.onDisk(() => this.log.advanceStartOffset(logStartOffset));
     }
+  }
+
+  /** Nothing counts as committed here that is not in the file: a write may still fail. */
+  private followHighWatermark(): void {
+    const hw = Math.min(this.leaderHw, this.log.writtenOffset);
+    if (this.role.kind !== 'follower' || hw <= this.followerHw) return;
+    this.followerHw = hw;
+    this.wakeReaders();
   }
 
   /** Changes files outside of the turn's writes; a disk that refuses takes the replica offline. */
@@ -425,6 +433,7 @@ export class Partition implements TurnTask {
   private settleTurn(): void {
     const { role, log } = this;
     if (role.kind !== 'leader') {
+      this.followHighWatermark();
       this.answer(0);
       return;
     }
