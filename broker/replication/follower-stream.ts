@@ -10,6 +10,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import { type Partition, TURN_SETTLE } from '../partition/partition.ts';
+import { cutTarget } from './divergence-core.ts';
 import type { PeerNetwork } from './peer-network.ts';
 import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
@@ -226,12 +227,7 @@ class LeaderConnection implements TurnTask {
   /** Cuts to the end of the last epoch that both logs have. Source: KIP-279. */
   private cut(partition: Partition, theirs: { epoch: number; endOffset: number }): void {
     const { log } = partition;
-    const mine = log.epochs.endOffsetFor(theirs.epoch, log.endOffset);
-    const common =
-      theirs.epoch < 0
-        ? Math.min(theirs.endOffset, log.startOffset)
-        : Math.min(theirs.endOffset, mine.endOffset);
-    const target = Math.max(common, 0);
+    const target = cutTarget(log, theirs);
     this.deps.logger.info('replica cut to its leader', {
       topic: partition.topic,
       partition: partition.partition,

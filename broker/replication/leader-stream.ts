@@ -11,6 +11,7 @@ import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import type { LogRead } from '../log/log-reads.ts';
 import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { partingOf } from './divergence-core.ts';
 import type {
   Data,
   FollowerMessage,
@@ -298,17 +299,7 @@ function refuse(partition: Partition, request: Subscribe): Omit<Refusal, 'handle
     partition.stepDown(request.leaderEpoch);
     return { fencedByEpoch: partition.leaderEpoch };
   }
-  const { log } = partition;
-  if (request.lastEpoch >= 0) {
-    const end = log.epochs.endOffsetFor(request.lastEpoch, log.endOffset);
-    if (end.epoch !== request.lastEpoch || end.endOffset < request.logEndOffset) {
-      return { diverging: end };
-    }
-  } else if (request.logEndOffset > log.endOffset) {
-    return { diverging: { epoch: -1, endOffset: log.endOffset } };
-  }
-  if (request.logEndOffset < log.startOffset) return { logStartOffset: log.startOffset };
-  return null;
+  return partingOf(partition.log, request);
 }
 
 function endOffsetOf(records: Buffer): number {

@@ -8,6 +8,7 @@ import { Pages } from '../../broker/metadata/pages.ts';
 import { Session } from '../../broker/metadata/session.ts';
 import { LeaderCore } from '../../broker/partition/leader-core.ts';
 import { Partition } from '../../broker/partition/partition.ts';
+import { replace } from '../planted.ts';
 import type { FaultKind } from './faults.ts';
 
 export interface Mutant {
@@ -19,28 +20,6 @@ export interface Mutant {
   /** Within so many seeds it must be found. */
   readonly seeds: number;
   readonly plant: () => Disposable;
-}
-
-// What is replaced is reached by name: its types are of no use here.
-type Method = (...args: any[]) => any;
-
-/** Replaces a method until disposed; the original comes as the first argument. */
-function replace(
-  of: { prototype: object },
-  name: string,
-  method: (original: Method, self: any, args: any[]) => unknown,
-): Disposable {
-  const methods = of.prototype as Record<string, Method>;
-  const original = methods[name];
-  if (original === undefined) throw new Error(`there is no method ${name} to replace`);
-  methods[name] = function (this: unknown, ...args: unknown[]) {
-    return method(original.bind(this), this, args);
-  };
-  return {
-    [Symbol.dispose]() {
-      methods[name] = original;
-    },
-  };
 }
 
 export const mutants: readonly Mutant[] = [
