@@ -70,7 +70,15 @@ test('the old replicas stay until all new ones are in sync', () => {
   const done = settle(moving);
   assert.deepEqual([done.replicas, done.adding, done.removing], [[3, 4, 2], [], []]);
   assert.ok(done.leader !== null && done.replicas.includes(done.leader.id));
-  assert.equal(done.leaderEpoch, 4, 'the leader had to change');
+  assert.ok(done.leaderEpoch > moving.leaderEpoch, 'the leader had to change');
+});
+
+test('a replica that goes is fenced by a new leader epoch, also where the leader stays', () => {
+  const moving = start(line([0, 1, 2]), [0, 1, 3]);
+  assert.equal(moving.leaderEpoch, line([0, 1, 2]).leaderEpoch, 'nobody has gone yet');
+  const done = settle(moving);
+  assert.deepEqual([done.leader?.id, done.replicas], [0, [0, 1, 3]]);
+  assert.equal(done.leaderEpoch, moving.leaderEpoch + 1);
 });
 
 test('a move is cancelled to where it came from', () => {

@@ -70,14 +70,20 @@ function safely(
   return { error: 'INVALID_REPLICA_ASSIGNMENT', message };
 }
 
+/**
+ * A replica that goes takes its files with it once it hears of that, and may go on following until
+ * then. The new leader epoch keeps what it confirms meanwhile from counting when it comes back.
+ */
 function moved(
   line: PartitionLine,
   to: Pick<PartitionLine, 'replicas' | 'adding' | 'removing'>,
 ): PartitionLine {
   const stays = ({ id }: { id: number }) => to.replicas.includes(id);
+  const loses = line.replicas.some((id) => !to.replicas.includes(id));
   return {
     ...line,
     ...to,
+    leaderEpoch: line.leaderEpoch + Number(loses),
     isr: line.isr.filter(stays),
     elr: line.elr.filter(stays),
     partitionEpoch: line.partitionEpoch + 1,

@@ -191,7 +191,8 @@ export class Partition implements TurnTask {
       this.flushPending();
       if (this.log.failure !== null) return;
       const from = { endOffset: this.log.endOffset, highWatermark: this.highWatermark, nowMs };
-      this.leaveLeadership();
+      // Who leads on in a newer epoch still has what producers wait for, and can still commit it.
+      this.leaveLeadership({ staysLeader: true });
       this.led = new LeaderCore(line, self, from);
       this.role = { kind: 'leader', core: this.led };
     }
@@ -211,11 +212,11 @@ export class Partition implements TurnTask {
       this.goOffline('NOT_LEADER_OR_FOLLOWER');
   }
 
-  private leaveLeadership(): void {
+  private leaveLeadership({ staysLeader } = { staysLeader: false }): void {
     if (this.role.kind !== 'leader') return;
     this.followerHw = this.role.core.highWatermark;
-    const waiters = this.ackWaiters;
-    this.ackWaiters = [];
+    const waiters = staysLeader ? [] : this.ackWaiters;
+    if (!staysLeader) this.ackWaiters = [];
     for (const { done } of waiters) done(failed('NOT_LEADER_OR_FOLLOWER'));
     for (const sink of this.sinks) sink.onLogMoved();
   }
