@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { mutants } from './mutants.ts';
 import { runSeed } from './run.ts';
 
-const MINUTES = 0.3;
+const MINUTES = 0.1;
 
 test('the same seed is the same world', async () => {
   const [first, second] = [

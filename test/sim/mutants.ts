@@ -2,12 +2,14 @@
  * Bugs planted on purpose: each breaks one rule that keeps data safe, and the simulator must find it.
  * They are put in place of methods while a world runs, so that no product code knows of them.
  */
+import { GroupShard } from '../../broker/coordinator/group-shard.ts';
 import { PartitionLog } from '../../broker/log/partition-log.ts';
 import { ProducerState } from '../../broker/log/producer-state.ts';
 import { Pages } from '../../broker/metadata/pages.ts';
 import { Session } from '../../broker/metadata/session.ts';
 import { LeaderCore } from '../../broker/partition/leader-core.ts';
 import { Partition } from '../../broker/partition/partition.ts';
+import { kafkaPartitionMaps } from '../../kube/kafka-objects.ts';
 import { replace } from '../planted.ts';
 import type { FaultKind } from './faults.ts';
 
@@ -73,6 +75,20 @@ export const mutants: readonly Mutant[] = [
     plant: () => replace(ProducerState, 'judge', () => ({ kind: 'append' })),
   },
   {
+    name: 'open-transactions-visible',
+    breaks: 'readers of committed records see nothing from where a transaction is open on',
+    kinds: ['kill', 'stop'],
+    seeds: 20,
+    plant: () => replace(ProducerState, 'firstUnstableOffset', () => Infinity),
+  },
+  {
+    name: 'offsets-not-loaded',
+    breaks: 'a new coordinator begins with what was committed before it',
+    kinds: ['stop', 'roll'],
+    seeds: 20,
+    plant: () => replace(GroupShard, 'replayBatch', () => undefined),
+  },
+  {
     name: 'missing-beginning-accepted',
     breaks: 'a log whose first segments are gone is no complete replica',
     kinds: ['power', 'kill', 'stop'],
@@ -80,10 +96,18 @@ export const mutants: readonly Mutant[] = [
     plant: () => replace(PartitionLog, 'findMissing', () => null),
   },
   {
-    name: 'takeover-without-claim',
-    breaks: 'a new controller claims every page before it decides anything',
-    kinds: ['kill', 'pause', 'apiCut', 'stop'],
-    seeds: 40,
-    plant: () => replace(Pages, 'claim', async () => undefined),
+    name: 'no-compare-and-swap',
+    breaks: 'a page is written over the version that the decision was made from',
+    kinds: ['pause', 'apiCut', 'stop', 'isolate', 'roll'],
+    seeds: 200,
+    plant: () =>
+      replace(Pages, 'writePage', async (original, self, [name, updates]) => {
+        const page = self.pages.get(name);
+        const { api, namespace } = self.deps;
+        const current = await api.get(kafkaPartitionMaps, namespace, name).catch(() => null);
+        if (page !== undefined && current !== null)
+          page.object = { ...page.object, metadata: current.metadata };
+        return original(name, updates);
+      }),
   },
 ];
