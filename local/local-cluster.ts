@@ -28,7 +28,7 @@ import type { Logger } from '../stdx/logger.ts';
 import { ROOT } from '../stdx/root.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { bundleBroker } from './bundle.ts';
-import { NodeAgent } from './node-agent.ts';
+import { NodeAgent, type PodPlace } from './node-agent.ts';
 import { StatefulSets } from './stateful-sets.ts';
 
 export interface LocalOptions {
@@ -41,6 +41,18 @@ export interface LocalOptions {
   readonly apiPort: number;
   readonly reset: boolean;
   readonly brokerLogFormat: 'json' | 'text';
+  /** Where everything runs; without it on loopback addresses of this machine. */
+  readonly machine?: LocalMachine;
+}
+
+/** Other addresses than loopback's, as in network namespaces. */
+export interface LocalMachine {
+  /** Where the API listens. */
+  readonly apiHost: string;
+  /** The address of a pod, by its name. */
+  readonly addressOf: PodPlace['addressOf'];
+  /** The command that runs another one at that address. */
+  readonly commandAt: PodPlace['commandAt'];
 }
 
 export interface LocalDeps {
@@ -95,8 +107,9 @@ export class LocalCluster implements AsyncDisposable {
       logsOf: (namespace, pod, tail) => this.agent?.logsOf(namespace, pod, tail) ?? null,
     });
     this.server = this.lifetime.own(server);
-    const port = await server.listen('127.0.0.1', this.options.apiPort);
-    this.apiUrl = `http://127.0.0.1:${port}`;
+    const host = this.options.machine?.apiHost ?? '127.0.0.1';
+    const port = await server.listen(host, this.options.apiPort);
+    this.apiUrl = `http://${host}:${port}`;
     this.api = this.lifetime.own(new KubeClient({ server: this.apiUrl }));
     const kubeconfig = {
       apiVersion: 'v1',
@@ -170,6 +183,7 @@ export class LocalCluster implements AsyncDisposable {
     this.agent = new NodeAgent(informerDeps, {
       nodeName: 'local',
       folder: join(this.options.folder, 'node'),
+      place: this.options.machine ?? null,
       clusterEnv: {
         KUBERNETES_SERVER: this.apiUrl,
         NODE_COMPILE_CACHE: join(this.options.folder, 'compile-cache'),

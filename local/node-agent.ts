@@ -11,12 +11,19 @@ import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { type PodFacts, PodProcess } from './pod-process.ts';
 
+/** Where a pod runs, if not on a loopback address of this machine. */
+export interface PodPlace {
+  readonly addressOf: (podName: string) => string;
+  readonly commandAt: (address: string, command: readonly string[]) => readonly string[];
+}
+
 export interface NodeAgentOptions {
   readonly nodeName: string;
   /** Volumes, logs and what addresses were given are kept here. */
   readonly folder: string;
   readonly clusterEnv: Readonly<Record<string, string>>;
   readonly commandFor: PodFacts['commandFor'];
+  readonly place: PodPlace | null;
 }
 
 export class NodeAgent implements AsyncDisposable {
@@ -96,6 +103,8 @@ export class NodeAgent implements AsyncDisposable {
 
   /** A loopback address of its own for each pod name, the same after a restart. */
   private addressOf(key: string): string {
+    const { place } = this.options;
+    if (place !== null) return place.addressOf(key.split('/')[1] ?? key);
     const known = this.addresses.get(key);
     if (known !== undefined) return known;
     const used = new Set(this.addresses.values());
@@ -190,12 +199,14 @@ export class NodeAgent implements AsyncDisposable {
       mkdirSync(folder, { recursive: true });
       volumes.set(volume.name, folder);
     }
-    const { clusterEnv, commandFor, folder } = this.options;
+    const { clusterEnv, commandFor, folder, place } = this.options;
+    const ip = this.addressOf(key);
     return {
-      ip: this.addressOf(key),
+      ip,
       volumes,
       clusterEnv,
-      commandFor,
+      commandFor: (command) =>
+        place === null ? commandFor(command) : place.commandAt(ip, commandFor(command)),
       logFolder: join(folder, 'logs'),
     };
   }

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalCluster } from '../../local/local-cluster.ts';
+import { LocalCluster, type LocalMachine } from '../../local/local-cluster.ts';
 import { readManifests } from '../../local/manifests.ts';
 import { systemChance } from '../../stdx/chance.ts';
 import { systemClock } from '../../stdx/clock.ts';
@@ -47,7 +47,7 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 export async function startTestCluster(
-  of: { brokers?: number; folder?: string; manifests?: string } = {},
+  of: { brokers?: number; folder?: string; manifests?: string; machine?: LocalMachine } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
   const bootstrapPort = await freePort();
@@ -65,6 +65,7 @@ export async function startTestCluster(
       apiPort: 0,
       reset: false,
       brokerLogFormat: 'text',
+      ...(of.machine === undefined ? {} : { machine: of.machine }),
     },
   );
   await local.start();

@@ -1,0 +1,142 @@
+/** Real clients under faults: producers that write down every acknowledgement, a group that reads. */
+import type { Consumer, Kafka, Producer } from 'kafkajs';
+import { sleepMs, until } from '../support/local.ts';
+
+export interface Acknowledged {
+  readonly value: string;
+  readonly producer: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+const PAUSE_MS = 4;
+
+/** An idempotent acks=all producer that sends one record after the other. */
+export class ChaosProducer {
+  private readonly kafka: Kafka;
+  private readonly topic: string;
+  private readonly partitions: number;
+  private readonly id: number;
+  private producer: Producer | null = null;
+  private running: Promise<void> | null = null;
+  private isOver = false;
+  readonly acknowledged: Acknowledged[] = [];
+  /** Requests that the client gave up on: whether they were written nobody knows. */
+  readonly unknown: string[] = [];
+  /** The longest wait for an acknowledgement since it was last asked. */
+  private longestMs = 0;
+  private waitingSinceMs = 0;
+
+  constructor(kafka: Kafka, topic: string, partitions: number, id: number) {
+    this.kafka = kafka;
+    this.topic = topic;
+    this.partitions = partitions;
+    this.id = id;
+  }
+
+  async start(): Promise<void> {
+    await this.connect();
+    this.running = this.run();
+  }
+
+  private async connect(): Promise<void> {
+    this.producer = this.kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+    await this.producer.connect();
+  }
+
+  private async run(): Promise<void> {
+    for (let i = 0; !this.isOver; i++) {
+      const value = `${this.id}:${i}`;
+      const partition = (i + this.id) % this.partitions;
+      this.waitingSinceMs = performance.now();
+      try {
+        const [done] = (await this.producer?.send({
+          topic: this.topic,
+          acks: -1,
+          timeout: 5000,
+          messages: [{ value, partition }],
+        })) ?? [undefined];
+        const offset = Number(done?.baseOffset ?? -1);
+        this.acknowledged.push({ value, producer: this.id, partition, offset });
+      } catch {
+        this.unknown.push(value);
+        // A producer that failed for good is replaced, as an application would.
+        await this.producer?.disconnect().catch(() => {});
+        await this.connect().catch(() => {});
+      }
+      this.longestMs = Math.max(this.longestMs, performance.now() - this.waitingSinceMs);
+      this.waitingSinceMs = 0;
+      await sleepMs(PAUSE_MS);
+    }
+  }
+
+  /** The longest wait since the last call, one that lasts still included. */
+  takeLongestMs(): number {
+    const lasting = this.waitingSinceMs === 0 ? 0 : performance.now() - this.waitingSinceMs;
+    const longest = Math.max(this.longestMs, lasting);
+    this.longestMs = 0;
+    return longest;
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await this.running;
+    await this.producer?.disconnect();
+  }
+}
+
+/** By partition and offset. */
+export type Seen = Map<string, string>;
+
+/** A member of a group that notes what it is given, and where it is given something else than before. */
+export class ChaosConsumer {
+  readonly seen: Seen = new Map();
+  readonly anomalies: string[] = [];
+  private readonly consumer: Consumer;
+  private readonly topic: string;
+
+  constructor(kafka: Kafka, topic: string, groupId: string) {
+    this.topic = topic;
+    this.consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100, sessionTimeout: 10_000 });
+  }
+
+  async start(): Promise<void> {
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topic: this.topic, fromBeginning: true });
+    await this.consumer.run({
+      eachMessage: async ({ message, partition }) => {
+        const at = `${partition}:${message.offset}`;
+        const value = message.value?.toString() ?? '';
+        const before = this.seen.get(at);
+        if (before !== undefined && before !== value)
+          this.anomalies.push(`inconsistent offset: ${at} was ${before}, and is ${value}`);
+        this.seen.set(at, value);
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.consumer.disconnect();
+  }
+}
+
+/** Everything that is committed in the end, read by somebody who was not there before. */
+export async function readAll(kafka: Kafka, topic: string, timeoutMs: number): Promise<Seen> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  const reader = new ChaosConsumer(kafka, topic, `judge-${process.hrtime.bigint()}`);
+  await reader.start();
+  const isAt = new Map<number, number>();
+  await until('everything is read in the end', timeoutMs, () => {
+    isAt.clear();
+    for (const key of reader.seen.keys()) {
+      const [partition, offset] = key.split(':').map(Number) as [number, number];
+      isAt.set(partition, Math.max(isAt.get(partition) ?? -1, offset));
+    }
+    return ends.every(({ high, partition }) => (isAt.get(partition) ?? -1) >= Number(high) - 1);
+  });
+  await reader.stop();
+  return reader.seen;
+}

@@ -1,0 +1,250 @@
+/**
+ * npm run chaos: three real brokers, real clients, and everything that goes wrong with processes,
+ * links, disks and the Kubernetes API; then everything that was promised is looked for.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import kafkajs from 'kafkajs';
+import { sleepMs, startTestCluster, until } from '../support/local.ts';
+import { ChaosConsumer, ChaosProducer, readAll } from './clients.ts';
+import { judge } from './judge.ts';
+import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
+
+const HELP = `Runs three brokers with clients, and breaks things.
+
+  npm run chaos -- [--rounds N] [--only kill,pause,…] [--seed N]
+
+  --rounds  how often every kind of fault strikes (default 1)
+  --only    only these: kill, killController, stop, pause, longPause, killAll, isolate, cut,
+            cutOneWay, diskFull, apiStopped
+Cutting links needs root and Linux' network namespaces, filling a disk needs root: without them
+those faults are left out, and it says so. Everything stays in namespaces of its own.
+`;
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    inside: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+if (values.inside === undefined) {
+  const hub = makeHub();
+  if (hub === null) console.log('no network namespaces here: links are not cut');
+  const self = [process.execPath, import.meta.filename, ...process.argv.slice(2)];
+  const [program, ...args] =
+    hub === null
+      ? [...self, '--inside', 'none']
+      : inNamespace(hub.name, [...self, '--inside', hub.name]);
+  const { status } = spawnSync(program as string, args, { stdio: 'inherit' });
+  hub?.remove();
+  process.exit(status ?? 1);
+}
+
+process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
+const BROKERS = 3;
+const TOPIC = 'chaos';
+const PARTITIONS = 12;
+const PRODUCERS = 3;
+const SMALL_DISK = 1;
+const SETTLE_TIMEOUT_MS = 60_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-'));
+const volume = join(folder, `node/volumes/default_data-my-cluster-broker-${SMALL_DISK}`);
+mkdirSync(volume, { recursive: true });
+const hasSmallDisk =
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', volume]).status === 0;
+if (!hasSmallDisk) console.log('no small file system can be mounted here: no disk is filled');
+const networks = values.inside === 'none' ? null : new BrokerNetworks(values.inside, BROKERS);
+
+let seed = Number(values.seed);
+const below = (count: number) => {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 4294967296) * count);
+};
+
+const cluster = await startTestCluster({
+  folder,
+  ...(networks === null ? {} : { machine: networks.machine }),
+});
+const kafka = new kafkajs.Kafka({
+  brokers: [cluster.bootstrap],
+  logLevel: kafkajs.logLevel.NOTHING,
+  connectionTimeout: 1000,
+  requestTimeout: 8000,
+  retry: { initialRetryTime: 30, maxRetryTime: 300, retries: 200 },
+});
+const admin = kafka.admin();
+await admin.connect();
+await admin.createTopics({
+  topics: [
+    {
+      topic: TOPIC,
+      numPartitions: PARTITIONS,
+      replicationFactor: 3,
+      configEntries: [{ name: 'min.insync.replicas', value: '2' }],
+    },
+  ],
+});
+const producers = Array.from(
+  { length: PRODUCERS },
+  (_, id) => new ChaosProducer(kafka, TOPIC, PARTITIONS, id),
+);
+const consumer = new ChaosConsumer(kafka, TOPIC, 'watchers');
+await consumer.start();
+await Promise.all(producers.map((producer) => producer.start()));
+
+const signal = (id: number, name: NodeJS.Signals) => process.kill(cluster.pid(id), name);
+const another = (id: number) => (id + 1 + below(BROKERS - 1)) % BROKERS;
+
+/** Strikes, and resolves when the cause is gone; what it left behind may last longer. */
+const faults: Readonly<Record<string, () => Promise<void>>> = {
+  kill: async () => void signal(below(BROKERS), 'SIGKILL'),
+  killController: async () => void signal(await cluster.controllerId(), 'SIGKILL'),
+  stop: async () => void signal(below(BROKERS), 'SIGTERM'),
+  pause: async () => {
+    const id = below(BROKERS);
+    signal(id, 'SIGSTOP');
+    await sleepMs(3_000);
+    signal(id, 'SIGCONT');
+  },
+  longPause: async () => {
+    const id = below(BROKERS);
+    const pid = cluster.pid(id);
+    process.kill(pid, 'SIGSTOP');
+    await sleepMs(15_000);
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // Its probes gave it up, and another process is in its place.
+    }
+  },
+  killAll: async () => {
+    for (let id = 0; id < BROKERS; id++) signal(id, 'SIGKILL');
+  },
+  ...(networks === null
+    ? {}
+    : {
+        isolate: async () => {
+          const id = below(BROKERS);
+          networks.isolate(id);
+          await sleepMs(15_000);
+          networks.join(id);
+        },
+        cut: async () => {
+          const id = below(BROKERS);
+          const other = another(id);
+          networks.cut(id, other);
+          networks.cut(other, id);
+          await sleepMs(8_000);
+          networks.heal(id, other);
+          networks.heal(other, id);
+        },
+        cutOneWay: async () => {
+          const id = below(BROKERS);
+          const other = another(id);
+          networks.cut(id, other);
+          await sleepMs(8_000);
+          networks.heal(id, other);
+        },
+      }),
+  ...(hasSmallDisk
+    ? {
+        diskFull: async () => {
+          const { bavail, bsize } = statfsSync(volume);
+          const filler = join(volume, 'filler');
+          writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1024)));
+          await sleepMs(8_000);
+          rmSync(filler);
+        },
+      }
+    : {}),
+  apiStopped: async () => {
+    const { hostname, port } = new URL(cluster.local.apiUrl);
+    await cluster.local.server[Symbol.asyncDispose]();
+    await sleepMs(12_000);
+    await cluster.local.server.listen(hostname, Number(port));
+  },
+};
+
+/** Every partition has a leader and everybody in sync. */
+async function isWhole(): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [TOPIC] });
+    const partitions = topics[0]?.partitions ?? [];
+    return (
+      partitions.length === PARTITIONS &&
+      partitions.every(({ isr, leader }) => leader >= 0 && isr.length === BROKERS)
+    );
+  } catch {
+    return false;
+  }
+}
+
+const takeLongestMs = () => Math.max(...producers.map((producer) => producer.takeLongestMs()));
+const names = Object.keys(faults).filter((name) => values.only?.split(',').includes(name) ?? true);
+const rows: string[][] = [];
+const anomalies: string[] = [];
+let injected = 0;
+await until('the cluster is whole', SETTLE_TIMEOUT_MS, isWhole);
+await sleepMs(1_000);
+takeLongestMs();
+await sleepMs(3_000);
+rows.push(['nothing', '', `${Math.round(takeLongestMs())} ms`, '']);
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const name of names) {
+    const startedMs = performance.now();
+    await faults[name]?.();
+    injected++;
+    const overMs = performance.now();
+    // A fault of an instant shows only now.
+    await sleepMs(1_500);
+    await until(`${name} is got over`, SETTLE_TIMEOUT_MS, isWhole).catch((cause: unknown) => {
+      anomalies.push(`not healed: ${(cause as Error).message}`);
+    });
+    const wholeMs = performance.now() - overMs;
+    await sleepMs(500);
+    const longest = Math.round(takeLongestMs());
+    const lasted = `${((overMs - startedMs) / 1000).toFixed(1)} s`;
+    rows.push([name, lasted, `${longest} ms`, `${(wholeMs / 1000).toFixed(1)} s`]);
+    console.error(`${name}: longest wait ${longest} ms`);
+  }
+}
+await Promise.all(producers.map((producer) => producer.stop()));
+const final = await readAll(kafka, TOPIC, SETTLE_TIMEOUT_MS);
+await consumer.stop();
+const acknowledged = producers.flatMap((producer) => producer.acknowledged);
+const unknown = producers.reduce((sum, producer) => sum + producer.unknown.length, 0);
+anomalies.push(...consumer.anomalies, ...judge(final, acknowledged, [consumer.seen]));
+await admin.disconnect();
+await cluster[Symbol.asyncDispose]();
+networks?.[Symbol.dispose]();
+if (hasSmallDisk) spawnSync('umount', ['-l', volume]);
+rmSync(folder, { recursive: true, force: true });
+
+const table = [
+  ['fault', 'lasted', 'longest wait of an acks=all producer', 'whole again after'],
+  ...rows,
+];
+const widths = table[0]?.map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0))) ?? [];
+for (const row of table)
+  console.log(
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+console.log(
+  `${injected} faults, ${acknowledged.length} writes acknowledged, ${unknown} given up, ` +
+    `${consumer.seen.size} records read meanwhile, ${final.size} in the end, ${anomalies.length} anomalies`,
+);
+for (const anomaly of anomalies.slice(0, 40)) console.log(`  ${anomaly}`);
+process.exit(anomalies.length === 0 ? 0 : 1);
