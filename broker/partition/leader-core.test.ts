@@ -97,3 +97,15 @@ test('who no longer follows may not join, although it had caught up', () => {
   core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 0 }, 0, 0);
   assert.notEqual(core.propose(0, rules, anyone, 0), null);
 });
+
+test('a new replica that follows before its leader hears of it joins all the same', () => {
+  const core = lead();
+  for (const id of [2, 3, 9]) core.onFollower({ id, brokerEpoch: 1, endOffset: 10 }, 10, 0);
+  assert.equal(core.propose(10, rules, anyone, 0), null, 'it is no replica yet');
+  core.onLine(line({ replicas: [1, 2, 3, 9], adding: [9], partitionEpoch: 1 }), 0);
+  const proposed = core.propose(10, rules, anyone, 0);
+  assert.deepEqual(
+    proposed?.map(({ id }) => id),
+    [1, 2, 3, 9],
+  );
+});

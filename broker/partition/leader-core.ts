@@ -84,8 +84,6 @@ export class LeaderCore {
     assert(line.partitionEpoch >= this.current.partitionEpoch, 'lines only get newer');
     if (line.partitionEpoch > this.current.partitionEpoch) this.proposed = null;
     this.current = line;
-    for (const id of this.followers.keys())
-      if (!line.replicas.includes(id)) this.followers.delete(id);
     for (const id of line.replicas) {
       if (id !== this.self.id && !this.followers.has(id)) this.track(id, nowMs);
     }
@@ -110,8 +108,10 @@ export class LeaderCore {
     leaderEnd: number,
     nowMs: number,
   ): void {
-    const follower = this.followers.get(at.id);
-    if (follower === undefined || at.brokerEpoch < follower.brokerEpoch) return;
+    // A new replica may have heard of the line before this leader did: what it says is kept.
+    if (!this.followers.has(at.id)) this.track(at.id, nowMs);
+    const follower = this.followers.get(at.id) as FollowerProgress;
+    if (at.brokerEpoch < follower.brokerEpoch) return;
     if (at.brokerEpoch > follower.brokerEpoch) follower.endOffset = -1;
     follower.brokerEpoch = at.brokerEpoch;
     follower.endOffset = at.endOffset;
@@ -176,7 +176,7 @@ export class LeaderCore {
       ({ id, epoch }) =>
         id === this.self.id || !this.isLagging(id, epoch, writtenOffset, rules, nowMs),
     );
-    for (const { id, brokerEpoch, endOffset, following } of this.followers.values()) {
+    for (const { id, brokerEpoch, endOffset, following } of this.progress) {
       if (hasMember(this.current.isr, { id, epoch: brokerEpoch })) continue;
       const caughtUp = following && endOffset >= this.hw && endOffset >= this.epochStartOffset;
       if (caughtUp && mayJoin(id, brokerEpoch)) wanted.push({ id, epoch: brokerEpoch });
@@ -204,6 +204,6 @@ export class LeaderCore {
 
   /** Followers and how far they are, for metrics and describe calls. */
   get progress(): readonly FollowerProgress[] {
-    return [...this.followers.values()];
+    return [...this.followers.values()].filter(({ id }) => this.current.replicas.includes(id));
   }
 }

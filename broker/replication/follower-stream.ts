@@ -15,6 +15,8 @@ import type { PeerNetwork } from './peer-network.ts';
 import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
 const RETRY_MS = 100;
+/** Whoever subscribes hears the high watermark or a refusal within a tick of the leader. */
+const OPEN_TIMEOUT_MS = 3_000;
 
 export interface FollowerDeps {
   readonly clock: Clock;
@@ -94,8 +96,14 @@ class LeaderConnection implements TurnTask {
     this.client ??= this.deps.network.replication(address);
     const stream = this.client.Follow();
     this.stream = stream;
-    stream.on('data', (message: LeaderMessage) => this.onMessage(message));
+    // A connection that is being made over a link that was cut may hang for long after it is healed.
+    const answered = this.deps.clock.after(OPEN_TIMEOUT_MS, () => lost('no answer'));
+    stream.on('data', (message: LeaderMessage) => {
+      answered[Symbol.dispose]();
+      this.onMessage(message);
+    });
     const lost = (cause?: unknown) => {
+      answered[Symbol.dispose]();
       if (this.stream !== stream) return;
       this.stream = null;
       this.outgoing = {};

@@ -179,10 +179,14 @@ export const channelOptions: grpc.ChannelOptions = {
 };
 
 /** Opens a channel of a service; nothing is sent before the first call. */
-function connector<Peer extends grpc.Client>(service: grpc.ServiceDefinition, name: string) {
+function connector<Peer extends grpc.Client>(
+  service: grpc.ServiceDefinition,
+  name: string,
+  options = channelOptions,
+) {
   const Client = grpc.makeGenericClientConstructor(service, name);
   return (address: string): Peer =>
-    new Client(address, grpc.credentials.createInsecure(), channelOptions) as unknown as Peer;
+    new Client(address, grpc.credentials.createInsecure(), options) as unknown as Peer;
 }
 
 type Unary<Request, Response> = (
@@ -194,7 +198,11 @@ type Unary<Request, Response> = (
 export interface ReplicationPeer extends grpc.Client {
   Follow(): grpc.ClientDuplexStream<FollowerMessage, LeaderMessage>;
 }
-export const connectReplication = connector<ReplicationPeer>(replicationService, 'Replication');
+/** With a connection of its own: a follower that gives one up means a new one. */
+export const connectReplication = connector<ReplicationPeer>(replicationService, 'Replication', {
+  ...channelOptions,
+  'grpc.use_local_subchannel_pool': 1,
+});
 
 export interface ControlPeer extends grpc.Client {
   AlterPartition: Unary<AlterPartitionRequest, AlterPartitionResponse>;
