@@ -384,7 +384,8 @@ export class SimNetwork {
   }
 }
 
-const LOOK_MS = 20;
+/** How often it is looked whether the other end is there still. */
+const LOOK_MS = 75;
 
 function methodsOf(services: readonly PeerService[]): Map<string, (...args: never[]) => void> {
   return new Map(

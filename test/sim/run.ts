@@ -35,7 +35,7 @@ const PRODUCERS = 2;
 const TRANSACTORS = 2;
 const MEMBERS = 2;
 const SETTLE_MS = 60_000;
-const SETTLE_STEP_MS = 1_000;
+const SETTLE_STEP_MS = 250;
 
 export async function runSeed(options: RunOptions): Promise<Verdict> {
   const { kinds = faultKinds, minutes, seed, skip } = options;
@@ -52,7 +52,7 @@ export async function runSeed(options: RunOptions): Promise<Verdict> {
   });
   const history = new History();
   for (const node of world.nodes) world.start(node);
-  for (let i = 0; i < 20 && world.lines().length < PARTITIONS; i++) await world.run(500);
+  for (let i = 0; i < 50 && world.lines().length < PARTITIONS; i++) await world.run(200);
   const make = <T>(count: number, one: (i: number) => T) =>
     Array.from({ length: count }, (_, i) => one(i));
   const writers = [
@@ -63,7 +63,7 @@ export async function runSeed(options: RunOptions): Promise<Verdict> {
   const members = make(MEMBERS, (i) => new SimMember(world, `m${i}`, history));
   const clients = [...writers, ...readers, ...members];
   for (const client of clients) client.start();
-  await world.run(1_500);
+  await world.run(700);
   const faults = new Faults(world, kinds, skip);
   faults.start();
   await world.run(minutes * 60_000);
@@ -72,11 +72,11 @@ export async function runSeed(options: RunOptions): Promise<Verdict> {
   await settle(world, history, faults);
   for (const client of clients) client.isOver = true;
   // Whoever waits for an answer gets one.
-  for (let i = 0; i < 60 && history.hasOpen; i++) await world.run(1_000);
+  for (let i = 0; i < 240 && history.hasOpen; i++) await world.run(250);
   // What was asked for just before peace may have begun only then.
   await settle(world, history, faults);
   // Followers hear of the last high watermark as well.
-  await world.run(1_500);
+  await world.run(700);
   for (const operation of history.operations)
     if (operation.outcome === 'open')
       history.anomaly(
