@@ -240,3 +240,27 @@ test('who leads again in the same epoch still minds the member that it proposed'
   endTurn();
   assert.equal(results[0]?.error, 'NONE');
 });
+
+test('a follower calls committed only what is in its file', () => {
+  const { endTurn, line, partition } = setUp();
+  const leader = { id: 2, epoch: 1 };
+  partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  const bytes = buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 });
+  assert.equal(partition.appendFromLeader(bytes, 1), null);
+  partition.followLeader(1, 0);
+  assert.equal(partition.highWatermark, 0, 'the write may still fail');
+  endTurn();
+  assert.equal(partition.highWatermark, 1);
+});
+
+test('who leads on in a newer epoch still answers what producers wait for', () => {
+  const { endTurn, line, partition, produce } = setUp();
+  const results = produce(-1);
+  endTurn();
+  partition.applyLine(line({ leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  endTurn();
+  assert.equal(results.length, 0);
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
+  endTurn();
+  assert.equal(results[0]?.error, 'NONE');
+});
