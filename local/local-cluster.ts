@@ -186,6 +186,9 @@ export class LocalCluster implements AsyncDisposable {
       place: this.options.machine ?? null,
       clusterEnv: {
         KUBERNETES_SERVER: this.apiUrl,
+        ...(process.env.TENURE_LOG_LEVEL === undefined
+          ? {}
+          : { TENURE_LOG_LEVEL: process.env.TENURE_LOG_LEVEL }),
         NODE_COMPILE_CACHE: join(this.options.folder, 'compile-cache'),
         NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
       },

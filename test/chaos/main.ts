@@ -15,8 +15,9 @@ import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
 
 const HELP = `Runs three brokers with clients, and breaks things.
 
-  npm run chaos -- [--rounds N] [--only kill,pause,…] [--seed N]
+  npm run chaos -- [--rounds N] [--only kill,pause,…] [--seed N] [--keep]
 
+  --keep    leaves the folder with the brokers' logs (TENURE_LOG_LEVEL=debug says more)
   --rounds  how often every kind of fault strikes (default 1)
   --only    only these: kill, killController, stop, pause, longPause, killAll, isolate, cut,
             cutOneWay, diskFull, apiStopped
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '1' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
     inside: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -144,6 +146,7 @@ const faults: Readonly<Record<string, () => Promise<void>>> = {
           const other = another(id);
           networks.cut(id, other);
           networks.cut(other, id);
+          console.error(`${new Date().toISOString()} cut ${id} and ${other}`);
           await sleepMs(8_000);
           networks.heal(id, other);
           networks.heal(other, id);
@@ -228,7 +231,8 @@ await admin.disconnect();
 await cluster[Symbol.asyncDispose]();
 networks?.[Symbol.dispose]();
 if (hasSmallDisk) spawnSync('umount', ['-l', volume]);
-rmSync(folder, { recursive: true, force: true });
+if (values.keep) console.log(`logs: ${folder}/node/logs`);
+else rmSync(folder, { recursive: true, force: true });
 
 const table = [
   ['fault', 'lasted', 'longest wait of an acks=all producer', 'whole again after'],
