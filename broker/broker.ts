@@ -189,7 +189,7 @@ export class Broker implements AsyncDisposable {
         pages: {
           '/partitions': () => ({
             contentType: 'application/json',
-            body: partitionsPage(this.listener, this.partitions),
+            body: partitionsPage(this.listener?.connections ?? [], this.partitions),
           }),
         },
       },

@@ -1,10 +1,10 @@
 /** What every replica of a broker is doing, for people who wonder. */
-import type { ClientListener } from '../network.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import type { Connection } from '../server/connection.ts';
 
-/** JSON; `listener`: null before clients are served. */
-export function partitionsPage(listener: ClientListener | null, all: Partitions): string {
-  const connections = [...(listener?.connections ?? [])].map(({ id, peer, inFlight }) => ({
+/** As JSON. */
+export function partitionsPage(open: Iterable<Connection>, all: Partitions): string {
+  const connections = [...open].map(({ id, peer, inFlight }) => ({
     id,
     peer,
     inFlight,

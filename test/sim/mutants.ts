@@ -98,8 +98,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-compare-and-swap',
     breaks: 'a page is written over the version that the decision was made from',
-    kinds: ['pause', 'apiCut', 'stop', 'isolate', 'roll'],
-    seeds: 200,
+    kinds: ['isolate', 'move'],
+    seeds: 150,
     plant: () =>
       replace(Pages, 'writePage', async (original, self, [name, updates]) => {
         const page = self.pages.get(name);
