@@ -12,6 +12,8 @@ export type DiskFault = 'ENOSPC' | 'EIO' | 'torn';
 export interface SimDisk extends MemoryDisk {
   /** Every write fails from now on, until it is set back. */
   fails: DiskFault | null;
+  /** Called before every write: a slow disk holds its process up. */
+  stall: (() => void) | null;
   /** The node loses its power. */
   losePower(): void;
 }
@@ -34,6 +36,7 @@ export function simDisk(random: Random): SimDisk {
   const disk: SimDisk = {
     ...inner,
     fails: null,
+    stall: null,
     open(path, options) {
       const file = inner.open(path, options);
       return {
@@ -42,6 +45,7 @@ export function simDisk(random: Random): SimDisk {
         readAt: (position, target) => file.readAt(position, target),
         readAtLater: (position, target) => file.readAtLater(position, target),
         writeAt(position, buffers) {
+          disk.stall?.();
           if (disk.fails === 'torn') {
             const all = Buffer.concat(buffers as Buffer[]);
             file.writeAt(position, [all.subarray(0, random.below(all.length + 1))]);

@@ -21,6 +21,7 @@ export const faultKinds = [
   'conflicts',
   'slow',
   'disk',
+  'slowDisk',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -76,6 +77,7 @@ export class Faults {
     for (const node of world.nodes) {
       const { process } = node;
       node.disk.fails = null;
+      node.disk.stall = null;
       if (process !== null) {
         world.kube.heal(process);
         if (process.isStopped) process.resume(world.scheduler);
@@ -199,6 +201,20 @@ export class Faults {
         return this.later(random.between(500, 8000), () => {
           world.network.slownessMs = 0;
         });
+      case 'slowDisk': {
+        note('');
+        const waits = random.fork();
+        node.disk.stall = () => {
+          const writer = node.process;
+          if (writer === null || writer.isStopped || !waits.chance(0.2)) return;
+          // Writes hold the whole process up; what should have happened meanwhile happens late.
+          writer.stop();
+          this.later(waits.between(1, 150), () => writer.resume(world.scheduler));
+        };
+        return this.later(random.between(500, 8000), () => {
+          node.disk.stall = null;
+        });
+      }
       case 'disk': {
         const fault = random.pick(['ENOSPC', 'EIO', 'torn'] as const);
         // Whose logs cannot be read when it starts again counts as one that lost them.
