@@ -62,9 +62,11 @@ export class Faults {
     this.world.scheduler.after(ms, null, run);
   }
 
-  get isRolling(): boolean {
-    return this.operator.isRolling;
+  /** Whether somebody is still at something that he began before. */
+  get isBusy(): boolean {
+    return this.operator.isRolling || this.movers.some(({ isDone }) => !isDone);
   }
+  private readonly movers: SimMover[] = [];
 
   /** Everything works again; nothing else is going to break. */
   end(): void {
@@ -117,7 +119,8 @@ export class Faults {
         return this.operator.roll();
       case 'move':
         note('');
-        return new SimMover(world, `mover${number}`, random).start();
+        this.movers.push(new SimMover(world, `mover${number}`, random));
+        return this.movers.at(-1)?.start();
       case 'power': {
         if (!this.mayLosePower(node)) return;
         const ms = random.between(1000, 10_000);

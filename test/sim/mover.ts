@@ -18,7 +18,15 @@ export class SimMover extends SimClient {
     world.note(`MOVE ${this.partition} to ${this.replicas?.join() ?? 'where it was'}`);
   }
 
+  /** Whether nothing comes of it any more. */
+  isDone = false;
+
   protected override async live(): Promise<void> {
+    await this.request();
+    this.isDone = true;
+  }
+
+  private async request(): Promise<void> {
     for (let i = 0; i < TRIES && !this.world.isPeace; i++) {
       const answer = await this.ask(this.anyHost(), 'AlterPartitionReassignments', 1, {
         timeoutMs: 5_000,

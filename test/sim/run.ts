@@ -115,7 +115,7 @@ async function settle(world: World, history: History, faults: Faults): Promise<v
       ({ adding, isr, leader, replicas }) =>
         leader !== null && isr.length === replicas.length && adding.length === 0,
     );
-    if (whole && !faults.isRolling && lines.length === PARTITIONS) return;
+    if (whole && !faults.isBusy && lines.length === PARTITIONS) return;
   }
   for (const { isr, leader, partition, replicas, topic } of world.lines())
     if (leader === null || isr.length < replicas.length)
