@@ -255,7 +255,7 @@ function access(cluster: KafkaCluster): Desired[] {
       verbs: ['get', 'list', 'watch', 'create', 'update'],
     },
     // The controller sees there that a broker's process has ended.
-    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
   ];
   return [
     { resource: serviceAccounts, object: object(cluster, 'v1', 'ServiceAccount', name, {}) },
