@@ -5,6 +5,7 @@ import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { byTimestamp } from './api/02-list-offsets.ts';
+import { untilReadable } from './api/long-poll.ts';
 import {
   INTERNAL_TOPICS,
   OFFSETS_TOPIC,
@@ -34,6 +35,7 @@ import { ClusterShareStore } from './share-store.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
 const READ_BYTES = 1024 * 1024;
+const COMMIT_LOOK_MS = 500;
 
 export interface CoordinatorsDeps {
   readonly clock: Clock;
@@ -174,7 +176,7 @@ export class Coordinators implements TransactionGate, Disposable {
           const request = { acks: -1, timeoutMs: APPEND_TIMEOUT_MS, trusted: true };
           partition.produce(bytes, request, ({ error }) => resolve(error));
         }),
-      read: (index) => readAll(this.partitionOf(topic, index)),
+      read: (index) => readAll(this.deps.clock, this.partitionOf(topic, index)),
     };
   }
 
@@ -276,7 +278,11 @@ function topicsView(image: MetadataImage): TopicsView {
   };
 }
 
-async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
+/**
+ * Everything in the log; ends only when all of it is committed: what a coordinator answers from must
+ * not be gone with the next leader.
+ */
+async function* readAll(clock: Clock, partition: Partition | null): AsyncGenerator<Buffer> {
   if (partition === null) return;
   let offset = partition.log.startOffset;
   while (offset < partition.log.writtenOffset) {
@@ -291,5 +297,9 @@ async function* readAll(partition: Partition | null): AsyncGenerator<Buffer> {
       yield bytes;
       for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
     }
+  }
+  while (partition.highWatermark < offset) {
+    if (!partition.isLeader) throw new Error('the partition is led elsewhere by now');
+    await untilReadable(clock, [partition], COMMIT_LOOK_MS);
   }
 }
