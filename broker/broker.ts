@@ -665,7 +665,7 @@ export class Broker implements AsyncDisposable {
       for (const { log } of all) log.close();
       if (this.directory !== undefined) {
         this.directory.checkpoint(all);
-        if (!this.storageFailed && this.replicas.areAllOpen && this.session.epoch >= 0)
+        if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)
           this.directory.markClean(this.session.epoch);
       }
     } catch (cause) {
