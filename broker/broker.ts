@@ -17,6 +17,7 @@ import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
+import { brokerCounts, countStates, imageFacts } from './facts.ts';
 import { handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { InternalTopics } from './internal-topics.ts';
@@ -25,9 +26,10 @@ import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectory } from './log/log-directory.ts';
 import { TailMemory } from './log/tail-memory.ts';
-import { Metadata } from './metadata/metadata.ts';
+import { brokerName, Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
 import { limitFor } from './metadata/quotas-core.ts';
+import { findRack } from './metadata/rack.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
@@ -94,7 +96,7 @@ export class Broker implements AsyncDisposable {
   private role: ControllerRole | null = null;
   private peerServer!: PeerServer;
   private isolation: Isolation | null = null;
-  private listener: ClientListener | null = null;
+  private readonly listeners: ClientListener[] = [];
   private cluster!: KafkaCluster;
   private clusterId = '';
   private state: number = STATE.starting;
@@ -189,7 +191,10 @@ export class Broker implements AsyncDisposable {
         pages: {
           '/partitions': () => ({
             contentType: 'application/json',
-            body: partitionsPage(this.listener?.connections ?? [], this.partitions),
+            body: partitionsPage(
+              this.listeners.flatMap(({ connections }) => [...connections]),
+              this.partitions,
+            ),
           }),
         },
       },
@@ -352,6 +357,14 @@ export class Broker implements AsyncDisposable {
   /** Claims the broker's place, with the standing that its disk justifies. */
   private async register(): Promise<void> {
     const { former, clean, sameBoot } = this.directory;
+    const { rackAnnotation: annotation, namespace, cluster, id, podName: pod } = this.options;
+    if (annotation !== null)
+      this.session.rack = await findRack(this.ports, {
+        namespace,
+        pod,
+        annotation,
+        broker: brokerName(cluster, id),
+      });
     // After a mere kill the page cache is intact: with a clean scan nothing was lost (rule 7).
     const keptData = (clean || sameBoot) && this.replicas.cleanRecovery;
     await this.session.begin(
@@ -396,12 +409,16 @@ export class Broker implements AsyncDisposable {
     const listening = metadata.listen({
       onLines: (changes) => replicas.onLines(changes),
       onTopic: (topic, present) => {
+        replicas.onTopic(topic);
         replicas.refreshRules(topicIdOf(topic));
         const name = topicNameOf(topic);
         const isGone = !present && metadata.image.topicObjectNamed(name) === null;
         if (isGone) void this.coordinators.groups.forgetTopic(name);
       },
-      onCluster: () => replicas.refreshRules(null),
+      onCluster: () => {
+        replicas.refreshRules(null);
+        this.reportCounts();
+      },
     });
     this.lifetime.own(listening);
   }
@@ -456,23 +473,25 @@ export class Broker implements AsyncDisposable {
         onFatal('an invariant did not hold');
       },
     });
-    this.listener = await this.ports.network.listen(
-      {
-        clock,
-        turn: this.turn,
-        frameBytesMax: this.config.number('socket.request.max.bytes'),
-        onRequest: (connection, frame, owned, done) =>
-          dispatch.onRequest(connection, frame, owned, done),
-      },
-      {
-        name: 'INTERNAL',
-        host: this.options.bindHost,
-        port: this.options.kafkaPort,
-        connectionsMax: this.config.number('max.connections'),
-        idleMs: this.config.number('connections.max.idle.ms'),
-      },
-    );
-    this.lifetime.own(this.listener);
+    for (const { name, port } of this.options.listeners) {
+      const listener = await this.ports.network.listen(
+        {
+          clock,
+          turn: this.turn,
+          frameBytesMax: this.config.number('socket.request.max.bytes'),
+          onRequest: (connection, frame, owned, done) =>
+            dispatch.onRequest(connection, frame, owned, done),
+        },
+        {
+          name,
+          host: this.options.bindHost,
+          port,
+          connectionsMax: this.config.number('max.connections'),
+          idleMs: this.config.number('connections.max.idle.ms'),
+        },
+      );
+      this.listeners.push(this.lifetime.own(listener));
+    }
   }
 
   /** Whoever the controller is decides; it may be this broker. */
@@ -545,6 +564,7 @@ export class Broker implements AsyncDisposable {
       }),
     );
     this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
+    clock.after(0, () => this.reportCounts());
   }
 
   private onIsolation(isAlone: boolean): void {
@@ -568,14 +588,7 @@ export class Broker implements AsyncDisposable {
   private reported = '';
 
   private counts(): object {
-    let leaders = 0;
-    let underReplicated = 0;
-    for (const partition of this.partitions) {
-      if (partition.isLeader) leaders++;
-      const line = partition.leaderCore?.line;
-      if (line !== undefined && line.isr.length < line.replicas.length) underReplicated++;
-    }
-    return { leaders, replicas: this.partitions.size, underReplicated };
+    return brokerCounts(this.partitions, this.metadata.image, this.options.id);
   }
 
   /** A failed write: the partition is offline here, leadership moves, and no clean marker is left. */
@@ -611,29 +624,20 @@ export class Broker implements AsyncDisposable {
   }
 
   private facts() {
-    const lines = () =>
-      this.metadata.image
-        .topics()
-        .flatMap(({ partitions }) => partitions.filter((line) => line !== undefined));
     return {
       ownsProcess: this.ports.ownsProcess,
       partitions: () => this.partitions,
       isController: () => this.role?.isController === true,
-      offlinePartitions: () => lines().filter(({ leader }) => leader === null).length,
-      globalTopics: () => this.metadata.image.topics().length,
-      globalPartitions: () => lines().length,
-      activeBrokers: () => this.metadata.image.liveBrokers().length,
-      fencedBrokers: () => this.metadata.image.brokers().filter(({ fenced }) => fenced).length,
-      connections: () => new Map([['INTERNAL-9092', this.listener?.connections.size ?? 0]]),
+      ...imageFacts(this.metadata.image),
+      connections: () =>
+        new Map(
+          this.options.listeners.map(({ name, port }, i) => [
+            `${name.toUpperCase()}-${port}`,
+            this.listeners[i]?.connections.size ?? 0,
+          ]),
+        ),
       offlineLogDirectories: () => Number(this.storageFailed),
-      groupStates: () => {
-        const states = new Map<string, number>();
-        for (const { state } of this.coordinators?.groups.groups() ?? []) {
-          const name = state.toLowerCase();
-          states.set(name, (states.get(name) ?? 0) + 1);
-        }
-        return states;
-      },
+      groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
       state: () => this.state,
       tailBytes: () => this.tail.bytes,
     };

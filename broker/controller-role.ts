@@ -8,6 +8,7 @@ import type { Chance } from '../stdx/chance.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { type BrokerConfig, topicRules } from './config/config.ts';
+import { topicObjectFault } from './config/faults.ts';
 import { Controller, type PartitionWish } from './metadata/controller.ts';
 import { ControllerLease } from './metadata/controller-lease.ts';
 import { Liveness } from './metadata/liveness.ts';
@@ -17,6 +18,7 @@ import { watchPods } from './metadata/pod-evidence.ts';
 import {
   type ClusterStateOptions,
   claimClusterState,
+  noteBalanced,
   takeProducerIds,
 } from './metadata/producer-ids.ts';
 import type { PeerNetwork } from './replication/peer-network.ts';
@@ -181,7 +183,12 @@ export class ControllerRole implements AsyncDisposable {
       defaults: () => ({
         partitions: config.number('num.partitions'),
         replicas: config.number('default.replication.factor'),
+        brokers: metadata.image.brokersWanted,
+        configFault: topicObjectFault,
       }),
+      balanced: () => metadata.states.all()[0]?.spec.balancedBrokers ?? null,
+      noteBalanced: (brokers) =>
+        noteBalanced(api, this.deps.state(), { brokers, controllerEpoch: epoch }),
       onDeposed: (cause) => {
         // A write of an earlier term that comes to its end late says nothing about this one.
         if (this.active?.controller !== controller) return;

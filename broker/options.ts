@@ -4,6 +4,7 @@ export interface BrokerOptions {
   readonly namespace: string;
   readonly cluster: string;
   readonly id: number;
+  readonly podName: string;
   /** Of the pod; empty where there is none. */
   readonly podUid: string;
   /** Where the process listens. */
@@ -11,16 +12,40 @@ export interface BrokerOptions {
   /** The name or address that clients and brokers are told. */
   readonly advertisedHost: string;
   readonly kafkaPort: number;
+  /** Where clients come in; names are shown in metrics and choose the addresses in answers. */
+  readonly listeners: readonly ListenerOption[];
   readonly replicationPort: number;
   readonly adminPort: number;
   readonly dataFolder: string;
   readonly rack: string | null;
+  /** The annotation of the pod that names the rack, written once the pod has a node; null: none is. */
+  readonly rackAnnotation: string | null;
   readonly serviceAccountFolder: string;
   readonly logLevel: string;
   readonly logFormat: 'json' | 'text';
   readonly tailBytes: number;
   readonly openFilesMax: number;
   readonly shutdownTimeoutMs: number;
+}
+
+export interface ListenerOption {
+  readonly name: string;
+  readonly port: number;
+}
+
+function listenersOf(text: string | undefined, kafkaPort: number): ListenerOption[] {
+  if (text === undefined) return [{ name: 'internal', port: kafkaPort }];
+  const isListener = (one: unknown): one is ListenerOption => {
+    const { name, port } = (one ?? {}) as Partial<ListenerOption>;
+    return typeof name === 'string' && Number.isInteger(port);
+  };
+  try {
+    const list = JSON.parse(text) as unknown;
+    if (Array.isArray(list) && list.length > 0 && list.every(isListener)) return list;
+  } catch {
+    // Said below.
+  }
+  throw new Error('TENURE_LISTENERS must be a JSON list of {"name", "port"}');
 }
 
 /** @throws Error with a sentence that names the variable. */
@@ -44,14 +69,17 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     namespace: text('POD_NAMESPACE'),
     cluster: text('TENURE_CLUSTER'),
     id: number('TENURE_BROKER_ID', ordinal),
+    podName,
     podUid: env.POD_UID ?? '',
     bindHost: text('TENURE_BIND_HOST', env.POD_IP ?? '0.0.0.0'),
     advertisedHost: text('TENURE_ADVERTISED_HOST', env.POD_IP ?? podName),
     kafkaPort: number('TENURE_KAFKA_PORT', 9092),
+    listeners: listenersOf(env.TENURE_LISTENERS, number('TENURE_KAFKA_PORT', 9092)),
     replicationPort: number('TENURE_REPLICATION_PORT', 9091),
     adminPort: number('TENURE_ADMIN_PORT', 9404),
     dataFolder: text('TENURE_DATA_DIR'),
     rack: env.TENURE_RACK || null,
+    rackAnnotation: env.TENURE_RACK_FROM || null,
     serviceAccountFolder: text(
       'TENURE_SERVICE_ACCOUNT_DIR',
       '/var/run/secrets/kubernetes.io/serviceaccount',

@@ -1,5 +1,6 @@
 /** The replicas that the pages place on this broker: made, given their roles, and set aside. */
 
+import { annotations, type KafkaTopic, topicIdOf } from '../kube/kafka-objects.ts';
 import type { Member, PartitionLine } from '../kube/partition-line.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { DiskError } from '../stdx/disk.ts';
@@ -34,6 +35,12 @@ export interface ReplicasDeps {
 /** Codes of a disk that takes nothing more, but gives back what it has. */
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
+function outlives({ metadata, spec }: KafkaTopic): boolean {
+  return (
+    spec.deletionPolicy === 'Retain' || metadata.annotations?.[annotations.managed] === 'false'
+  );
+}
+
 function keyOf({ partition, topicId }: { topicId: string; partition: number }): string {
   return `${topicId}:${partition}`;
 }
@@ -43,6 +50,8 @@ export class Replicas {
   /** Logs opened at the start, before the pages say what is to become of them. */
   private readonly found = new Map<string, Partition>();
   cleanRecovery = true;
+  /** Topics whose records are kept when they are deleted. */
+  private readonly retained = new Set<string>();
   /** Logs on the disk that could not be opened: nobody knows what they hold. */
   private readonly unopened = new Set<string>();
 
@@ -134,7 +143,7 @@ export class Replicas {
     const self = this.deps.self();
     let partition = partitions.get(line.topicId, line.partition);
     if (!line.replicas.includes(self.id)) {
-      if (partition !== null) this.drop(partition);
+      if (partition !== null) this.drop(partition, false);
       return;
     }
     if (partition === null) {
@@ -216,19 +225,38 @@ export class Replicas {
   /** A newer page without the line: the replica is given up, its files only after a while. */
   private dropIfGone(line: PartitionLine): void {
     const partition = this.deps.partitions.get(line.topicId, line.partition);
-    if (partition !== null) this.drop(partition);
+    if (partition !== null) this.drop(partition, true);
   }
 
-  private drop(partition: Partition): void {
+  private drop(partition: Partition, isDeleted: boolean): void {
     const { clock, directory, followers, logger, partitions } = this.deps;
     followers.forget(partition);
     partition.close();
     this.announce(partition);
     partitions.remove(partition);
     partition.log.abandon();
-    const aside = directory.setAside(partition.log.folder, 'delete');
-    logger.info('replica set aside', { topic: partition.topic, partition: partition.partition });
+    const keeps = isDeleted && this.isRetained(partition);
+    const aside = directory.setAside(partition.log.folder, keeps ? 'stray' : 'delete');
+    const { topic, partition: number } = partition;
+    logger.info(keeps ? 'replica retained' : 'replica set aside', {
+      topic,
+      partition: number,
+      folder: aside,
+    });
+    if (keeps) return;
     clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directory.remove(aside));
+  }
+
+  /** Whether the records of a topic outlive it. */
+  private isRetained({ topicId }: Partition): boolean {
+    const topic = this.deps.image.topicObject(topicId);
+    return topic === null ? this.retained.has(topicId) : outlives(topic);
+  }
+
+  /** Noted while the object is still there: it may go before the pages say so. */
+  onTopic(topic: KafkaTopic): void {
+    if (outlives(topic)) this.retained.add(topicIdOf(topic));
+    else this.retained.delete(topicIdOf(topic));
   }
 
   /** Logs that were opened and whose place is not known yet. */

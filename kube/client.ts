@@ -195,6 +195,16 @@ export class KubeClient implements KubeApi, Disposable {
     return this.call('POST', resourcePath(resource, object.metadata.namespace), object);
   }
 
+  /** Posts to a subresource, such as a pod's binding or a service account's token. */
+  act<R>(
+    resource: Resource,
+    of: { namespace: string; name: string; subresource: string },
+    body: object,
+  ): Promise<R> {
+    const path = `${resourcePath(resource, of.namespace, of.name)}/${of.subresource}`;
+    return this.call('POST', path, body);
+  }
+
   replace<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
     return this.call(
       'PUT',

@@ -56,6 +56,10 @@ export class Informer<T extends KubeObject> implements Disposable {
     return [...this.objects.values()];
   }
 
+  get size(): number {
+    return this.objects.size;
+  }
+
   get(name: string, namespace = this.options.namespace): T | null {
     return this.objects.get(`${namespace ?? ''}/${name}`) ?? null;
   }
@@ -119,8 +123,11 @@ export class Informer<T extends KubeObject> implements Disposable {
     const key = keyOf(object);
     const before = this.objects.get(key) ?? null;
     if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    this.objects.set(key, object);
-    this.notify({ before, after: object });
+    // Who owns which field is of no use here, and often longer than the object.
+    const { managedFields: _, ...metadata } = object.metadata;
+    const kept = { ...object, metadata };
+    this.objects.set(key, kept);
+    this.notify({ before, after: kept });
   }
 
   private remove(key: string, object: T): void {

@@ -8,6 +8,19 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const CLUSTER_LABEL = `${GROUP}/cluster`;
 /** Keeps a KafkaTopic until its replicas are given up. */
 export const TOPIC_FINALIZER = `${GROUP}/topic`;
+/** Annotations by which people steer: "true" unless said otherwise. */
+export const annotations = {
+  /** On a KafkaCluster or a KafkaTopic: nothing is done about it. */
+  paused: `${GROUP}/paused`,
+  /** On a KafkaTopic, "false": its spec is not acted on, and its records outlive it. */
+  managed: `${GROUP}/managed`,
+  /** On a KafkaCluster, any value: a new one restarts every broker. On a pod: restarts that one. */
+  restart: `${GROUP}/restart`,
+  /** On a KafkaCluster whose updatePolicy is Plan: the `status.planId` that may be carried out. */
+  approve: `${GROUP}/approve-plan`,
+  /** On a broker's pod, written by the operator: the rack of its node. */
+  rack: `${GROUP}/rack`,
+} as const;
 
 export type ConfigValue = string | number | boolean;
 export type ConfigMapOf = Readonly<Record<string, ConfigValue>>;
@@ -32,11 +45,7 @@ export interface KafkaCluster extends KubeObject {
     readonly groupConfig?: Readonly<Record<string, ConfigMapOf>>;
     /** Limits of clients. */
     readonly quotas?: readonly ClientQuota[];
-    readonly listeners?: readonly {
-      readonly name: string;
-      readonly port: number;
-      readonly type: string;
-    }[];
+    readonly listeners?: readonly ListenerSpec[];
     readonly storage?: {
       readonly type: 'ephemeral' | 'persistent-claim';
       readonly size?: string;
@@ -45,7 +54,22 @@ export interface KafkaCluster extends KubeObject {
     };
     readonly rack?: { readonly topologyKey: string };
     readonly resources?: Readonly<Record<string, unknown>>;
-    readonly template?: { readonly pod?: Readonly<Record<string, unknown>> };
+    readonly template?: {
+      /** Fields of the pod's spec, and its `metadata` (labels, annotations). */
+      readonly pod?: Readonly<Record<string, unknown>>;
+      /** Fields of the broker's container. */
+      readonly broker?: Readonly<Record<string, unknown>>;
+    };
+    /** Whether restarts begin by themselves, or once somebody has approved of the plan. */
+    readonly updatePolicy?: 'Automatic' | 'Plan';
+    /** When restarts may begin; always, if there are none. */
+    readonly maintenanceWindows?: readonly MaintenanceWindow[];
+    /** No broker runs; volumes and topics stay. */
+    readonly hibernated?: boolean;
+    /** Bounds of `replicas` for whoever scales by the scale subresource. */
+    readonly autoscaling?: { readonly minReplicas: number; readonly maxReplicas: number };
+    readonly metrics?: { readonly podMonitor?: boolean };
+    readonly tls?: TlsSpec;
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -55,8 +79,89 @@ export interface KafkaCluster extends KubeObject {
     readonly bootstrapServers?: string;
     readonly clusterId?: string;
     readonly brokers?: string;
+    /** Where each listener is reached, by those who are not inside the cluster. */
+    readonly listeners?: readonly ListenerStatus[];
+    /** Restarts that are due and why, in their order. */
+    readonly plan?: readonly PlannedRestart[];
+    /** Names the plan; approving of it means repeating this name. */
+    readonly planId?: string;
+    readonly lastRestarts?: readonly LastRestart[];
+    /** Partitions on their way to other brokers. */
+    readonly moves?: MovesStatus;
+    readonly certificates?: readonly { readonly name: string; readonly notAfter: string }[];
     readonly conditions?: readonly Condition[];
   };
+}
+
+export interface ListenerSpec {
+  readonly name: string;
+  readonly port: number;
+  readonly type: 'internal' | 'nodeport' | 'loadbalancer';
+  readonly tls?: boolean;
+  /** Of the Services that are made for it. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** What single brokers tell clients of this listener, where that is not found out. */
+  readonly brokers?: readonly {
+    readonly id: number;
+    readonly advertisedHost?: string;
+    readonly advertisedPort?: number;
+    readonly nodePort?: number;
+  }[];
+}
+
+/** The address of one broker on one listener. */
+export interface BrokerAddress {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ListenerStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly bootstrapServers: string;
+  readonly brokers?: readonly BrokerAddress[];
+}
+
+export interface MaintenanceWindow {
+  /** When it opens: five fields, as of cron. */
+  readonly schedule: string;
+  readonly durationMinutes: number;
+  /** An IANA name; UTC if absent. */
+  readonly timeZone?: string;
+}
+
+export interface TlsSpec {
+  /** Between brokers, each side proving who it is. */
+  readonly brokers?: boolean;
+  /** A Secret with `ca.crt` and `ca.key`; the operator makes one if absent. */
+  readonly caSecret?: string;
+  /** A Secret with `tls.crt`, `tls.key` and `ca.crt`, kept by somebody else such as cert-manager. */
+  readonly certificateSecret?: string;
+  readonly validityDays?: number;
+  readonly renewalDays?: number;
+}
+
+export interface PlannedRestart {
+  readonly broker: number;
+  readonly reason: string;
+  /** What it waits for; absent where it may begin. */
+  readonly waitsFor?: string;
+}
+
+export interface LastRestart {
+  readonly broker: number;
+  readonly reason: string;
+  readonly startedAt: string;
+  /** From its beginning until the broker was ready again. */
+  readonly seconds?: number;
+}
+
+export interface MovesStatus {
+  readonly partitions: number;
+  readonly total: number;
+  readonly startedAt: string;
+  readonly message: string;
 }
 
 export interface KafkaTopic extends KubeObject {
@@ -68,6 +173,8 @@ export interface KafkaTopic extends KubeObject {
     readonly config?: ConfigMapOf;
     /** Exact placement, broker ids by partition, as a client may ask for at creation. */
     readonly assignments?: readonly (readonly number[])[];
+    /** What becomes of the records when the object is deleted. */
+    readonly deletionPolicy?: 'Delete' | 'Retain';
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -78,6 +185,10 @@ export interface KafkaTopic extends KubeObject {
     readonly underReplicated?: number;
     readonly offline?: number;
     readonly leaders?: string;
+    /** Partitions on their way to other brokers; absent where there are none. */
+    readonly moving?: number;
+    /** The `spec.replicas` that was last acted on. */
+    readonly observedReplicas?: number;
     readonly conditions?: readonly Condition[];
   };
 }
@@ -106,6 +217,8 @@ export interface KafkaBroker extends KubeObject {
     readonly leaders?: number;
     readonly replicas?: number;
     readonly underReplicated?: number;
+    /** Configuration that this broker cannot act on, a sentence each. */
+    readonly configProblems?: readonly string[];
   };
 }
 
@@ -126,6 +239,8 @@ export interface KafkaClusterState extends KubeObject {
     readonly controllerEpoch: number;
     /** First producer id that nobody has. */
     readonly nextProducerId: number;
+    /** How many brokers there were when replicas were last spread over all of them. */
+    readonly balancedBrokers?: number;
   };
 }
 

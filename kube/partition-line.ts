@@ -43,6 +43,11 @@ export function isMoving({ adding, removing }: PartitionLine): boolean {
   return adding.length > 0 || removing.length > 0;
 }
 
+/** The replicas that a partition is to have in the end. */
+export function targetReplicas({ replicas, removing }: PartitionLine): number[] {
+  return replicas.filter((id) => !removing.includes(id));
+}
+
 /** The key under which a partition is known everywhere. */
 export function partitionKey(topicId: string, partition: number): string {
   return `${topicId}:${partition}`;

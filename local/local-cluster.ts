@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { KubeClient } from '../kube/client.ts';
+import { type KubeAccess, KubeClient } from '../kube/client.ts';
 import { conditionOf } from '../kube/conditions.ts';
 import { EmbeddedApi } from '../kube/embedded/api.ts';
 import { groupVersion } from '../kube/embedded/kinds.ts';
@@ -18,7 +18,7 @@ import {
   kafkaTopics,
 } from '../kube/kafka-objects.ts';
 import type { KubeObject, Resource } from '../kube/objects.ts';
-import { pods } from '../kube/objects.ts';
+import { type Pod, pods } from '../kube/objects.ts';
 import { crds } from '../operator/api/crds.ts';
 import { Operator } from '../operator/operator.ts';
 import type { Chance } from '../stdx/chance.ts';
@@ -28,7 +28,8 @@ import type { Logger } from '../stdx/logger.ts';
 import { ROOT } from '../stdx/root.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { bundleBroker } from './bundle.ts';
-import { NodeAgent, type PodPlace } from './node-agent.ts';
+import { type LocalNode, NodeAgent, type PodPlace } from './node-agent.ts';
+import { NodeObjects } from './node-objects.ts';
 import { StatefulSets } from './stateful-sets.ts';
 
 export interface LocalOptions {
@@ -43,6 +44,22 @@ export interface LocalOptions {
   readonly brokerLogFormat: 'json' | 'text';
   /** Where everything runs; without it on loopback addresses of this machine. */
   readonly machine?: LocalMachine;
+  /** An API server of somebody else's instead of the embedded one. */
+  readonly external?: ExternalApi;
+  /** The nodes that this machine stands for; one of no zone if absent. */
+  readonly nodes?: readonly LocalNode[];
+}
+
+/**
+ * A real API server, with its controllers and without nodes: this machine is the node. The kinds of
+ * Tenure and the operator's role must be there already.
+ */
+export interface ExternalApi {
+  readonly kubeconfig: string;
+  /** As whom this machine acts: a node, with a provisioner. */
+  readonly access: KubeAccess;
+  /** As whom the operator acts. */
+  readonly operatorAccess: KubeAccess;
 }
 
 /** Other addresses than loopback's, as in network namespaces. */
@@ -62,6 +79,14 @@ export interface LocalDeps {
 }
 
 const NAMESPACE = 'default';
+const serviceAccounts: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};
+const OWN_KINDS: readonly Resource[] = [kafkaClusters, kafkaTopics];
 
 export class LocalCluster implements AsyncDisposable {
   private readonly deps: LocalDeps;
@@ -87,16 +112,23 @@ export class LocalCluster implements AsyncDisposable {
     const bundle = bundleBroker();
     await this.startApi();
     await this.applyManifests();
-    this.startNode(await bundle);
+    await this.startNode(await bundle);
     await this.startOperator();
     await this.startBootstrap();
   }
 
   get kubeconfig(): string {
+    if (this.options.external !== undefined) return this.options.external.kubeconfig;
     return resolve(this.options.folder, 'kubeconfig');
   }
 
   private async startApi(): Promise<void> {
+    const { external } = this.options;
+    if (external !== undefined) {
+      this.apiUrl = external.access.server;
+      this.api = this.lifetime.own(new KubeClient(external.access));
+      return;
+    }
     const { clock, chance, logger } = this.deps;
     const store = this.lifetime.own(new Store(join(this.options.folder, 'kubernetes.sqlite')));
     const embedded = new EmbeddedApi({ store, clock, chance });
@@ -140,7 +172,8 @@ export class LocalCluster implements AsyncDisposable {
     };
   }
 
-  private resourceOf: (object: KubeObject) => Resource | null = () => null;
+  private resourceOf: (object: KubeObject) => Resource | null = ({ kind }) =>
+    OWN_KINDS.find((one) => one.kind === kind) ?? null;
 
   /** Makes what the manifests name and does not exist yet; what exists is the user's to change. */
   private async applyManifests(): Promise<void> {
@@ -171,17 +204,34 @@ export class LocalCluster implements AsyncDisposable {
     }
   }
 
-  private startNode(bundle: string): void {
+  private async startNode(bundle: string): Promise<void> {
     const { clock, chance, logger } = this.deps;
+    const { external } = this.options;
+    const localNodes = this.options.nodes ?? [{ name: 'local', labels: {} }];
     const informerDeps = {
       api: this.api,
       clock,
       chance,
       logger: logger.child({ component: 'node' }),
     };
-    this.lifetime.own(new StatefulSets(informerDeps));
+    if (external === undefined) this.lifetime.own(new StatefulSets(informerDeps));
+    const objects = new NodeObjects(informerDeps, {
+      nodes: localNodes,
+      hasVolumeController: external !== undefined,
+      folder: join(this.options.folder, 'node/volumes'),
+      onCordon: (node, cordoned) => this.agent?.setCordoned(node, cordoned),
+    });
+    this.lifetime.own(objects);
+    await objects.start();
     this.agent = new NodeAgent(informerDeps, {
-      nodeName: 'local',
+      nodes: localNodes,
+      bind: async ({ metadata }, { name }) => {
+        const of = { namespace: metadata.namespace ?? '', name: metadata.name };
+        const target = { apiVersion: 'v1', kind: 'Node', name };
+        const binding = { apiVersion: 'v1', kind: 'Binding', metadata: of, target };
+        await this.api.act(pods, { ...of, subresource: 'binding' }, binding);
+      },
+      credentialsOf: (pod) => this.credentialsOf(pod),
       folder: join(this.options.folder, 'node'),
       place: this.options.machine ?? null,
       clusterEnv: {
@@ -206,11 +256,38 @@ export class LocalCluster implements AsyncDisposable {
     this.lifetime.own(this.agent);
   }
 
+  /** The token of a pod's service account, in a folder as a kubelet mounts it. */
+  private async credentialsOf({ metadata, spec }: Pod): Promise<Record<string, string>> {
+    const { external } = this.options;
+    if (external === undefined) return {};
+    const { namespace = '', uid = '' } = metadata;
+    const name = spec.serviceAccountName ?? 'default';
+    const { status } = await this.api.act<{ status: { token: string } }>(
+      serviceAccounts,
+      { namespace, name, subresource: 'token' },
+      {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { expirationSeconds: 24 * 3600 },
+      },
+    );
+    const folder = join(this.options.folder, 'node/service-accounts', uid);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'token'), status.token);
+    writeFileSync(join(folder, 'ca.crt'), external.access.ca ?? '');
+    return { TENURE_SERVICE_ACCOUNT_DIR: folder };
+  }
+
   private async startOperator(): Promise<void> {
+    const { external } = this.options;
+    const api =
+      external === undefined
+        ? this.api
+        : this.lifetime.own(new KubeClient(external.operatorAccess));
     const operator = new Operator({
       ...this.deps,
       logger: this.deps.logger.child({ component: 'operator' }),
-      api: this.api,
+      api,
       defaults: {
         image: 'tenure:local',
         clusterDns: false,
@@ -218,6 +295,9 @@ export class LocalCluster implements AsyncDisposable {
       },
       bootstrapShown: () => this.bootstrapServers,
       namespace: '',
+      watchNodes: true,
+      election: null,
+      onLost: () => {},
       admin: { host: '127.0.0.1', port: 0 },
     });
     await operator.start();

@@ -17,8 +17,18 @@ export interface PodPlace {
   readonly commandAt: (address: string, command: readonly string[]) => readonly string[];
 }
 
+/** A node that this machine stands for; one machine may stand for several. */
+export interface LocalNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface NodeAgentOptions {
-  readonly nodeName: string;
+  readonly nodes: readonly LocalNode[];
+  /** Gives a pod to a node. */
+  readonly bind: (pod: Pod, node: LocalNode) => Promise<void>;
+  /** Environment by which a pod's process proves who it is, where the API asks for that. */
+  readonly credentialsOf: (pod: Pod) => Promise<Readonly<Record<string, string>>>;
   /** Volumes, logs and what addresses were given are kept here. */
   readonly folder: string;
   readonly clusterEnv: Readonly<Record<string, string>>;
@@ -36,6 +46,8 @@ export class NodeAgent implements AsyncDisposable {
   private readonly addresses: Map<string, string>;
   private readonly busy = new Set<string>();
   private readonly again = new Set<string>();
+  /** Nodes that take no new pods. */
+  private readonly cordoned = new Set<string>();
   private closing = false;
 
   constructor(deps: InformerDeps, options: NodeAgentOptions) {
@@ -50,6 +62,14 @@ export class NodeAgent implements AsyncDisposable {
       const { namespace, name } = (after ?? before)?.metadata ?? { name: '' };
       this.sync(`${namespace}/${name}`);
     });
+  }
+
+  /** A node is cordoned, or takes pods again. */
+  setCordoned(name: string, cordoned: boolean): void {
+    if (cordoned) this.cordoned.add(name);
+    else if (this.cordoned.delete(name))
+      for (const { metadata, spec } of this.pods.all())
+        if (spec.nodeName === undefined) this.sync(`${metadata.namespace}/${metadata.name}`);
   }
 
   private get pidFile(): string {
@@ -149,20 +169,30 @@ export class NodeAgent implements AsyncDisposable {
       return;
     }
     if (pod.metadata.deletionTimestamp !== undefined) return this.terminate(key, pod, running);
-    if (pod.spec.nodeName === undefined) {
-      await this.api.patch(
-        podResource,
-        { namespace, name },
-        { spec: { nodeName: this.options.nodeName } },
-      );
-      return;
-    }
+    const { nodes } = this.options;
+    if (pod.spec.nodeName === undefined) return this.bind(pod);
+    if (!nodes.some((node) => node.name === pod.spec.nodeName)) return;
     if (running === undefined) {
-      const started = new PodProcess(this.clock, pod, this.factsOf(key, pod), () => this.sync(key));
-      this.processes.set(key, started);
+      const credentials = await this.options.credentialsOf(pod);
+      const facts = this.factsOf(key, pod, credentials);
+      this.processes.set(key, new PodProcess(this.clock, pod, facts, () => this.sync(key)));
     }
     this.notePids();
     await this.writeStatus(key, pod);
+  }
+
+  /** Pods of a set go round the nodes, as a scheduler would spread them. */
+  private async bind(pod: Pod): Promise<void> {
+    const { nodes, bind } = this.options;
+    const ordinal = Number(/-(\d+)$/.exec(pod.metadata.name)?.[1] ?? 0);
+    const open = nodes.filter(({ name }) => !this.cordoned.has(name));
+    const node = open[ordinal % Math.max(open.length, 1)];
+    if (node === undefined) return;
+    try {
+      await bind(pod, node);
+    } catch (cause) {
+      if (!isKubeError(cause, 404, 409)) throw cause;
+    }
   }
 
   private async terminate(key: string, pod: Pod, running: PodProcess | undefined): Promise<void> {
@@ -188,7 +218,7 @@ export class NodeAgent implements AsyncDisposable {
     rmSync(this.ephemeralFolder(uid), { recursive: true, force: true });
   }
 
-  private factsOf(key: string, pod: Pod): PodFacts {
+  private factsOf(key: string, pod: Pod, credentials: Readonly<Record<string, string>>): PodFacts {
     const volumes = new Map<string, string>();
     for (const volume of pod.spec.volumes ?? []) {
       const claim = (volume.persistentVolumeClaim as { claimName?: string } | undefined)?.claimName;
@@ -204,7 +234,7 @@ export class NodeAgent implements AsyncDisposable {
     return {
       ip,
       volumes,
-      clusterEnv,
+      clusterEnv: { ...clusterEnv, ...credentials },
       commandFor: (command) =>
         place === null ? commandFor(command) : place.commandAt(ip, commandFor(command)),
       logFolder: join(folder, 'logs'),

@@ -5,7 +5,16 @@
  */
 import { createHash } from 'node:crypto';
 import { Informer, type InformerDeps } from '../kube/informer.ts';
-import { type Pod, pods as podResource, type StatefulSet, statefulSets } from '../kube/objects.ts';
+import {
+  type KubeObject,
+  type PersistentVolumeClaim,
+  type Pod,
+  persistentVolumeClaims,
+  pods as podResource,
+  type Resource,
+  type StatefulSet,
+  statefulSets,
+} from '../kube/objects.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { isKubeError } from '../kube/port.ts';
 import type { Clock } from '../stdx/clock.ts';
@@ -60,6 +69,23 @@ export function podOf(set: StatefulSet, ordinal: number): Pod {
       volumes: [...(template.spec.volumes ?? []), ...claims],
     },
   };
+}
+
+/** The claims of one ordinal; they outlive its pods. Pure. */
+export function claimsOf(
+  { metadata, spec }: StatefulSet,
+  ordinal: number,
+): PersistentVolumeClaim[] {
+  return (spec.volumeClaimTemplates ?? []).map((template) => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name: `${template.metadata.name}-${metadata.name}-${ordinal}`,
+      namespace: metadata.namespace ?? 'default',
+      labels: { ...spec.selector.matchLabels, ...template.metadata.labels },
+    },
+    spec: template.spec as PersistentVolumeClaim['spec'],
+  }));
 }
 
 export class StatefulSets implements Disposable {
@@ -119,7 +145,9 @@ export class StatefulSets implements Disposable {
     const replicas = set.spec.replicas ?? 1;
     const byName = new Map(owned.map((pod) => [pod.metadata.name, pod]));
     for (let ordinal = 0; ordinal < replicas; ordinal++) {
-      if (!byName.has(`${name}-${ordinal}`)) await this.create(podOf(set, ordinal));
+      if (byName.has(`${name}-${ordinal}`)) continue;
+      for (const claim of claimsOf(set, ordinal)) await this.create(persistentVolumeClaims, claim);
+      await this.create(podResource, podOf(set, ordinal));
     }
     for (const pod of owned) {
       const ordinal = Number(pod.metadata.name.slice(name.length + 1));
@@ -129,9 +157,9 @@ export class StatefulSets implements Disposable {
     await this.writeStatus(set, owned, replicas);
   }
 
-  private async create(pod: Pod): Promise<void> {
+  private async create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<void> {
     try {
-      await this.api.create(podResource, pod);
+      await this.api.create(resource, object);
     } catch (cause) {
       if (!isKubeError(cause, 409)) throw cause;
     }

@@ -57,6 +57,17 @@ export async function main(): Promise<void> {
     },
     bootstrapShown: null,
     namespace: env.TENURE_WATCH_NAMESPACE ?? '',
+    watchNodes: env.TENURE_WATCH_NODES !== 'false',
+    election:
+      env.POD_NAMESPACE === undefined
+        ? null
+        : {
+            namespace: env.POD_NAMESPACE,
+            name: env.TENURE_ELECTION_LEASE ?? 'tenure-operator',
+            identity: env.POD_NAME ?? systemChance.uuid(),
+          },
+    // Whatever is half done, the new leader does: nothing is left in this process.
+    onLost: () => process.exit(1),
     admin: { host: env.TENURE_BIND_HOST ?? '0.0.0.0', port: Number(env.TENURE_ADMIN_PORT ?? 9405) },
   });
   const stop = () => {

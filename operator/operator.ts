@@ -1,23 +1,16 @@
-/** The operator: watches clusters and what belongs to them, and reconciles by key. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { Informer } from '../kube/informer.ts';
-import {
-  CLUSTER_LABEL,
-  type KafkaCluster,
-  kafkaBrokers,
-  kafkaClusters,
-  kafkaPartitionMaps,
-  kafkaTopics,
-} from '../kube/kafka-objects.ts';
-import { type KubeObject, leases, pods, type Resource, statefulSets } from '../kube/objects.ts';
+/** The operator: watches clusters and what belongs to them, and reconciles by key while it leads. */
+import type { KafkaCluster } from '../kube/kafka-objects.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { serveAdmin } from '../stdx/admin-http.ts';
 import type { Chance } from '../stdx/chance.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
-import type { OperatorDefaults } from './cluster/desired.ts';
+import type { OperatorDefaults } from './cluster/desired/stateful-set.ts';
 import { ClusterReconciler } from './cluster/reconciler.ts';
+import { Views } from './cluster-views.ts';
+import { Election, type ElectionOptions } from './election.ts';
+import { operatorMetrics } from './metrics.ts';
 import { WorkQueue } from './queue.ts';
 import { reconcileOrphan } from './topic/orphans.ts';
 
@@ -30,12 +23,19 @@ export interface OperatorDeps {
   readonly bootstrapShown: ((cluster: KafkaCluster) => string) | null;
   /** Empty: all namespaces. */
   readonly namespace: string;
+  /** Whether nodes may be read: for racks and addresses of node ports. */
+  readonly watchNodes: boolean;
+  /** Null: this operator is the only one. */
+  readonly election: Omit<ElectionOptions, 'onLost'> | null;
+  /** Another operator acts now: the process should end. */
+  readonly onLost: () => void;
   readonly admin: { readonly host: string; readonly port: number } | null;
 }
 
 export class Operator implements AsyncDisposable {
   private readonly deps: OperatorDeps;
   private readonly lifetime = new Lifetime();
+  private isLeading = false;
   /** Where metrics and health are served; null where they are not. */
   adminPort: number | null = null;
 
@@ -43,68 +43,14 @@ export class Operator implements AsyncDisposable {
     this.deps = deps;
   }
 
+  /** Resolves when it knows everything; it acts as soon as it leads. */
   async start(): Promise<void> {
-    const { api, clock, logger, lifetime } = { ...this.deps, lifetime: this.lifetime };
-    const informerDeps = this.deps;
-    const options = this.deps.namespace === '' ? {} : { namespace: this.deps.namespace };
-    const labelled = { ...options, labelSelector: CLUSTER_LABEL };
-    const keyOfLabel = ({ metadata }: KubeObject) =>
-      `${metadata.namespace}/${metadata.labels?.[CLUSTER_LABEL] ?? ''}`;
-
-    const clusters = new Informer(informerDeps, kafkaClusters, options, ({ before, after }) => {
-      const { namespace, name } = (after ?? before)?.metadata ?? { namespace: '', name: '' };
-      queue.add(`${namespace}/${name}`);
-      for (const topic of topics.all())
-        if (topic.spec.clusterRef.name === name)
-          topicQueue.add(`${topic.metadata.namespace}/${topic.metadata.name}`);
-    });
-    const wake = <T extends KubeObject>(resource: Resource<T>, isOurs: boolean) =>
-      new Informer(informerDeps, resource, labelled, ({ before, after }) => {
-        const object = (after ?? before) as T;
-        // What somebody else changed or removed is applied again.
-        if (isOurs && after === null) reconciler.forget(resource, object);
-        queue.add(keyOfLabel(object));
-      });
-    const sets = wake(statefulSets, true);
-    const brokerPods = wake(pods, false);
-    const brokers = wake(kafkaBrokers, false);
-    const pages = wake(kafkaPartitionMaps, false);
-    const controllerLeases = new Informer(informerDeps, leases, labelled);
-    const topics = new Informer(informerDeps, kafkaTopics, options, ({ before, after }) => {
-      const { namespace, name } = (after ?? before)?.metadata ?? { namespace: '', name: '' };
-      topicQueue.add(`${namespace}/${name}`);
-    });
-    const of = <T extends KubeObject>(informer: Informer<T>, namespace: string, cluster: string) =>
-      informer
-        .all()
-        .filter(
-          ({ metadata }) =>
-            metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === cluster,
-        );
-    const reconciler = new ClusterReconciler({
-      ...this.deps,
-      views: {
-        cluster: (namespace, name) => clusters.get(name, namespace),
-        statefulSet: (namespace, name) => sets.get(name, namespace),
-        pods: (namespace, cluster) => of(brokerPods, namespace, cluster),
-        brokers: (namespace, cluster) => of(brokers, namespace, cluster),
-        pages: (namespace, cluster) => of(pages, namespace, cluster),
-        controllerId: (namespace, cluster) =>
-          Number(
-            controllerLeases
-              .get(`${cluster}-controller`, namespace)
-              ?.spec?.holderIdentity?.split('/')[0] ?? -1,
-          ),
-      },
-    });
-    const all = [clusters, sets, brokerPods, brokers, pages, controllerLeases, topics];
-    const synced = Promise.all(all.map((informer) => informer.synced));
-    const split = (key: string) => key.split('/') as [string, string];
+    const { clock, logger } = this.deps;
     const queue = new WorkQueue({
       clock,
       logger,
       work: async (key) => {
-        await synced;
+        await acting;
         await reconciler.reconcile(...split(key));
       },
     });
@@ -112,79 +58,52 @@ export class Operator implements AsyncDisposable {
       clock,
       logger,
       work: async (key) => {
-        await synced;
-        const [namespace, name] = split(key);
-        const topic = topics.get(name, namespace);
-        if (topic === null) return;
-        const exists = clusters.get(topic.spec.clusterRef.name, namespace) !== null;
-        await reconcileOrphan(
-          api,
-          topic,
-          exists,
-          new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'),
-        );
+        await acting;
+        await this.reconcileTopic(views, ...split(key));
       },
     });
-    for (const informer of all) lifetime.own(informer);
-    lifetime.atEnd(() => {
+    const views = new Views(this.deps, this.deps, {
+      cluster: (namespace, name) => queue.add(`${namespace}/${name}`),
+      topic: (namespace, name) => topicQueue.add(`${namespace}/${name}`),
+    });
+    const reconciler = new ClusterReconciler({
+      ...this.deps,
+      views,
+      lookAgain: (namespace, name, afterMs) => queue.addAfter(`${namespace}/${name}`, afterMs),
+    });
+    this.lifetime.own(views);
+    this.lifetime.atEnd(() => {
       queue.stop();
       topicQueue.stop();
     });
-    await this.serve({ queue, clusters, topics });
-    await synced;
-    logger.info('operator is up', { clusters: clusters.all().length });
+    const acting = this.whenLeading().then(() => views.synced);
+    await this.serve(queue, views);
+    await views.synced;
+    logger.info('operator is up', { clusters: views.clusters.size });
   }
 
-  private async serve(of: {
-    queue: WorkQueue;
-    clusters: Informer<KafkaCluster>;
-    topics: { all(): readonly unknown[] };
-  }): Promise<void> {
+  private async whenLeading(): Promise<void> {
+    const { election } = this.deps;
+    if (election !== null) {
+      const standing = new Election(this.deps, { ...election, onLost: () => this.deps.onLost() });
+      this.lifetime.own(standing);
+      await standing.won;
+      this.deps.logger.info('this operator leads');
+    }
+    this.isLeading = true;
+  }
+
+  private async reconcileTopic(views: Views, namespace: string, name: string): Promise<void> {
+    const topic = views.topic(namespace, name);
+    if (topic === null) return;
+    const exists = views.hasCluster(namespace, topic.spec.clusterRef.name);
+    const now = new Date(this.deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    await reconcileOrphan(this.deps.api, topic, exists, now);
+  }
+
+  private async serve(queue: WorkQueue, views: Views): Promise<void> {
     if (this.deps.admin === null) return;
-    const registry = new Registry();
-    collectDefaultMetrics({ register: registry });
-    const { queue, clusters, topics } = of;
-    const registers = [registry];
-    const count = (name: string, help: string, value: () => number) =>
-      new Counter({
-        name,
-        help,
-        labelNames: ['kind'],
-        registers,
-        collect() {
-          this.reset();
-          this.inc({ kind: 'KafkaCluster' }, value());
-        },
-      });
-    count('tenure_reconciliations_total', 'Reconciles.', () => queue.reconciled + queue.failed);
-    count(
-      'tenure_reconciliations_successful_total',
-      'Reconciles that ended well.',
-      () => queue.reconciled,
-    );
-    count(
-      'tenure_reconciliations_failed_total',
-      'Reconciles that failed and are tried again.',
-      () => queue.failed,
-    );
-    new Gauge({
-      name: 'tenure_resources',
-      help: 'Objects that the operator answers for.',
-      labelNames: ['kind'],
-      registers,
-      collect() {
-        this.set({ kind: 'KafkaCluster' }, clusters.all().length);
-        this.set({ kind: 'KafkaTopic' }, topics.all().length);
-      },
-    });
-    new Gauge({
-      name: 'tenure_reconciliations_in_progress',
-      help: 'Reconciles under way.',
-      registers,
-      collect() {
-        this.set(queue.inProgress);
-      },
-    });
+    const registry = operatorMetrics({ queue, views, isLeading: () => this.isLeading });
     const metrics = async () => ({
       contentType: registry.contentType,
       body: await registry.metrics(),
@@ -198,4 +117,9 @@ export class Operator implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lifetime[Symbol.asyncDispose]();
   }
+}
+
+function split(key: string): [string, string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
 }

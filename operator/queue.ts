@@ -4,11 +4,14 @@ import type { Logger } from '../stdx/logger.ts';
 
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 30_000;
+/** Timers hold no longer times. */
+const LATER_MS_MAX = 24 * 3600 * 1000;
 
 export class WorkQueue {
   private readonly waiting = new Set<string>();
   private readonly busy = new Set<string>();
   private readonly failures = new Map<string, number>();
+  private readonly later = new Map<string, Disposable>();
   private readonly deps: {
     readonly clock: Clock;
     readonly logger: Logger;
@@ -30,6 +33,16 @@ export class WorkQueue {
     if (this.stopped) return;
     this.waiting.add(key);
     if (!this.busy.has(key)) void this.run(key);
+  }
+
+  /** Once that time has passed; an earlier look does not take its place. */
+  addAfter(key: string, delayMs: number): void {
+    this.later.get(key)?.[Symbol.dispose]();
+    const timer = this.deps.clock.after(Math.min(delayMs, LATER_MS_MAX), () => {
+      this.later.delete(key);
+      this.add(key);
+    });
+    this.later.set(key, timer);
   }
 
   private async run(key: string): Promise<void> {
@@ -57,5 +70,6 @@ export class WorkQueue {
 
   stop(): void {
     this.stopped = true;
+    for (const timer of this.later.values()) timer[Symbol.dispose]();
   }
 }

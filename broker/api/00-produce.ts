@@ -155,7 +155,7 @@ export function produce(ports: Ports) {
     advertised: [0, 13],
     // Everything of the request is appended (copied) before the handler returns.
     synchronous: true,
-    handle(request: ProduceRequest, { apiVersion }: RequestContext) {
+    handle(request: ProduceRequest, { apiVersion, listener }: RequestContext) {
       let left = 1;
       let resolve: ((response: Partially<Response>) => void) | null = null;
       const responses = request.topicData.map(() => ({
@@ -169,7 +169,7 @@ export function produce(ports: Ports) {
         if (left > 0 || resolve === null) return;
         const nodeEndpoints = [...leaders].flatMap((id) => {
           const broker = image.broker(id);
-          return broker === null ? [] : [endpointOf(broker)];
+          return broker === null ? [] : [endpointOf(ports, broker, listener)];
         });
         resolve({ responses, nodeEndpoints });
       };

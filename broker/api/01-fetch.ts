@@ -295,9 +295,9 @@ export function fetch(ports: Ports) {
   /** Groups results by topic; an incremental answer leaves out what the client knows already. */
   const respond = (
     results: readonly Result[],
-    sessionId: number,
-    incremental: boolean,
+    fetch: { sessionId: number; incremental: boolean; listener: string },
   ): Partially<Response> => {
+    const { incremental, sessionId } = fetch;
     const topics = new Map<
       string,
       { topic: string; topicId: string; partitions: PartitionAnswer[] }
@@ -323,7 +323,7 @@ export function fetch(ports: Ports) {
     }
     const nodeEndpoints = [...leaders].flatMap((id) => {
       const broker = image.broker(id);
-      return broker === null ? [] : [endpointOf(broker)];
+      return broker === null ? [] : [endpointOf(ports, broker, fetch.listener)];
     });
     return { errorCode: 0, sessionId, responses: [...topics.values()], nodeEndpoints };
   };
@@ -343,7 +343,7 @@ export function fetch(ports: Ports) {
     name: 'Fetch',
     request: fetchRequest,
     response: fetchResponse,
-    handle(request: FetchRequest, { apiVersion, whenSent }) {
+    handle(request: FetchRequest, { apiVersion, listener, whenSent }) {
       const plan = sessions.plan(request, apiVersion, ports.clock.monotonicMs());
       if (plan.kind === 'error') return { errorCode: codeOf(plan.error), sessionId: 0 };
       const incremental = plan.kind === 'incremental';
@@ -353,7 +353,7 @@ export function fetch(ports: Ports) {
       const done = (results: Result[]) => {
         if (sessionId !== 0) rotate(partitions, results);
         if (results.some(({ slabs }) => slabs.length > 0)) whenSent(() => release(results));
-        return respond(results, sessionId, incremental);
+        return respond(results, { sessionId, incremental, listener });
       };
       const results = poll({ apiVersion, request, partitions, bytesMax });
       return results instanceof Promise ? results.then(done) : done(results);

@@ -8,7 +8,7 @@ import { metadataRequest, metadataResponse } from '../../proto/kafka/messages/03
 import type { TopicImage } from '../metadata/image.ts';
 import { topicNameFault } from '../metadata/topic-plan-core.ts';
 import { api } from './handler.ts';
-import { controllerFor, INTERNAL_TOPICS, type Ports } from './ports.ts';
+import { controllerFor, endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
 
 export function describePartitions(ports: Ports, topic: TopicImage) {
   return topic.partitions.flatMap((line) => {
@@ -58,7 +58,7 @@ export function metadata(ports: Ports) {
     name: 'Metadata',
     request: metadataRequest,
     response: metadataResponse,
-    handle({ topics, allowAutoTopicCreation }, { apiVersion }) {
+    handle({ topics, allowAutoTopicCreation }, { apiVersion, listener }) {
       const describe = (topic: TopicImage) => ({
         errorCode: 0,
         name: topic.name,
@@ -91,9 +91,7 @@ export function metadata(ports: Ports) {
         return { errorCode: codeOf(error), name, topicId: ZERO_UUID, partitions: [] };
       });
       return {
-        brokers: image
-          .liveBrokers()
-          .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack })),
+        brokers: image.liveBrokers().map((broker) => endpointOf(ports, broker, listener)),
         clusterId: image.clusterId,
         controllerId: controllerFor(ports),
         topics: all ? image.topics().map(describe) : asked,

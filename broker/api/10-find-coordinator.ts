@@ -33,7 +33,7 @@ export function findCoordinator(ports: Ports) {
     [SHARE, { topic: SHARE_TOPIC, partitionFor: ports.shareCoordinatorFor }],
   ]);
 
-  const find = (key: string, keyType: number) => {
+  const find = (key: string, keyType: number, listener: string) => {
     const none = (error: ErrorName, errorMessage: string) => ({
       key,
       nodeId: -1,
@@ -57,8 +57,7 @@ export function findCoordinator(ports: Ports) {
     return {
       key,
       nodeId: broker.id,
-      host: broker.host,
-      port: broker.port,
+      ...image.addressOf(broker, listener),
       errorCode: 0,
       errorMessage: null,
     };
@@ -69,10 +68,10 @@ export function findCoordinator(ports: Ports) {
     name: 'FindCoordinator',
     request: findCoordinatorRequest,
     response: findCoordinatorResponse,
-    handle({ key, keyType, coordinatorKeys }, { apiVersion }) {
+    handle({ key, keyType, coordinatorKeys }, { apiVersion, listener }) {
       if (apiVersion >= 4)
-        return { coordinators: coordinatorKeys.map((one) => find(one, keyType)) };
-      return find(key, keyType);
+        return { coordinators: coordinatorKeys.map((one) => find(one, keyType, listener)) };
+      return find(key, keyType, listener);
     },
     failed: ({ key, coordinatorKeys }, error, apiVersion) => {
       const one = { nodeId: -1, host: '', port: -1, errorCode: codeOf(error) };

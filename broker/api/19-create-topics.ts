@@ -10,11 +10,12 @@ import {
   createTopicsRequest,
   createTopicsResponse,
 } from '../../proto/kafka/messages/19-create-topics.ts';
+import { topicConfigFault } from '../config/faults.ts';
 import type { NewTopic } from '../metadata/topic-admin.ts';
 import { topicNameFault } from '../metadata/topic-plan-core.ts';
 import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
-import { describeTopicConfig, topicConfigFault } from './topic-config-answers.ts';
+import { describeTopicConfig } from './topic-config-answers.ts';
 
 /** Kafka's own limit for one request. */
 export const PARTITIONS_MAX = 10_000;

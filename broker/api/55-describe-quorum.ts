@@ -12,7 +12,8 @@ import { endpointOf, type Ports } from './ports.ts';
 
 const METADATA_TOPIC = '__cluster_metadata';
 
-export function describeQuorum({ clock, image }: Ports) {
+export function describeQuorum(ports: Ports) {
+  const { clock, image } = ports;
   const describe = (topicName: string, partitionIndex: number) => {
     if (topicName !== METADATA_TOPIC || partitionIndex !== 0)
       return { partitionIndex, errorCode: codeOf('UNKNOWN_TOPIC_OR_PARTITION') };
@@ -39,14 +40,14 @@ export function describeQuorum({ clock, image }: Ports) {
     name: 'DescribeQuorum',
     request: describeQuorumRequest,
     response: describeQuorumResponse,
-    handle: ({ topics }) => ({
+    handle: ({ topics }, { listener }) => ({
       errorCode: 0,
       topics: topics.map(({ topicName, partitions }) => ({
         topicName,
         partitions: partitions.map(({ partitionIndex }) => describe(topicName, partitionIndex)),
       })),
       nodes: image.liveBrokers().map((broker) => {
-        const { nodeId, host, port } = endpointOf(broker);
+        const { nodeId, host, port } = endpointOf(ports, broker, listener);
         return { nodeId, listeners: [{ name: 'CONTROLLER', host, port }] };
       }),
     }),

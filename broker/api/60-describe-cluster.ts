@@ -16,7 +16,7 @@ export function describeCluster(ports: Ports) {
     name: 'DescribeCluster',
     request: describeClusterRequest,
     response: describeClusterResponse,
-    handle({ endpointType, includeFencedBrokers }) {
+    handle({ endpointType, includeFencedBrokers }, { listener }) {
       const { clusterId } = image;
       if (endpointType !== BROKERS) {
         return {
@@ -31,12 +31,11 @@ export function describeCluster(ports: Ports) {
         endpointType,
         clusterId,
         controllerId: controllerFor(ports),
-        brokers: brokers.map(({ id, host, port, rack, fenced }) => ({
-          brokerId: id,
-          host,
-          port,
-          rack,
-          isFenced: fenced,
+        brokers: brokers.map((broker) => ({
+          brokerId: broker.id,
+          ...image.addressOf(broker, listener),
+          rack: broker.rack,
+          isFenced: broker.fenced,
         })),
       };
     },

@@ -213,7 +213,7 @@ export function shareFetch(ports: Ports) {
     name: 'ShareFetch',
     request: shareFetchRequest,
     response: shareFetchResponse,
-    async handle(request, { whenSent }) {
+    async handle(request, { listener, whenSent }) {
       const groupId = request.groupId ?? '';
       const memberId = request.memberId ?? '';
       const { shareSessionEpoch: epoch } = request;
@@ -266,7 +266,7 @@ export function shareFetch(ports: Ports) {
         responses: [...topics].map(([topicId, answers]) => ({ topicId, partitions: answers })),
         nodeEndpoints: [...leaders].flatMap((id) => {
           const broker = id < 0 ? null : image.broker(id);
-          return broker === null ? [] : [endpointOf(broker)];
+          return broker === null ? [] : [endpointOf(ports, broker, listener)];
         }),
       };
     },

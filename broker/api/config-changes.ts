@@ -3,17 +3,12 @@
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
 import { brokerSettingsByName } from '../config/broker-settings.ts';
+import { brokerConfigFault, topicConfigFault } from '../config/faults.ts';
 import { groupConfigFault, groupSettingsByName } from '../config/group-settings.ts';
 import { topicSettingsByName } from '../config/topic-settings.ts';
 import type { ConfigChanges } from '../metadata/topic-admin.ts';
 import type { Ports } from './ports.ts';
-import {
-  BROKER_RESOURCE,
-  brokerConfigFault,
-  GROUP_RESOURCE,
-  TOPIC_RESOURCE,
-  topicConfigFault,
-} from './topic-config-answers.ts';
+import { BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE } from './topic-config-answers.ts';
 
 export const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 

@@ -105,9 +105,10 @@ export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
   SHARE_TOPIC,
 ]);
 
-/** Brokers in the form of NodeEndpoints (KIP-951). */
-export function endpointOf({ id, host, port, rack }: BrokerImage) {
-  return { nodeId: id, host, port, rack };
+/** A broker in the form of NodeEndpoints (KIP-951), as clients of that listener reach it. */
+export function endpointOf({ image }: Ports, broker: BrokerImage, listener: string) {
+  const { id, rack } = broker;
+  return { nodeId: id, ...image.addressOf(broker, listener), rack };
 }
 
 /**

@@ -1,11 +1,11 @@
 /** How configuration is shown to clients: sources, synonyms, types. Source: KIP-226, KIP-569. */
 
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
-import { type Setting, type SettingType, settingFault } from '../../stdx/settings.ts';
-import { brokerSettings, brokerSettingsByName } from '../config/broker-settings.ts';
+import type { Setting, SettingType } from '../../stdx/settings.ts';
+import { brokerSettings } from '../config/broker-settings.ts';
 import { topicValue } from '../config/config.ts';
 import { groupSettings, groupValue } from '../config/group-settings.ts';
-import { type TopicSetting, topicSettings, topicSettingsByName } from '../config/topic-settings.ts';
+import { type TopicSetting, topicSettings } from '../config/topic-settings.ts';
 
 export const TOPIC_RESOURCE = 2;
 export const BROKER_RESOURCE = 4;
@@ -108,26 +108,6 @@ export function describeBrokerConfig(
     ...brokerSettings.map((setting) => brokerEntry(setting, cluster, broker, shown)),
   ];
   return all.filter(({ name }) => keys === null || keys.includes(name));
-}
-
-/** What is wrong with a topic setting, as a sentence; null if nothing is. */
-export function topicConfigFault(name: string, value: string): string | null {
-  const setting = topicSettingsByName.get(name);
-  return setting === undefined
-    ? `${name} is not a topic configuration`
-    : settingFault(setting, value);
-}
-
-/** What Kafka reads from a file at start: addresses, identity, security. */
-const FIXED =
-  /^(advertised|authorizer|broker\.id|delegation|inter\.broker|listener|log\.dirs?$|node\.id|principal|process|sasl|security|ssl)/;
-const FIXED_WHY = ': identity, listeners and security are made from the spec of the KafkaCluster';
-
-export function brokerConfigFault(name: string, value: string): string | null {
-  const setting = brokerSettingsByName.get(name);
-  return setting === undefined
-    ? `${name} is not a broker configuration that can be changed${FIXED.test(name) ? FIXED_WHY : ''}`
-    : settingFault(setting, value);
 }
 
 export function describeGroupConfig(

@@ -425,7 +425,7 @@ const own: readonly Setting[] = [
     ['transaction.state.log.segment.bytes', '__transaction_state'],
     ['share.coordinator.state.topic.segment.bytes', '__share_group_state'],
   ].map(([name = '', topic = '']) =>
-    row(name, 'INT', '104857600', `segment.bytes of ${topic}, fixed at its creation.`, 1024),
+    row(name, 'INT', '104857600', `segment.bytes of ${topic}, fixed at its creation.`, 1_048_576),
   ),
 ];
 

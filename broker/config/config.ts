@@ -1,6 +1,7 @@
 /** Effective configuration: what a topic says, else what the cluster says, else Kafka's default. */
 import type { ConfigMapOf } from '../../kube/kafka-objects.ts';
 import { type Codec, codecs } from '../../proto/kafka/compression.ts';
+import { type Setting, settingFault } from '../../stdx/settings.ts';
 import type { LogConfig } from '../log/log-config.ts';
 import type { LineRules } from '../metadata/election-core.ts';
 import type { PartitionRules } from '../partition/partition.ts';
@@ -16,7 +17,27 @@ export interface EffectiveValue {
   readonly name: string;
 }
 
+/** Kafka's name for segments below the limit that users have; only tests want them. */
+export const INTERNAL_SEGMENT_BYTES = 'internal.segment.bytes';
+
 const MS_PER: Readonly<Record<string, number>> = { minutes: 60_000, hours: 3_600_000 };
+
+const usableValues = new WeakMap<ConfigMapOf, ConfigMapOf>();
+
+/** What can be acted on: a value that is wrong shows in a condition and counts as not given. */
+function usable(config: ConfigMapOf, settings: ReadonlyMap<string, Setting>): ConfigMapOf {
+  let kept = usableValues.get(config);
+  if (kept === undefined) {
+    const entries = Object.entries(config);
+    const good = entries.filter(([name, value]) => {
+      const setting = settings.get(name);
+      return setting === undefined || settingFault(setting, String(value)) === null;
+    });
+    kept = good.length === entries.length ? config : Object.fromEntries(good);
+    usableValues.set(config, kept);
+  }
+  return kept;
+}
 
 /** The cluster's value for a topic setting; older names in minutes and hours are turned into ms. */
 function clusterValue(
@@ -24,7 +45,7 @@ function clusterValue(
   cluster: ConfigMapOf,
 ): { value: string; name: string } | null {
   for (const name of setting.synonyms) {
-    const value = cluster[name];
+    const value = usable(cluster, brokerSettingsByName)[name];
     if (value === undefined) continue;
     const unit = MS_PER[name.slice(name.lastIndexOf('.') + 1)];
     return { value: String(unit === undefined ? value : Number(value) * unit), name };
@@ -34,7 +55,7 @@ function clusterValue(
 
 export function topicValue(name: string, topic: ConfigMapOf, cluster: ConfigMapOf): EffectiveValue {
   const setting = topicSettingsByName.get(name);
-  const own = topic[name];
+  const own = usable(topic, topicSettingsByName)[name];
   if (own !== undefined) return { value: String(own), origin: 'topic', name };
   const inherited = setting === undefined ? null : clusterValue(setting, cluster);
   if (inherited !== null) return { ...inherited, origin: 'cluster' };
@@ -54,7 +75,8 @@ export class BrokerConfig {
   }
 
   text(name: string): string {
-    return String(this.cluster()[name] ?? brokerSettingsByName.get(name)?.default ?? '');
+    const given = usable(this.cluster(), brokerSettingsByName);
+    return String(given[name] ?? brokerSettingsByName.get(name)?.default ?? '');
   }
   number(name: string): number {
     return Number(this.text(name));
@@ -91,7 +113,7 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
   const text = (name: string) => topicValue(name, topic, cluster).value;
   const number = (name: string) => Number(text(name));
   const broker = new BrokerConfig(() => cluster);
-  const segmentBytes = number('segment.bytes');
+  const segmentBytes = Number(topic[INTERNAL_SEGMENT_BYTES] ?? number('segment.bytes'));
   const minInsyncReplicas = number('min.insync.replicas');
   const policy = text('cleanup.policy');
   const codec = codecFor(text('compression.type'));

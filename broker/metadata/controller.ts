@@ -25,6 +25,7 @@ import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { type Move, planBalance } from './balance-core.ts';
 import {
   alterIsr,
   type Brokers,
@@ -37,7 +38,7 @@ import {
 import type { Liveness } from './liveness.ts';
 import { Deposed, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
-import { planTopics, type TopicPlan } from './topic-plan-core.ts';
+import { planTopics, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
 import { TopicStatusWriter } from './topic-status.ts';
 
 export interface ControllerDeps {
@@ -50,7 +51,10 @@ export interface ControllerDeps {
   readonly brokers: () => readonly KafkaBroker[];
   readonly clusterConfig: () => ConfigMapOf;
   readonly lineRules: (topicId: string) => LineRules;
-  readonly defaults: () => { partitions: number; replicas: number };
+  readonly defaults: () => TopicDefaults;
+  /** How many brokers replicas were last spread over, and noting that they are now. */
+  readonly balanced: () => number | null;
+  readonly noteBalanced: (brokers: number) => Promise<void>;
   readonly onDeposed: (cause: unknown) => void;
   readonly onUnclean: (line: PartitionLine) => void;
 }
@@ -221,7 +225,8 @@ export class Controller implements Disposable {
     const current = (key: string) =>
       updates.has(key) ? (updates.get(key) as PartitionLine | null) : (lines.get(key) ?? null);
 
-    const plan = planTopics(this.deps.topics(), lines, brokers, this.deps.defaults());
+    const topics = this.deps.topics();
+    const plan = planTopics(topics, lines, brokers, this.deps.defaults());
     for (const line of plan.created) updates.set(partitionKey(line.topicId, line.partition), line);
     const dying = new Set(plan.deleted.map(topicIdOf));
     for (const [key, line] of lines) if (dying.has(line.topicId)) updates.set(key, null);
@@ -241,6 +246,8 @@ export class Controller implements Disposable {
         updates.set(key, advanceReassignment(result, brokers, rules));
       }
     }
+    const balance = this.planMoves(topics, lines, brokers);
+    for (const move of [...plan.resized, ...balance.moves]) this.move(move, brokers, updates);
     const answers = this.grant(brokers, current, updates);
     const leaving = this.leaving;
     this.leaving = [];
@@ -256,7 +263,38 @@ export class Controller implements Disposable {
       if (line !== null && pages.get(key)?.partitionEpoch !== line.partitionEpoch)
         this.settledFor = '';
     }
+    if (balance.balanced !== null) await this.deps.noteBalanced(balance.balanced);
     await this.finishTopics(plan, brokers);
+  }
+
+  private planMoves(
+    topics: readonly KafkaTopic[],
+    lines: ReadonlyMap<string, PartitionLine>,
+    brokers: Brokers,
+  ) {
+    const pinned = new Set(
+      topics.flatMap((topic) => (topic.spec.assignments === undefined ? [] : [topicIdOf(topic)])),
+    );
+    return planBalance({
+      lines: [...lines.values()],
+      brokers,
+      wanted: this.deps.defaults().brokers,
+      balanced: this.deps.balanced(),
+      isPinned: (topicId) => pinned.has(topicId),
+    });
+  }
+
+  /** Begins a move of the controller's own; one that cannot be now is looked at again. */
+  private move(
+    { line, target }: Move,
+    brokers: Brokers,
+    updates: Map<string, PartitionLine | null>,
+  ): void {
+    const key = partitionKey(line.topicId, line.partition);
+    if (updates.has(key)) return;
+    const begun = startReassignment(line, target, { brokers, allowReplicationFactorChange: true });
+    if ('error' in begun || begun === line) return;
+    updates.set(key, advanceReassignment(begun, brokers, this.deps.lineRules(line.topicId)));
   }
 
   private settleLines(

@@ -3,6 +3,7 @@ import {
   type ClientQuota,
   type ConfigMapOf,
   type KafkaBroker,
+  type KafkaCluster,
   type KafkaPartitionMap,
   type KafkaTopic,
   topicIdOf,
@@ -28,6 +29,12 @@ export interface BrokerImage {
   readonly draining: boolean;
 }
 
+interface ListenerAddresses {
+  readonly port: number;
+  /** By broker id, where it is not the broker's own. */
+  readonly addresses: ReadonlyMap<number, { readonly host: string; readonly port: number }>;
+}
+
 export type LineChange = {
   readonly before: PartitionLine | null;
   readonly after: PartitionLine | null;
@@ -50,6 +57,10 @@ export class MetadataImage {
   /** Of single groups, by id. */
   groupConfig: Readonly<Record<string, ConfigMapOf>> = {};
   controllerId = -1;
+  /** How many brokers there should be; null where the cluster sleeps or nobody says. */
+  brokersWanted: number | null = null;
+  /** Listeners other than the first, by name: what clients of them are told. */
+  private listeners = new Map<string, ListenerAddresses>();
   /** How often the controller changed. */
   controllerEpoch = -1;
 
@@ -91,6 +102,27 @@ export class MetadataImage {
   }
   line(topicId: string, partition: number): PartitionLine | null {
     return this.topicsById.get(topicId)?.partitions[partition] ?? null;
+  }
+
+  /** Where a broker is reached by those who came through that listener. */
+  addressOf({ id, host, port }: BrokerImage, listener: string): { host: string; port: number } {
+    const of = this.listeners.get(listener);
+    return of?.addresses.get(id) ?? { host, port: of?.port ?? port };
+  }
+
+  setCluster({ spec, status }: KafkaCluster): void {
+    this.clusterConfig = spec.config ?? {};
+    this.brokerConfig = spec.brokerConfig ?? {};
+    this.quotas = spec.quotas ?? [];
+    this.groupConfig = spec.groupConfig ?? {};
+    this.brokersWanted = spec.hibernated === true ? null : spec.replicas;
+    this.listeners = new Map(
+      (spec.listeners ?? []).map(({ name, port }) => {
+        const known = status?.listeners?.find((one) => one.name === name)?.brokers ?? [];
+        const addresses = new Map(known.map(({ id, ...address }) => [id, address] as const));
+        return [name, { port, addresses }];
+      }),
+    );
   }
 
   setBroker(name: string, broker: KafkaBroker | null): void {

@@ -54,10 +54,7 @@ export class Metadata implements AsyncDisposable {
     };
     this.clusters = new Informer(deps, kafkaClusters, { namespace }, ({ after }) => {
       if (after?.metadata.name !== cluster) return;
-      image.clusterConfig = after.spec.config ?? {};
-      image.brokerConfig = after.spec.brokerConfig ?? {};
-      image.quotas = after.spec.quotas ?? [];
-      image.groupConfig = after.spec.groupConfig ?? {};
+      image.setCluster(after);
       each((listener) => listener.onCluster?.(after));
     });
     this.topics = new Informer(deps, kafkaTopics, { namespace }, ({ before, after }) => {

@@ -21,21 +21,24 @@ export function addLoad(load: Load, replicas: readonly number[]): void {
 }
 
 /**
- * Chooses brokers for one partition, the preferred leader first, and notes them in `load`.
- * Null: there are fewer brokers than replicas.
+ * Chooses brokers for one partition, the preferred leader first, and notes them in `load`. Who holds
+ * it already stays. Null: there are fewer brokers than replicas.
  */
 export function placePartition(
   brokers: readonly PlacementBroker[],
   replicaCount: number,
   load: Load,
+  present: readonly number[] = [],
 ): number[] | null {
-  if (brokers.length < replicaCount) return null;
   const of = (counts: Map<number, number>, id: number) => counts.get(id) ?? 0;
-  const chosen: PlacementBroker[] = [];
+  const chosen: PlacementBroker[] = present.map(
+    (id) => brokers.find((broker) => broker.id === id) ?? { id, rack: null },
+  );
   while (chosen.length < replicaCount) {
     const counts = chosen.length === 0 ? load.leaders : load.replicas;
     const usedRacks = new Set(chosen.map(({ rack }) => rack));
-    const left = brokers.filter((broker) => !chosen.includes(broker));
+    const left = brokers.filter(({ id }) => !chosen.some((one) => one.id === id));
+    if (left.length === 0) return null;
     const rackFree = left.filter(({ rack }) => rack === null || !usedRacks.has(rack));
     const candidates = rackFree.length > 0 ? rackFree : left;
     const best = candidates.reduce((a, b) => {
@@ -48,6 +51,9 @@ export function placePartition(
     chosen.push(best);
   }
   const replicas = chosen.map(({ id }) => id);
-  addLoad(load, replicas);
+  if (present.length === 0) addLoad(load, replicas);
+  else
+    for (const id of replicas.slice(present.length))
+      load.replicas.set(id, of(load.replicas, id) + 1);
   return replicas;
 }

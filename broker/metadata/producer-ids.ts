@@ -57,6 +57,26 @@ export async function claimClusterState(
   }
 }
 
+/** Notes over how many brokers replicas are spread, unless a newer controller is at work. */
+export async function noteBalanced(
+  api: KubeApi,
+  of: ClusterStateOptions,
+  to: { readonly brokers: number; readonly controllerEpoch: number },
+): Promise<void> {
+  for (;;) {
+    const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
+    if (current === null || current.spec.controllerEpoch > to.controllerEpoch) return;
+    if (current.spec.balancedBrokers === to.brokers) return;
+    try {
+      const spec = { ...current.spec, balancedBrokers: to.brokers };
+      await api.replace(kafkaClusterStates, { ...current, spec });
+      return;
+    } catch (cause) {
+      if (!isKubeError(cause, 409)) throw cause;
+    }
+  }
+}
+
 /** Takes a block by compare-and-swap: nobody gets the same ids, whatever becomes of the answer. */
 export async function takeProducerIds(
   api: KubeApi,

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { PartitionLine } from '../../kube/partition-line.ts';
+import { type PartitionLine, targetReplicas } from '../../kube/partition-line.ts';
 import { alterIsr, type BrokerView } from './election-core.ts';
 import {
   advanceReassignment,
   cancelReassignment,
   isRefusal,
   startReassignment,
-  targetReplicas,
 } from './reassignment-core.ts';
 
 const rules = { minInsyncReplicas: 2, uncleanLeaderElection: false };

@@ -2,7 +2,12 @@
  * Moving a partition to other brokers: new replicas are added, and when all of them are in sync
  * the old ones go. Pure: a line in, a line out. Source: KIP-455.
  */
-import { isMoving, type PartitionLine, sameMember } from '../../kube/partition-line.ts';
+import {
+  isMoving,
+  type PartitionLine,
+  sameMember,
+  targetReplicas,
+} from '../../kube/partition-line.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { type Brokers, elect, type LineRules, withIsr } from './election-core.ts';
 
@@ -18,11 +23,6 @@ export function isRefusal(result: PartitionLine | Refusal): result is Refusal {
 /** The replicas that a moving partition had before, or has, if it does not move. */
 function originalReplicas({ replicas, adding }: PartitionLine): number[] {
   return replicas.filter((id) => !adding.includes(id));
-}
-
-/** The replicas that it is to have in the end. */
-export function targetReplicas({ replicas, removing }: PartitionLine): number[] {
-  return replicas.filter((id) => !removing.includes(id));
 }
 
 /** Begins to move a partition; one that moves already changes its direction. */

@@ -83,6 +83,9 @@ export class Session {
     this.incarnation = deps.chance.uuid();
   }
 
+  /** Found out after the start; it goes before what the options say. */
+  rack: string | null = null;
+
   private get name(): string {
     return brokerName(this.options.cluster, this.options.id);
   }
@@ -141,7 +144,7 @@ export class Session {
   private async announce(object: KafkaCluster, owner: OwnerReference): Promise<void> {
     const { namespace, cluster, id, host, podUid, port, replicationPort, version } = this.options;
     const own = object.spec.brokerConfig?.[String(id)]?.['broker.rack'];
-    const rack = this.options.rack ?? (own === undefined ? null : String(own));
+    const rack = this.rack ?? this.options.rack ?? (own === undefined ? null : String(own));
     const spec: KafkaBroker['spec'] = {
       clusterRef: { name: cluster },
       id,

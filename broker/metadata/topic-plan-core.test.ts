@@ -26,8 +26,14 @@ const topic = (
   },
   spec: { clusterRef: { name: 'c' }, ...more },
 });
+const defaults = {
+  partitions: 1,
+  replicas: 1,
+  brokers: null,
+  configFault: ({ spec }: KafkaTopic) => (spec.config?.bad === undefined ? null : 'bad is bad'),
+};
 const plan = (topics: readonly KafkaTopic[], lines = new Map()) =>
-  planTopics(topics, lines, brokers, { partitions: 1, replicas: 1 });
+  planTopics(topics, lines, brokers, defaults);
 
 test('replicas and leaders of new partitions are spread evenly', () => {
   const { created } = plan([topic('a', { partitions: 9, replicas: 2 })]);
@@ -82,10 +88,47 @@ test('racks are kept apart where there are enough of them', () => {
   const racked = new Map(
     [...brokers].map(([id, view]) => [id, { ...view, rack: id === 2 ? 'b' : 'a' }]),
   );
-  const { created } = planTopics([topic('a', { partitions: 6, replicas: 2 })], new Map(), racked, {
-    partitions: 1,
-    replicas: 1,
-  });
+  const { created } = planTopics(
+    [topic('a', { partitions: 6, replicas: 2 })],
+    new Map(),
+    racked,
+    defaults,
+  );
   for (const { replicas } of created)
     assert.ok(replicas.includes(2), `${replicas} spans both racks`);
+});
+
+test('an object that is paused or not managed is not acted on', () => {
+  for (const annotations of [
+    { 'kafka.tenure.dev/paused': 'true' },
+    { 'kafka.tenure.dev/managed': 'false' },
+  ])
+    assert.deepEqual(plan([topic('a', {}, { annotations })]).created, []);
+});
+
+test('a topic whose configuration is wrong is not made; one that is there goes on', () => {
+  const wrong = topic('a', { partitions: 2, config: { bad: 1 } });
+  const first = plan([wrong]);
+  assert.deepEqual([first.created, first.problems[0]?.reason], [[], 'InvalidConfig']);
+  const [line] = plan([topic('a')]).created;
+  const there = new Map([[`${line?.topicId}:0`, line]]) as never;
+  assert.equal(plan([wrong], there).created.length, 1);
+});
+
+test('another number of replicas is acted on once it is asked for, and not before', () => {
+  const { created } = plan([topic('a', { replicas: 2 })]);
+  const lines = new Map(created.map((line) => [`${line.topicId}:${line.partition}`, line]));
+  const asks = (replicas: number, observedReplicas: number) =>
+    plan([{ ...topic('a', { replicas }), status: { observedReplicas } }], lines).resized;
+  assert.equal(asks(3, 2)[0]?.target.length, 3);
+  assert.equal(asks(1, 2)[0]?.target.length, 1);
+  assert.deepEqual(asks(3, 3), [], 'what a client changed is not undone');
+});
+
+test('brokers beyond the number that is wanted get nothing new', () => {
+  const { created } = planTopics([topic('a', { partitions: 9 })], new Map(), brokers, {
+    ...defaults,
+    brokers: 2,
+  });
+  assert.ok(created.every(({ replicas }) => replicas.every((id) => id < 2)));
 });

@@ -1,13 +1,25 @@
 /** Which partition lines the topics of a cluster call for. Pure. */
-import { type KafkaTopic, topicIdOf, topicNameOf } from '../../kube/kafka-objects.ts';
-import { type PartitionLine, partitionKey } from '../../kube/partition-line.ts';
+import { annotations, type KafkaTopic, topicIdOf, topicNameOf } from '../../kube/kafka-objects.ts';
+import { type PartitionLine, partitionKey, targetReplicas } from '../../kube/partition-line.ts';
+import { loadOf, type Move, placeable, resized } from './balance-core.ts';
 import type { Brokers } from './election-core.ts';
-import { addLoad, emptyLoad, type Load, placePartition } from './placement-core.ts';
-import { targetReplicas } from './reassignment-core.ts';
+import { placePartition } from './placement-core.ts';
 
 export interface TopicDefaults {
   readonly partitions: number;
   readonly replicas: number;
+  /** How many brokers there should be; null where nobody says. */
+  readonly brokers: number | null;
+  /** What is wrong with a topic's configuration, as a sentence; null if nothing is. */
+  readonly configFault: (topic: KafkaTopic) => string | null;
+}
+
+/** Whether the topic's spec is to be acted on. */
+export function isManaged({ metadata }: KafkaTopic): boolean {
+  return (
+    metadata.annotations?.[annotations.managed] !== 'false' &&
+    metadata.annotations?.[annotations.paused] !== 'true'
+  );
 }
 
 export interface TopicProblem {
@@ -17,12 +29,15 @@ export interface TopicProblem {
     | 'ResourceConflict'
     | 'InvalidAssignment'
     | 'NotSupported'
+    | 'InvalidConfig'
     | 'InvalidTopicName';
   readonly message: string;
 }
 
 export interface TopicPlan {
   readonly created: readonly PartitionLine[];
+  /** Partitions that are to have another number of replicas. */
+  readonly resized: readonly Move[];
   readonly problems: readonly TopicProblem[];
   /** Topics with an observed deletion: their lines go, then their finalizer. */
   readonly deleted: readonly KafkaTopic[];
@@ -62,12 +77,6 @@ export function winners(topics: readonly KafkaTopic[]): {
   return { winners: [...byName.values()], losers };
 }
 
-function loadOf(lines: Iterable<PartitionLine>): Load {
-  const load = emptyLoad();
-  for (const { replicas } of lines) addLoad(load, replicas);
-  return load;
-}
-
 export function planTopics(
   topics: readonly KafkaTopic[],
   lines: ReadonlyMap<string, PartitionLine>,
@@ -75,12 +84,15 @@ export function planTopics(
   defaults: TopicDefaults,
 ): TopicPlan {
   const deleted = topics.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
-  const alive = topics.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const alive = topics.filter(
+    (topic) => topic.metadata.deletionTimestamp === undefined && isManaged(topic),
+  );
   const { winners: current, losers } = winners(alive);
   const problems: TopicProblem[] = [...losers];
   const created: PartitionLine[] = [];
+  const moves: Move[] = [];
   const load = loadOf(lines.values());
-  const usable = [...brokers.values()].filter(({ live, draining }) => live && !draining);
+  const usable = placeable(brokers, defaults.brokers);
   for (const topic of current) {
     const topicId = topicIdOf(topic);
     const wanted = topic.spec.partitions ?? defaults.partitions;
@@ -91,6 +103,12 @@ export function planTopics(
     if (fault !== null) {
       problems.push({ topic, reason: 'InvalidTopicName', message: fault });
       continue;
+    }
+    const badConfig = defaults.configFault(topic);
+    if (badConfig !== null) {
+      problems.push({ topic, reason: 'InvalidConfig', message: badConfig });
+      // What is there goes on with what its other settings say.
+      if (first === undefined) continue;
     }
     const missing = [];
     for (let p = 0; p < wanted; p++) if (!lines.has(partitionKey(topicId, p))) missing.push(p);
@@ -117,8 +135,33 @@ export function planTopics(
       }
       created.push(newLine({ topic: topicNameOf(topic), topicId, partition, replicas }, brokers));
     }
+    const asked = askedReplicas(topic);
+    if (asked === null) continue;
+    for (let p = 0; ; p++) {
+      const line = lines.get(partitionKey(topicId, p));
+      if (line === undefined) break;
+      if (targetReplicas(line).length === asked) continue;
+      const target = resized(line, asked, usable, load);
+      if (target !== null) moves.push({ line, target });
+      else {
+        const message = `spec.replicas is ${asked}, but only ${usable.length} brokers are available`;
+        problems.push({ topic, reason: 'InvalidReplicationFactor', message });
+        break;
+      }
+    }
   }
-  return { created, problems, deleted };
+  return { created, resized: moves, problems, deleted };
+}
+
+/**
+ * The number of replicas that somebody has asked for since it was last acted on; null: nobody has.
+ * What a client changed partition by partition is not undone.
+ */
+export function askedReplicas({ spec, status }: KafkaTopic): number | null {
+  const seen = status?.observedReplicas;
+  return spec.replicas === undefined || seen === undefined || seen === spec.replicas
+    ? null
+    : spec.replicas;
 }
 
 /** Every live replica of a new partition is in sync: all of them hold nothing. */

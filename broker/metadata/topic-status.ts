@@ -7,12 +7,17 @@ import {
   TOPIC_FINALIZER,
   topicIdOf,
 } from '../../kube/kafka-objects.ts';
-import { type PartitionLine, partitionKey } from '../../kube/partition-line.ts';
+import {
+  isMoving,
+  type PartitionLine,
+  partitionKey,
+  targetReplicas,
+} from '../../kube/partition-line.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Brokers } from './election-core.ts';
-import type { TopicProblem } from './topic-plan-core.ts';
+import { isManaged, type TopicProblem } from './topic-plan-core.ts';
 
 const WRITE_PERIOD_MS = 10_000;
 
@@ -36,6 +41,17 @@ export function topicStatus(
     lines.length > 0 &&
     online.length === lines.length;
   const generation = topic.metadata.generation ?? 0;
+  const moving = lines.filter(isMoving).length;
+  const seen = topic.status?.observedReplicas ?? topic.spec.replicas;
+  const isSettled = lines.every((line) => targetReplicas(line).length === topic.spec.replicas);
+  const observedReplicas = isSettled && lines.length > 0 ? topic.spec.replicas : seen;
+  const condition = (type: string, holds: boolean, why: string, words: string) => ({
+    type,
+    status: holds ? ('True' as const) : ('False' as const),
+    reason: why,
+    message: words,
+    observedGeneration: generation,
+  });
   const message =
     problem?.message ??
     (ready
@@ -51,16 +67,30 @@ export function topicStatus(
     underReplicated,
     offline: lines.length - online.length,
     leaders,
+    ...(moving === 0 ? {} : { moving }),
+    ...(observedReplicas === undefined ? {} : { observedReplicas }),
     conditions: conditionsWith(
-      topic.status?.conditions ?? [],
+      [],
       [
-        {
-          type: 'Ready',
-          status: ready ? 'True' : 'False',
-          reason,
-          message,
-          observedGeneration: generation,
-        },
+        condition('Ready', ready, reason, message),
+        condition(
+          'Progressing',
+          moving > 0,
+          moving > 0 ? 'Moving' : 'Settled',
+          moving > 0
+            ? `${moving} of ${lines.length} partitions are moving to other brokers`
+            : 'nothing is left to do',
+        ),
+        ...(isManaged(topic)
+          ? []
+          : [
+              condition(
+                'Unmanaged',
+                true,
+                'Unmanaged',
+                'the spec is not acted on: an annotation says so',
+              ),
+            ]),
       ],
       '',
     ),
@@ -138,7 +168,7 @@ export class TopicStatusWriter {
     await this.deps.api.patch(
       kafkaTopics,
       { namespace, name, subresource: 'status' },
-      { status: { ...status, conditions } },
+      { status: { moving: null, ...status, conditions } },
     );
   }
 }

@@ -61,7 +61,7 @@ export class EmbeddedApi {
     this.chance = of.chance;
     for (const crd of this.store.list('apiextensions.k8s.io/customresourcedefinitions'))
       this.learn(crd);
-    for (const name of ['default', 'kube-system']) this.ensureNamespace(name);
+    for (const name of ['default', 'kube-system', 'kube-node-lease']) this.ensureNamespace(name);
   }
 
   private now(): string {
@@ -182,9 +182,11 @@ export class EmbeddedApi {
     if (kind.kind === 'Service')
       return {
         ...object,
-        spec: { type: 'ClusterIP', ...tree.spec },
+        spec: this.withNodePorts(kind, { type: 'ClusterIP', ...tree.spec }),
         status: { loadBalancer: {} },
       } as KubeObject;
+    if (kind.kind === 'PersistentVolumeClaim')
+      return { ...object, status: tree.status ?? { phase: 'Pending' } } as KubeObject;
     if (kind.kind === 'CustomResourceDefinition') {
       const condition = (type: string) => ({
         type,
@@ -201,6 +203,24 @@ export class EmbeddedApi {
       return { ...object, status } as unknown as KubeObject;
     }
     return object;
+  }
+
+  /** Services that are reached through nodes get a port that no other has. */
+  private withNodePorts(kind: Kind, spec: Tree): Tree {
+    if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return spec;
+    const used = new Set(
+      this.list(kind, null, () => true).flatMap((service) =>
+        ((service as Tree).spec?.ports ?? []).map((port: Tree) => port.nodePort),
+      ),
+    );
+    const ports = (spec.ports ?? []).map((port: Tree) => {
+      if (port.nodePort !== undefined) return port;
+      let nodePort = 30_000;
+      while (used.has(nodePort)) nodePort++;
+      used.add(nodePort);
+      return { ...port, nodePort };
+    });
+    return { ...spec, ports };
   }
 
   private checkType(kind: Kind, object: KubeObject): void {

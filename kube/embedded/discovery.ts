@@ -59,7 +59,22 @@ export function resourceList(kinds: readonly Kind[], gv: string): object {
         kind: 'Scale',
         verbs: ['get', 'patch', 'update'],
       };
-      return [main, ...(kind.hasStatus ? [status] : []), ...(kind.scale === null ? [] : [scale])];
+      // kubectl drain looks for it.
+      const eviction = {
+        name: `${plural}/eviction`,
+        singularName: '',
+        namespaced,
+        group: 'policy',
+        version: 'v1',
+        kind: 'Eviction',
+        verbs: ['create'],
+      };
+      return [
+        main,
+        ...(kind.hasStatus ? [status] : []),
+        ...(kind.scale === null ? [] : [scale]),
+        ...(kind.kind === 'Pod' ? [eviction] : []),
+      ];
     });
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: gv, resources };
 }

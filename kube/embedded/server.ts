@@ -21,6 +21,7 @@ import {
   resourceList,
 } from './discovery.ts';
 import { groupVersion, type Kind } from './kinds.ts';
+import { bindPod, evictPod } from './pod-actions.ts';
 import { selectorFor } from './selectors.ts';
 import { tableOf } from './table.ts';
 
@@ -38,7 +39,7 @@ interface Target {
   /** Null: all namespaces. */
   readonly namespace: string | null;
   readonly name: string | null;
-  readonly subresource: Subresource | 'log' | null;
+  readonly subresource: Subresource | 'log' | 'binding' | 'eviction' | null;
 }
 
 export interface EmbeddedServerDeps {
@@ -146,8 +147,9 @@ export class EmbeddedServer implements AsyncDisposable {
     const [plural, name, subresource] = namespaced ? tail.slice(2) : tail;
     const kind = this.deps.api.kind(group ?? '', version, plural ?? '');
     if (kind === null) throw missing();
-    if (subresource !== undefined && !['status', 'scale', 'log'].includes(subresource))
-      throw missing();
+    const ofPods = ['log', 'binding', 'eviction'];
+    const known = ['status', 'scale', ...(kind.kind === 'Pod' ? ofPods : [])];
+    if (subresource !== undefined && !known.includes(subresource)) throw missing();
     return {
       kind,
       namespace,
@@ -176,6 +178,13 @@ export class EmbeddedServer implements AsyncDisposable {
     const one = (object: KubeObject, status = 200) =>
       this.sendObject(request, response, kind, object, status, query);
     if (subresource === 'log') return this.sendLogs(response, namespace, name ?? '', query);
+    if (subresource === 'binding' || subresource === 'eviction') {
+      if (request.method !== 'POST')
+        throw new ApiError(405, 'MethodNotAllowed', `${request.method} is not supported`);
+      const act = subresource === 'binding' ? bindPod : evictPod;
+      const of = { namespace, name: name ?? '' };
+      return send(response, 201, act(api, kind, of, parseBody(body) as object));
+    }
     switch (request.method) {
       case 'GET':
         if (name === null)

@@ -2,9 +2,10 @@
  * What a CRD's schema says about an object: unknown fields, defaults, types, CEL rules. Worded as
  * the API server words it, so that a refusal names the field.
  */
-import { parse as parseCel } from '@marcbachmann/cel-js';
+import { Environment } from '@marcbachmann/cel-js';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { KubeObject } from '../objects.ts';
+import { parseQuantity } from '../quantity.ts';
 import { ApiError } from './api-error.ts';
 import type { JsonSchema, Kind } from './kinds.ts';
 
@@ -23,6 +24,21 @@ const ajv = new Ajv({
 });
 const validators = new WeakMap<JsonSchema, ValidateFunction>();
 const rules = new Map<string, (context: Record<string, unknown>) => unknown>();
+
+class Quantity {
+  readonly value: number;
+  constructor(text: string) {
+    this.value = parseQuantity(text);
+  }
+}
+
+/** The language of rules, with those of Kubernetes' own functions that our rules use. */
+const cel = new Environment({ unlistedVariablesAreDyn: true })
+  .registerType('Quantity', { ctor: Quantity, fields: {} })
+  .registerFunction('quantity(dyn): Quantity', (text: unknown) => new Quantity(String(text)))
+  .registerFunction('Quantity.compareTo(Quantity): int', (a: Quantity, b: Quantity) =>
+    BigInt(Math.sign(a.value - b.value)),
+  );
 
 /** OpenAPI's extras turned into what a JSON Schema validator understands. */
 function plainSchema(schema: JsonSchema): JsonSchema {
@@ -180,7 +196,7 @@ function celCauses(value: unknown, old: unknown, schema: JsonSchema, path: strin
     if (/\boldSelf\b/.test(rule) && old === undefined) continue;
     let check = rules.get(rule);
     if (check === undefined) {
-      check = parseCel(rule) as (context: Record<string, unknown>) => unknown;
+      check = cel.parse(rule) as (context: Record<string, unknown>) => unknown;
       rules.set(rule, check);
     }
     let holds: unknown;

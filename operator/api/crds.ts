@@ -150,6 +150,46 @@ function crd(of: CrdOptions) {
   };
 }
 
+const listener = record(
+  'One listener.',
+  {
+    name: text('Name of the listener.', { pattern: '^[a-z0-9]{1,11}$', maxLength: 11 }),
+    port: whole('Port of every broker.', { minimum: 1024, maximum: 65535 }),
+    type: text(
+      'internal: inside the cluster; nodeport: a port on every node; loadbalancer: a Service of type LoadBalancer for each broker.',
+      { enum: ['internal', 'nodeport', 'loadbalancer'], default: 'internal' },
+    ),
+    annotations: {
+      type: 'object',
+      description: 'Annotations of the Services that are made for it.',
+      additionalProperties: { type: 'string' },
+    },
+    brokers: list(
+      'What single brokers tell clients of this listener, where it is not found out.',
+      record(
+        'A broker.',
+        {
+          id: whole('Broker id.', { minimum: 0 }),
+          advertisedHost: text('Host that clients are told.', { maxLength: 253 }),
+          advertisedPort: whole('Port that clients are told.', { minimum: 1, maximum: 65535 }),
+          nodePort: whole('Port on every node; chosen if absent.', { minimum: 1, maximum: 65535 }),
+        },
+        { required: ['id'] },
+      ),
+      { maxItems: 1000, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['id'] },
+    ),
+  },
+  {
+    required: ['name', 'port'],
+    'x-kubernetes-validations': [
+      rule(
+        'self.port != 9091 && self.port != 9404',
+        'port must not be 9091 or 9404: brokers use them',
+      ),
+    ],
+  },
+);
+
 const kafkaCluster = crd({
   kind: 'KafkaCluster',
   plural: 'kafkaclusters',
@@ -189,17 +229,20 @@ const kafkaCluster = crd({
         { maxItems: 1000 },
       ),
       listeners: list(
-        'Where clients connect.',
-        record(
-          'One listener.',
-          {
-            name: text('Name of the listener.', { pattern: '^[a-z0-9]{1,11}$' }),
-            port: whole('Port of every broker.', { minimum: 1024, maximum: 65535 }),
-            type: text('How it can be reached.', { enum: ['internal'], default: 'internal' }),
-          },
-          { required: ['name', 'port'] },
-        ),
-        { maxItems: 1 },
+        'Where clients connect; one internal listener on port 9092 if absent.',
+        listener,
+        {
+          minItems: 1,
+          maxItems: 8,
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['name'],
+          'x-kubernetes-validations': [
+            rule(
+              'self.all(a, self.exists_one(b, a.port == b.port))',
+              'ports must differ from listener to listener',
+            ),
+          ],
+        },
       ),
       storage: record(
         'Where records are kept.',
@@ -207,10 +250,11 @@ const kafkaCluster = crd({
           type: text('A volume that outlives its pod, or one that does not.', {
             enum: ['ephemeral', 'persistent-claim'],
           }),
-          size: text('Size of each volume, such as 10Gi.', {
+          size: text('Size of each volume, such as 10Gi; it can grow while brokers run.', {
             pattern: '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)?$',
+            maxLength: 20,
           }),
-          class: text('StorageClass; the default one if absent.'),
+          class: text('StorageClass; the default one if absent.', { maxLength: 253 }),
           deleteClaim: flag('Whether volumes go with the cluster.', { default: false }),
         },
         {
@@ -224,20 +268,87 @@ const kafkaCluster = crd({
               'self.type == oldSelf.type',
               'type must not change: records would stay behind on the old volumes',
             ),
+            rule(
+              'has(self.class) == has(oldSelf.class) && (!has(self.class) || self.class == oldSelf.class)',
+              'class must not change: records would stay behind on the old volumes',
+            ),
+            rule(
+              '!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0',
+              'size must not shrink: volumes can only grow',
+            ),
           ],
         },
       ),
       rack: record(
-        'Spreads replicas over racks.',
-        { topologyKey: text('Node label that names the rack.', { minLength: 1 }) },
+        'Spreads replicas over racks and lets consumers read from the nearest one.',
+        { topologyKey: text('Node label that names the rack.', { minLength: 1, maxLength: 317 }) },
         { required: ['topologyKey'] },
       ),
       resources: open('Requests and limits of the broker container.'),
       template: record('Changes to what is generated.', {
-        pod: open('Merged into the pod template.'),
+        pod: open("Merged into the pod's spec; `metadata` in it gives labels and annotations."),
+        broker: open("Merged into the broker's container: env, probes, securityContext, …"),
+      }),
+      updatePolicy: text(
+        'Automatic restarts brokers when something calls for it; Plan shows status.plan first and waits until the annotation kafka.tenure.dev/approve-plan repeats status.planId.',
+        { enum: ['Automatic', 'Plan'], default: 'Automatic' },
+      ),
+      maintenanceWindows: list(
+        'When restarts may begin; at any time if there are none.',
+        record(
+          'A time that comes again.',
+          {
+            schedule: text('When it opens, as five fields of cron, such as 0 2 * * 6.', {
+              pattern: '^(\\S+ ){4}\\S+$',
+              maxLength: 100,
+            }),
+            durationMinutes: whole('How long it stays open.', { minimum: 1, maximum: 10080 }),
+            timeZone: text('IANA name of the time zone, such as Europe/Berlin; UTC if absent.', {
+              maxLength: 64,
+            }),
+          },
+          { required: ['schedule', 'durationMinutes'] },
+        ),
+        { maxItems: 16 },
+      ),
+      hibernated: flag('True: no broker runs, volumes and topics stay until it is false again.', {
+        default: false,
+      }),
+      autoscaling: record(
+        'Bounds of replicas for whoever scales the cluster, such as a HorizontalPodAutoscaler.',
+        {
+          minReplicas: whole('Fewest brokers.', { minimum: 1, maximum: 1000 }),
+          maxReplicas: whole('Most brokers.', { minimum: 1, maximum: 1000 }),
+        },
+        {
+          required: ['minReplicas', 'maxReplicas'],
+          'x-kubernetes-validations': [
+            rule(
+              'self.minReplicas <= self.maxReplicas',
+              'minReplicas must not be above maxReplicas',
+            ),
+          ],
+        },
+      ),
+      metrics: record('What is set up for Prometheus.', {
+        podMonitor: flag("Whether a PodMonitor is made; needs the Prometheus operator's kinds.", {
+          default: false,
+        }),
       }),
     },
-    { required: ['replicas'] },
+    {
+      required: ['replicas'],
+      'x-kubernetes-validations': [
+        rule(
+          '!has(self.autoscaling) || (self.replicas >= self.autoscaling.minReplicas && self.replicas <= self.autoscaling.maxReplicas)',
+          'replicas must be within autoscaling.minReplicas and autoscaling.maxReplicas',
+        ),
+        rule(
+          "!has(self.storage) || self.storage.type != 'ephemeral' || !has(self.hibernated) || !self.hibernated",
+          'hibernated must be false where storage is ephemeral: records would be lost',
+        ),
+      ],
+    },
   ),
   status: record('The cluster as it is.', {
     observedGeneration: whole('The generation that was last acted on.', { format: 'int64' }),
@@ -247,11 +358,59 @@ const kafkaCluster = crd({
     selector: text('Label selector of the broker pods.'),
     bootstrapServers: text('Where clients begin.'),
     clusterId: text("The cluster's id in the Kafka protocol."),
+    listeners: list(
+      'Where each listener is reached.',
+      record('A listener.', {
+        name: text('Name of the listener.'),
+        type: text('How it can be reached.'),
+        bootstrapServers: text('Where clients begin.'),
+        brokers: list(
+          'Address of each broker, where it is not the one that brokers give themselves.',
+          record('An address.', {
+            id: whole('Broker id.'),
+            host: text('Host.'),
+            port: whole('Port.'),
+          }),
+        ),
+      }),
+    ),
+    plan: list(
+      'Restarts that are due, in their order.',
+      record('A restart.', {
+        broker: whole('Broker id.'),
+        reason: text('Why it is due.'),
+        waitsFor: text('What it waits for; absent where it may begin.'),
+      }),
+    ),
+    planId: text('Names the plan, for the annotation that approves of it.'),
+    lastRestarts: list(
+      'The last restarts, newest first.',
+      record('A restart.', {
+        broker: whole('Broker id.'),
+        reason: text('Why it was done.'),
+        startedAt: text('When it began.'),
+        seconds: whole('Until the broker was ready again.'),
+      }),
+    ),
+    moves: record('Partitions on their way to other brokers.', {
+      partitions: whole('How many are still moving.'),
+      total: whole('How many there were when the move began.'),
+      startedAt: text('When the move began.'),
+      message: text('Progress and time left, for people.'),
+    }),
+    certificates: list(
+      'Certificates in use.',
+      record('A certificate.', {
+        name: text('Which one.'),
+        notAfter: text('When it expires.'),
+      }),
+    ),
     conditions,
   }),
   columns: [
     READY,
     column('Brokers', '.status.brokers'),
+    column('Progress', '.status.conditions[?(@.type=="Progressing")].message', 'string', 1),
     column('Bootstrap', '.status.bootstrapServers', 'string', 1),
     column('Status', '.status.conditions[?(@.type=="Ready")].message', 'string', 1),
     AGE,
@@ -289,6 +448,10 @@ const kafkaTopic = crd({
         'Exact placement: broker ids by partition, the preferred leader first.',
         list('Broker ids.', { type: 'integer' }),
       ),
+      deletionPolicy: text(
+        'What becomes of the records when the object is deleted: Retain keeps the files of every replica on its broker, out of use.',
+        { enum: ['Delete', 'Retain'], default: 'Delete' },
+      ),
     },
     {
       required: ['clusterRef'],
@@ -318,6 +481,8 @@ const kafkaTopic = crd({
     underReplicated: whole('Partitions with fewer in-sync replicas than replicas.'),
     offline: whole('Partitions without a leader.'),
     leaders: text('Brokers that lead partitions of the topic.'),
+    moving: whole('Partitions on their way to other brokers.'),
+    observedReplicas: whole('The spec.replicas that was last acted on.'),
     conditions,
   }),
   columns: [
@@ -330,6 +495,8 @@ const kafkaTopic = crd({
     column('Under-Replicated', '.status.underReplicated', 'integer'),
     column('Offline', '.status.offline', 'integer'),
     column('Leaders', '.status.leaders'),
+    column('Moving', '.status.moving', 'integer', 1),
+    column('Status', '.status.conditions[?(@.type=="Ready")].message', 'string', 1),
     AGE,
   ],
 });
@@ -363,6 +530,7 @@ const kafkaBroker = crd({
     leaders: whole('Partitions that it leads.'),
     replicas: whole('Replicas that it holds.'),
     underReplicated: whole('Led partitions that lack in-sync replicas.'),
+    configProblems: list('Configuration that it cannot act on.', text('A sentence.')),
   }),
   columns: [
     column('Id', '.spec.id', 'integer'),
@@ -413,6 +581,7 @@ const kafkaClusterState = crd({
       clusterId: text("The cluster's id in the Kafka protocol."),
       controllerEpoch: whole('The last controller that claimed the cluster.', { format: 'int64' }),
       nextProducerId: whole('First producer id that nobody has.', { format: 'int64' }),
+      balancedBrokers: whole('How many brokers replicas were last spread over.'),
     },
     { required: ['clusterRef', 'clusterId', 'controllerEpoch', 'nextProducerId'] },
   ),

@@ -1,44 +1,49 @@
-/** Brings one KafkaCluster to what its spec says: observe, plan, apply; short, and safe to repeat. */
-
+/**
+ * Brings one KafkaCluster to what its spec says: observe, plan, apply. Short, level-based and safe to
+ * repeat: it may be killed after every call to the API and finds its way from what it then sees. With
+ * nothing to do it writes nothing.
+ */
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import {
   API_VERSION,
-  type KafkaBroker,
+  annotations,
   type KafkaCluster,
-  type KafkaPartitionMap,
   kafkaBrokers,
   kafkaClusters,
 } from '../../kube/kafka-objects.ts';
 import {
+  apiVersionOf,
   type KubeObject,
-  type Pod,
+  persistentVolumeClaims,
   pods as podResource,
   type Resource,
-  type StatefulSet,
+  services,
 } from '../../kube/objects.ts';
-import { parsePage } from '../../kube/partition-line.ts';
-import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { isKubeError, type KubeApi, KubeError } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { brokersName, type Desired, desiredObjects, type OperatorDefaults } from './desired.ts';
-import {
-  clusterStatus,
-  type Observed,
-  ordinalOf,
-  PAUSE_ANNOTATION,
-  planRestart,
-  planScale,
-} from './plan.ts';
+import { isContained } from './contained-core.ts';
+import { desiredObjects } from './desired/desired.ts';
+import { type Desired, LISTENER_LABEL } from './desired/names.ts';
+import type { OperatorDefaults } from './desired/stateful-set.ts';
+import { isPaused, type Observed, ordinalOf } from './observed.ts';
+import { planRacks } from './racks-core.ts';
+import { type DueRestart, mayEvict, planRoll, type RollPlan } from './roll-core.ts';
+import { planScale } from './scale-core.ts';
+import { type ClusterStatus, clusterStatus, pausedStatus } from './status.ts';
+import { planGrowth, storageState } from './storage-core.ts';
 
 export const FIELD_MANAGER = 'tenure-operator';
+/** On every object: of what it was last made, so that nothing is sent twice. */
+const HASH_ANNOTATION = 'kafka.tenure.dev/applied';
 
-/** The local copies that a reconcile reads from. */
 export interface ClusterViews {
-  readonly cluster: (namespace: string, name: string) => KafkaCluster | null;
-  readonly statefulSet: (namespace: string, name: string) => StatefulSet | null;
-  readonly pods: (namespace: string, cluster: string) => readonly Pod[];
-  readonly brokers: (namespace: string, cluster: string) => readonly KafkaBroker[];
-  readonly pages: (namespace: string, cluster: string) => readonly KafkaPartitionMap[];
-  readonly controllerId: (namespace: string, cluster: string) => number;
+  /** From the local copies; null where the cluster is unknown. */
+  readonly observe: (namespace: string, name: string, now: string) => Observed | null;
+  /** The same, with pods, pages and brokers read from the API at this moment. */
+  readonly observeAfresh: (observed: Observed) => Promise<Observed>;
+  readonly live: (resource: Resource, namespace: string, name: string) => KubeObject | null;
 }
 
 export interface ReconcilerDeps {
@@ -49,77 +54,171 @@ export interface ReconcilerDeps {
   readonly defaults: OperatorDefaults;
   /** What to show as the bootstrap address; null: the Service's name. */
   readonly bootstrapShown: ((cluster: KafkaCluster) => string) | null;
+  /** Called where a cluster is to be looked at again although nothing changes. */
+  readonly lookAgain: (namespace: string, name: string, afterMs: number) => void;
 }
 
 export class ClusterReconciler {
   private readonly deps: ReconcilerDeps;
-  /** What was last applied, so that nothing is sent twice. */
-  private readonly applied = new Map<string, string>();
+  /** The API's words about claims that it did not let grow, by cluster. */
+  private readonly refusals = new Map<string, Map<string, string>>();
 
   constructor(deps: ReconcilerDeps) {
     this.deps = deps;
   }
 
   async reconcile(namespace: string, name: string): Promise<void> {
-    const observed = this.observe(namespace, name);
+    let observed = this.deps.views.observe(namespace, name, this.now());
     if (observed === null || observed.cluster.metadata.deletionTimestamp !== undefined) return;
-    const { cluster } = observed;
-    if (cluster.metadata.annotations?.[PAUSE_ANNOTATION] === 'true') return;
-    const scale = planScale(observed);
-    for (const desired of desiredObjects(cluster, this.deps.defaults, scale.replicas))
-      await this.apply(desired);
-    const restart = planRestart(observed, this.deps.views.controllerId(namespace, name));
-    if (restart.kind === 'restart') await this.restart(cluster, restart.pod, restart.why);
-    await this.forgetBrokers(observed, scale.replicas);
-    const bootstrap = this.deps.bootstrapShown?.(cluster) ?? null;
-    await this.writeStatus(cluster, clusterStatus(observed, { scale, restart, bootstrap }));
+    if (isPaused(observed.cluster)) {
+      await this.writeStatus(observed, pausedStatus(observed));
+      return;
+    }
+    let fault = await this.attempt(() => this.applyAll(observed as Observed));
+    await this.growVolumes(observed);
+    await this.nameRacks(observed);
+    let roll = this.planRoll(observed, (words) => {
+      fault ??= words;
+    });
+    if (roll.due.some(({ waitsFor }) => waitsFor === null)) {
+      // Copies may be old: what stops a broker is decided on what the API says now.
+      observed = await this.deps.views.observeAfresh(observed);
+      roll = this.planRoll(observed, () => {});
+    }
+    await this.writeStatus(observed, this.statusOf(observed, roll, fault));
+    for (const due of roll.due) if (due.waitsFor === null) await this.restart(observed, due);
+    await this.forgetBrokers(observed);
+    this.scheduleLook(observed, roll);
+    if (fault !== null) throw new Error(fault);
   }
 
-  private observe(namespace: string, name: string): Observed | null {
-    const { views, clock } = this.deps;
-    const cluster = views.cluster(namespace, name);
-    if (cluster === null) return null;
-    return {
+  private now(): string {
+    return new Date(this.deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+  }
+
+  /** Runs it; returns the API's words where the API refused. */
+  private async attempt(run: () => Promise<void>): Promise<string | null> {
+    try {
+      await run();
+      return null;
+    } catch (cause) {
+      if (!(cause instanceof KubeError)) throw cause;
+      return cause.message;
+    }
+  }
+
+  private planRoll(observed: Observed, onFault: (words: string) => void): RollPlan {
+    try {
+      return planRoll(observed);
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      onFault(cause.message);
+      return { due: [], planId: null, lookAgainAt: null };
+    }
+  }
+
+  private statusOf(observed: Observed, roll: RollPlan, fault: string | null): ClusterStatus {
+    const refusals = this.refusals.get(keyOf(observed.cluster)) ?? new Map<string, string>();
+    return clusterStatus(observed, {
+      scale: planScale(observed),
+      roll,
+      storage: storageState(observed, refusals),
+      bootstrap: this.deps.bootstrapShown?.(observed.cluster) ?? null,
+      fault,
+    });
+  }
+
+  private async applyAll(observed: Observed): Promise<void> {
+    const { cluster, statefulSet } = observed;
+    const { replicas } = planScale(observed);
+    const shown = this.statusOf(observed, { due: [], planId: null, lookAgainAt: null }, null);
+    const wanted = desiredObjects({
       cluster,
-      statefulSet: views.statefulSet(namespace, brokersName(cluster)),
-      pods: views.pods(namespace, name),
-      brokers: views.brokers(namespace, name),
-      lines: views.pages(namespace, name).flatMap(({ spec }) => parsePage(spec.partitions)),
-      now: new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z'),
-    };
-  }
-
-  /** Brokers that were scaled away and whose pods are gone are no longer part of the cluster. */
-  private async forgetBrokers({ brokers, pods }: Observed, replicas: number): Promise<void> {
-    for (const { metadata, spec } of brokers) {
-      if (spec.id < replicas || pods.some((pod) => ordinalOf(pod) === spec.id)) continue;
-      const { namespace = '', name } = metadata;
-      try {
-        await this.deps.api.delete(kafkaBrokers, namespace, name);
-      } catch (cause) {
-        if (!isKubeError(cause, 404)) throw cause;
-      }
+      defaults: this.deps.defaults,
+      replicas,
+      live: statefulSet,
+      mayEvict: mayEvict(observed),
+      bootstrapServers: shown.bootstrapServers ?? '',
+    });
+    for (const desired of wanted) await this.apply(desired);
+    const kept = new Set(wanted.map(({ object }) => `${object.kind}/${object.metadata.name}`));
+    for (const { metadata } of observed.services) {
+      if (metadata.labels?.[LISTENER_LABEL] === undefined || kept.has(`Service/${metadata.name}`))
+        continue;
+      await this.remove(services, metadata.namespace ?? '', metadata.name);
     }
   }
 
   private async apply({ resource, object }: Desired): Promise<void> {
-    const key = `${resource.plural}/${object.metadata.namespace}/${object.metadata.name}`;
+    const { namespace = '', name } = object.metadata;
     const text = JSON.stringify(object);
-    if (this.applied.get(key) === text) return;
-    await this.deps.api.apply(resource, object, { fieldManager: FIELD_MANAGER });
-    this.applied.set(key, text);
-    this.deps.logger.info('applied', { kind: object.kind, name: object.metadata.name });
+    const hash = createHash('sha256').update(text).digest('base64url').slice(0, 16);
+    const live = this.deps.views.live(resource, namespace, name);
+    if (
+      live?.metadata.annotations?.[HASH_ANNOTATION] === hash &&
+      live.metadata.deletionTimestamp === undefined &&
+      isContained(object, live)
+    )
+      return;
+    const annotated = { ...object.metadata.annotations, [HASH_ANNOTATION]: hash };
+    const full = { ...object, metadata: { ...object.metadata, annotations: annotated } };
+    await this.deps.api.apply(resource, full, { fieldManager: FIELD_MANAGER });
+    this.deps.logger.info('applied', { kind: object.kind, name });
   }
 
-  /** Somebody changed or deleted one of the objects: apply it again. */
-  forget(resource: Resource, { metadata }: KubeObject): void {
-    this.applied.delete(`${resource.plural}/${metadata.namespace}/${metadata.name}`);
+  private async remove(resource: Resource, namespace: string, name: string): Promise<void> {
+    try {
+      await this.deps.api.delete(resource, namespace, name);
+      this.deps.logger.info('removed', { kind: resource.kind, name });
+    } catch (cause) {
+      if (!isKubeError(cause, 404)) throw cause;
+    }
   }
 
-  private async restart(cluster: KafkaCluster, pod: Pod, why: string): Promise<void> {
+  private async growVolumes(observed: Observed): Promise<void> {
+    const refused = new Map<string, string>();
+    for (const { claim, size } of planGrowth(observed)) {
+      const { namespace = '', name } = claim.metadata;
+      const patch = { spec: { resources: { requests: { storage: size } } } };
+      const words = await this.attempt(async () => {
+        await this.deps.api.patch(persistentVolumeClaims, { namespace, name }, patch);
+        this.deps.logger.info('growing a volume', { claim: name, size });
+      });
+      if (words !== null) refused.set(name, words);
+    }
+    this.refusals.set(keyOf(observed.cluster), refused);
+  }
+
+  /** Tells pods in which rack they run; brokers wait for that before they say where they are. */
+  private async nameRacks(observed: Observed): Promise<void> {
+    for (const { pod, rack } of planRacks(observed)) {
+      const { namespace = '', name, resourceVersion } = pod.metadata;
+      const patch = { metadata: { resourceVersion, annotations: { [annotations.rack]: rack } } };
+      try {
+        await this.deps.api.patch(podResource, { namespace, name }, patch);
+      } catch (cause) {
+        // It changed meanwhile: the next look tries again.
+        if (!isKubeError(cause, 404, 409)) throw cause;
+      }
+    }
+  }
+
+  /** Brokers that were scaled away and whose pods are gone are no longer part of the cluster. */
+  private async forgetBrokers(observed: Observed): Promise<void> {
+    const { brokers, cluster, pods, lines } = observed;
+    if (cluster.spec.hibernated === true) return;
+    const held = Math.max(-1, ...lines.flatMap(({ replicas }) => replicas));
+    for (const { metadata, spec } of brokers) {
+      const stays = spec.id < cluster.spec.replicas || spec.id <= held;
+      if (stays || pods.some((pod) => ordinalOf(pod) === spec.id)) continue;
+      await this.remove(kafkaBrokers, metadata.namespace ?? '', metadata.name);
+    }
+  }
+
+  private async restart({ cluster }: Observed, { pod, reason }: DueRestart): Promise<void> {
     const { namespace = '', name, uid } = pod.metadata;
-    this.deps.logger.info('restarting a broker', { pod: name, why });
-    await this.event(cluster, 'RollingRestart', `restarting ${name}: ${why}`);
+    this.deps.logger.info('restarting a broker', { pod: name, reason });
+    await this.event(cluster, 'Normal', 'RollingRestart', `restarting ${name}: ${reason}`);
     try {
       await this.deps.api.delete(podResource, namespace, name, uid === undefined ? {} : { uid });
     } catch (cause) {
@@ -127,25 +226,29 @@ export class ClusterReconciler {
     }
   }
 
-  private async event(cluster: KafkaCluster, reason: string, message: string): Promise<void> {
+  private scheduleLook({ cluster, now }: Observed, { lookAgainAt }: RollPlan): void {
+    const { namespace = '', name } = cluster.metadata;
+    if (lookAgainAt !== null)
+      this.deps.lookAgain(namespace, name, Date.parse(lookAgainAt) - Date.parse(now) + 1000);
+  }
+
+  private async event(
+    cluster: KafkaCluster,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+  ): Promise<void> {
     const { namespace = '', name, uid } = cluster.metadata;
-    const at = new Date(this.deps.clock.nowMs());
-    const events: Resource = {
-      group: '',
-      version: 'v1',
-      plural: 'events',
-      kind: 'Event',
-      namespaced: true,
-    };
-    const now = at.toISOString().replace(/\.\d+Z$/, 'Z');
+    const at = this.deps.clock.nowMs();
+    const now = this.now();
     const event = {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${name}.${at.getTime().toString(16)}`, namespace },
+      metadata: { name: `${name}.${at.toString(16)}.${reason.toLowerCase()}`, namespace },
       involvedObject: { apiVersion: API_VERSION, kind: 'KafkaCluster', name, namespace, uid },
       reason,
-      message,
-      type: 'Normal',
+      message: message.slice(0, 1024),
+      type,
       source: { component: FIELD_MANAGER },
       firstTimestamp: now,
       lastTimestamp: now,
@@ -158,20 +261,48 @@ export class ClusterReconciler {
     }
   }
 
-  private async writeStatus(
-    cluster: KafkaCluster,
-    status: NonNullable<KafkaCluster['status']>,
-  ): Promise<void> {
-    if (JSON.stringify(cluster.status) === JSON.stringify(status)) return;
+  private async writeStatus(observed: Observed, status: ClusterStatus): Promise<void> {
+    const { cluster } = observed;
+    if (isDeepStrictEqual(cluster.status, status)) return;
     const { namespace = '', name } = cluster.metadata;
+    const object = {
+      apiVersion: apiVersionOf(kafkaClusters),
+      kind: 'KafkaCluster',
+      metadata: { name, namespace },
+      status,
+    } as unknown as KafkaCluster;
     try {
-      await this.deps.api.patch(
-        kafkaClusters,
-        { namespace, name, subresource: 'status' },
-        { status },
-      );
+      await this.deps.api.apply(kafkaClusters, object, {
+        fieldManager: FIELD_MANAGER,
+        subresource: 'status',
+      });
     } catch (cause) {
       if (!isKubeError(cause, 404)) throw cause;
+      return;
+    }
+    await this.announce(cluster, status);
+  }
+
+  /** Events tell what has changed since the last status. */
+  private async announce(cluster: KafkaCluster, status: ClusterStatus): Promise<void> {
+    const good = new Set(['Ready', 'Available', 'StorageReady', 'ConfigValid']);
+    for (const { type, reason, message, status: state } of status.conditions ?? []) {
+      const before = cluster.status?.conditions?.find((one) => one.type === type);
+      if (before === undefined || before.reason === reason) continue;
+      const isBad = good.has(type) ? state === 'False' : type === 'Degraded' && state === 'True';
+      await this.event(cluster, isBad ? 'Warning' : 'Normal', reason, message);
     }
   }
+}
+
+const events: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+};
+
+function keyOf({ metadata }: KafkaCluster): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }

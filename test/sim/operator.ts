@@ -6,7 +6,7 @@
 import { controllerLeaseName, holderId } from '../../broker/metadata/metadata.ts';
 import type { KafkaCluster } from '../../kube/kafka-objects.ts';
 import { type Lease, leases, type Pod, type StatefulSet } from '../../kube/objects.ts';
-import { planRestart } from '../../operator/cluster/plan.ts';
+import { planRoll } from '../../operator/cluster/roll-core.ts';
 import { CLUSTER, NAMESPACE, type SimNode, type World } from './world.ts';
 
 const LOOK_MS = 500;
@@ -34,22 +34,30 @@ export class SimOperator {
 
   private look(): void {
     const { world } = this;
-    const plan = planRestart(
-      {
-        cluster: { spec: { replicas: world.nodes.length } } as KafkaCluster,
-        statefulSet: { status: { updateRevision: String(this.revision) } } as StatefulSet,
-        pods: world.nodes.map((node) => this.podOf(node)),
-        brokers: [],
-        lines: world.lines(),
-        now: '',
-      },
-      this.controllerId(),
-    );
-    if (plan.kind === 'none') {
+    const { due } = planRoll({
+      cluster: {
+        metadata: { name: CLUSTER },
+        spec: { replicas: world.nodes.length },
+      } as KafkaCluster,
+      statefulSet: {
+        spec: { template: { spec: { containers: [] } } },
+        status: { updateRevision: String(this.revision) },
+      } as unknown as StatefulSet,
+      pods: world.nodes.map((node) => this.podOf(node)),
+      brokers: [],
+      lines: world.lines(),
+      topics: [],
+      services: [],
+      claims: [],
+      nodes: new Map(),
+      controllerId: this.controllerId(),
+      now: '',
+    });
+    if (due.length === 0) {
       this.isRolling = false;
       return;
     }
-    if (plan.kind === 'restart') this.restart(Number(plan.pod.metadata.name.split('-').at(-1)));
+    for (const { id, waitsFor } of due) if (waitsFor === null) this.restart(id);
     world.scheduler.after(LOOK_MS, null, () => this.look());
   }
 

@@ -114,7 +114,7 @@ export class World {
         clusterRef: { name: CLUSTER },
         partitions,
         replicas: Math.min(brokers, 3),
-        config: { 'min.insync.replicas': Math.min(brokers, 2), 'segment.bytes': 4096 },
+        config: { 'min.insync.replicas': Math.min(brokers, 2), 'internal.segment.bytes': 4096 },
       },
     });
   }
@@ -174,6 +174,9 @@ export class World {
         namespace: NAMESPACE,
         cluster: CLUSTER,
         id: node.id,
+        podName: `${CLUSTER}-broker-${node.id}`,
+        listeners: [{ name: 'internal', port: 9092 }],
+        rackAnnotation: null,
         podUid: '',
         bindHost: node.name,
         advertisedHost: node.name,

@@ -1,0 +1,211 @@
+/** The brokers' pods and their volumes. Pure. */
+import { annotations, type KafkaCluster } from '../../../kube/kafka-objects.ts';
+import type { Container, PodSpec, StatefulSet } from '../../../kube/objects.ts';
+import { statefulSets } from '../../../kube/objects.ts';
+import {
+  ADMIN_PORT,
+  brokersName,
+  type Desired,
+  headlessName,
+  kafkaPort,
+  labels,
+  listenersOf,
+  object,
+  REPLICATION_PORT,
+  selectorLabels,
+} from './names.ts';
+
+export interface OperatorDefaults {
+  /** The image of brokers whose cluster names none. */
+  readonly image: string;
+  /** False where pods cannot be found by name: brokers then tell clients their addresses. */
+  readonly clusterDns: boolean;
+  readonly brokerLogFormat: string;
+}
+
+const DATA_PATH = '/var/lib/tenure';
+const GRACE_SECONDS = 60;
+
+function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container {
+  const listeners = listenersOf(cluster);
+  const field = (name: string, fieldPath: string) => ({
+    name,
+    valueFrom: { fieldRef: { fieldPath } },
+  });
+  const advertised = defaults.clusterDns
+    ? `$(POD_NAME).${headlessName(cluster)}.$(POD_NAMESPACE).svc`
+    : '$(POD_IP)';
+  const { rack } = cluster.spec;
+  return {
+    name: 'broker',
+    image: cluster.spec.image ?? defaults.image,
+    command: ['tenure', 'broker'],
+    env: [
+      field('POD_NAME', 'metadata.name'),
+      field('POD_NAMESPACE', 'metadata.namespace'),
+      field('POD_IP', 'status.podIP'),
+      field('POD_UID', 'metadata.uid'),
+      { name: 'TENURE_CLUSTER', value: cluster.metadata.name },
+      { name: 'TENURE_BIND_HOST', value: defaults.clusterDns ? '0.0.0.0' : '$(POD_IP)' },
+      { name: 'TENURE_ADVERTISED_HOST', value: advertised },
+      { name: 'TENURE_KAFKA_PORT', value: String(kafkaPort(cluster)) },
+      {
+        name: 'TENURE_LISTENERS',
+        value: JSON.stringify(listeners.map(({ name, port }) => ({ name, port }))),
+      },
+      { name: 'TENURE_REPLICATION_PORT', value: String(REPLICATION_PORT) },
+      { name: 'TENURE_ADMIN_PORT', value: String(ADMIN_PORT) },
+      { name: 'TENURE_DATA_DIR', value: `${DATA_PATH}/data` },
+      { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
+      ...(rack === undefined ? [] : [{ name: 'TENURE_RACK_FROM', value: annotations.rack }]),
+    ],
+    ports: [
+      ...listeners.map(({ name, port }, i) => ({
+        name: i === 0 ? 'kafka' : `kafka-${name}`.slice(0, 15),
+        containerPort: port,
+      })),
+      { name: 'replication', containerPort: REPLICATION_PORT },
+      { name: 'metrics', containerPort: ADMIN_PORT },
+    ],
+    volumeMounts: [{ name: 'data', mountPath: DATA_PATH }],
+    readinessProbe: {
+      httpGet: { path: '/readyz', port: ADMIN_PORT },
+      periodSeconds: 2,
+      failureThreshold: 2,
+    },
+    livenessProbe: {
+      httpGet: { path: '/livez', port: ADMIN_PORT },
+      periodSeconds: 10,
+      failureThreshold: 3,
+    },
+    startupProbe: {
+      httpGet: { path: '/readyz', port: ADMIN_PORT },
+      periodSeconds: 1,
+      failureThreshold: 600,
+    },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    ...(cluster.spec.resources === undefined ? {} : { resources: cluster.spec.resources }),
+  };
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+const isTree = (value: unknown): value is Tree =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
+
+/** Lists whose elements have a name are merged by it, other lists replaced, objects merged. */
+export function mergeTemplate(base: unknown, over: unknown): unknown {
+  if (Array.isArray(base) && Array.isArray(over)) {
+    const named = (list: readonly unknown[]) =>
+      list.every((item) => isTree(item) && typeof item.name === 'string');
+    if (!named(base) || !named(over)) return over;
+    const out = [...(base as Tree[])];
+    for (const item of over as Tree[]) {
+      const at = out.findIndex(({ name }) => name === item.name);
+      if (at < 0) out.push(item);
+      else out[at] = mergeTemplate(out[at], item) as Tree;
+    }
+    return out;
+  }
+  if (!isTree(base) || !isTree(over)) return over;
+  const out: Record<string, unknown> = { ...base };
+  for (const [name, value] of Object.entries(over))
+    out[name] = name in out ? mergeTemplate(out[name], value) : value;
+  return out;
+}
+
+function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
+  const { rack, storage } = cluster.spec;
+  const spread = (topologyKey: string) => ({
+    topologyKey,
+    maxSkew: 1,
+    whenUnsatisfiable: 'ScheduleAnyway',
+    labelSelector: { matchLabels: selectorLabels(cluster) },
+  });
+  const hostname = 'kubernetes.io/hostname';
+  const keys = rack === undefined ? [hostname] : [rack.topologyKey, hostname];
+  const isEphemeral = storage === undefined || storage.type === 'ephemeral';
+  return {
+    serviceAccountName: brokersName(cluster),
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      fsGroup: 1000,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    topologySpreadConstraints: [...new Set(keys)].map(spread),
+    containers: [
+      mergeTemplate(
+        container(cluster, defaults),
+        cluster.spec.template?.broker ?? {},
+      ) as unknown as Container,
+    ],
+    ...(isEphemeral ? { volumes: [{ name: 'data', emptyDir: {} }] } : {}),
+  };
+}
+
+/** The claim of each broker; what a StatefulSet was made with cannot be changed, claims themselves can. */
+function claims(cluster: KafkaCluster, live: StatefulSet | null): object {
+  const { storage } = cluster.spec;
+  if (storage?.type !== 'persistent-claim') return {};
+  const made = live?.spec.volumeClaimTemplates?.[0]?.spec as
+    | { resources?: { requests?: { storage?: string } } }
+    | undefined;
+  const size = made?.resources?.requests?.storage ?? storage.size ?? '1Gi';
+  const claim = {
+    metadata: { name: 'data', labels: selectorLabels(cluster) },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: size } },
+      ...(storage.class === undefined ? {} : { storageClassName: storage.class }),
+    },
+  };
+  return { volumeClaimTemplates: [claim] };
+}
+
+export function statefulSet(
+  cluster: KafkaCluster,
+  defaults: OperatorDefaults,
+  of: { replicas: number; live: StatefulSet | null },
+): Desired {
+  const { metadata: podMetadata, ...podOverrides } = (cluster.spec.template?.pod ?? {}) as {
+    metadata?: { labels?: object; annotations?: object };
+  };
+  const restart = cluster.metadata.annotations?.[annotations.restart];
+  const podAnnotations = {
+    ...podMetadata?.annotations,
+    ...(restart === undefined ? {} : { [annotations.restart]: restart }),
+  };
+  return object(
+    cluster,
+    { resource: statefulSets, name: brokersName(cluster) },
+    {
+      spec: {
+        serviceName: headlessName(cluster),
+        replicas: of.replicas,
+        podManagementPolicy: 'Parallel',
+        // The operator orders restarts itself: it asks first what would break.
+        updateStrategy: { type: 'OnDelete' },
+        selector: { matchLabels: selectorLabels(cluster) },
+        persistentVolumeClaimRetentionPolicy: {
+          whenDeleted: cluster.spec.storage?.deleteClaim ? 'Delete' : 'Retain',
+          whenScaled: 'Retain',
+        },
+        template: {
+          metadata: {
+            labels: { ...podMetadata?.labels, ...labels(cluster) },
+            ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
+          },
+          spec: mergeTemplate(podSpec(cluster, defaults), podOverrides),
+        },
+        ...claims(cluster, of.live),
+      },
+    },
+  );
+}
