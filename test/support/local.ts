@@ -2,13 +2,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { LocalCluster, type LocalMachine } from '../../local/local-cluster.ts';
 import { readManifests } from '../../local/manifests.ts';
+import type { LocalNode } from '../../local/node-agent.ts';
 import { systemChance } from '../../stdx/chance.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import { createLogger } from '../../stdx/logger.ts';
 import { ROOT } from '../../stdx/root.ts';
+import { clearNamespace, externalKubeconfig, prepareExternal } from './external.ts';
 
 export async function freePort(): Promise<number> {
   const server = net.createServer();
@@ -47,10 +49,18 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 export async function startTestCluster(
-  of: { brokers?: number; folder?: string; manifests?: string; machine?: LocalMachine } = {},
+  of: {
+    brokers?: number;
+    folder?: string;
+    manifests?: string;
+    machine?: LocalMachine;
+    nodes?: readonly LocalNode[];
+  } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
   const bootstrapPort = await freePort();
+  const external =
+    externalKubeconfig === null ? null : await prepareExternal(resolve(externalKubeconfig));
   const local = new LocalCluster(
     {
       clock: systemClock,
@@ -66,6 +76,8 @@ export async function startTestCluster(
       reset: false,
       brokerLogFormat: 'text',
       ...(of.machine === undefined ? {} : { machine: of.machine }),
+      ...(external === null ? {} : { external }),
+      ...(of.nodes === undefined ? {} : { nodes: of.nodes }),
     },
   );
   await local.start();
@@ -109,6 +121,7 @@ export async function startTestCluster(
     },
     brokerLog: (id) => readFileSync(join(folder, 'node/logs', `default_${podOf(id)}.log`), 'utf8'),
     async [Symbol.asyncDispose]() {
+      if (external !== null) await clearNamespace(local.api, 'default', 60_000);
       await local[Symbol.asyncDispose]();
       if (of.folder !== undefined) return;
       if (process.env.TENURE_KEEP_TEST_DATA)
