@@ -187,8 +187,10 @@ export interface KafkaTopic extends KubeObject {
     readonly leaders?: string;
     /** Partitions on their way to other brokers; absent where there are none. */
     readonly moving?: number;
-    /** The `spec.replicas` that was last acted on. */
+    /** The `spec.replicas` that was last seen; a different one is acted on. */
     readonly observedReplicas?: number;
+    /** While partitions are being given another number of replicas: that number. */
+    readonly resizingTo?: number | null;
     readonly conditions?: readonly Condition[];
   };
 }

@@ -94,6 +94,7 @@ export class LocalCluster implements AsyncDisposable {
   private readonly lifetime = new Lifetime();
   api!: KubeClient;
   agent!: NodeAgent;
+  private operator: Operator | null = null;
   apiUrl = '';
   operatorMetrics = '';
   /** The API's front: closed and opened again by tests of outages. */
@@ -278,6 +279,12 @@ export class LocalCluster implements AsyncDisposable {
     return { TENURE_SERVICE_ACCOUNT_DIR: folder };
   }
 
+  /** Ends the operator and starts another one, as an upgrade of it would. */
+  async restartOperator(): Promise<void> {
+    await this.operator?.[Symbol.asyncDispose]();
+    await this.startOperator();
+  }
+
   private async startOperator(): Promise<void> {
     const { external } = this.options;
     const api =
@@ -302,7 +309,7 @@ export class LocalCluster implements AsyncDisposable {
     });
     await operator.start();
     this.operatorMetrics = `http://127.0.0.1:${operator.adminPort}/metrics`;
-    this.lifetime.own(operator);
+    this.operator = operator;
   }
 
   get bootstrapServers(): string {
@@ -366,6 +373,7 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.operator?.[Symbol.asyncDispose]();
     await this.lifetime[Symbol.asyncDispose]();
   }
 }

@@ -72,11 +72,10 @@ export class Operator implements AsyncDisposable {
       lookAgain: (namespace, name, afterMs) => queue.addAfter(`${namespace}/${name}`, afterMs),
     });
     this.lifetime.own(views);
-    this.lifetime.atEnd(() => {
-      queue.stop();
-      topicQueue.stop();
-    });
     const acting = this.whenLeading().then(() => views.synced);
+    // Given up in the other order: work ends first, then the Lease is given back.
+    this.lifetime.own(topicQueue);
+    this.lifetime.own(queue);
     await this.serve(queue, views);
     await views.synced;
     logger.info('operator is up', { clusters: views.clusters.size });

@@ -7,7 +7,7 @@ const RETRY_MS_MAX = 30_000;
 /** Timers hold no longer times. */
 const LATER_MS_MAX = 24 * 3600 * 1000;
 
-export class WorkQueue {
+export class WorkQueue implements AsyncDisposable {
   private readonly waiting = new Set<string>();
   private readonly busy = new Set<string>();
   private readonly failures = new Map<string, number>();
@@ -18,6 +18,7 @@ export class WorkQueue {
     readonly work: (key: string) => Promise<void>;
   };
   private stopped = false;
+  private whenIdle: (() => void) | null = null;
   reconciled = 0;
   failed = 0;
 
@@ -37,6 +38,7 @@ export class WorkQueue {
 
   /** Once that time has passed; an earlier look does not take its place. */
   addAfter(key: string, delayMs: number): void {
+    if (this.stopped) return;
     this.later.get(key)?.[Symbol.dispose]();
     const timer = this.deps.clock.after(Math.min(delayMs, LATER_MS_MAX), () => {
       this.later.delete(key);
@@ -58,18 +60,24 @@ export class WorkQueue {
         this.failures.set(key, failures);
         const delayMs = Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
         this.deps.logger.warn('reconcile failed, trying again', { key, delayMs, cause });
-        this.deps.clock.after(delayMs, () => this.add(key));
+        this.addAfter(key, delayMs);
       }
     }
     this.busy.delete(key);
+    if (this.busy.size === 0) this.whenIdle?.();
   }
 
   get inProgress(): number {
     return this.busy.size;
   }
 
-  stop(): void {
+  /** Begins nothing more, and resolves once what is under way has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.stopped = true;
     for (const timer of this.later.values()) timer[Symbol.dispose]();
+    if (this.busy.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.whenIdle = resolve;
+    });
   }
 }

@@ -38,7 +38,7 @@ import {
 import type { Liveness } from './liveness.ts';
 import { Deposed, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
-import { planTopics, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
+import { planTopics, type TopicDefaults, type TopicPlan, wantsResize } from './topic-plan-core.ts';
 import { TopicStatusWriter } from './topic-status.ts';
 
 export interface ControllerDeps {
@@ -350,9 +350,25 @@ export class Controller implements Disposable {
     for (const topic of plan.deleted) {
       if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER)) await this.release(topic);
     }
+    for (const topic of this.deps.topics()) if (wantsResize(topic)) await this.beginResize(topic);
     for (const broker of this.deps.brokers()) await this.showFenced(broker, brokers);
     this.statuses.update(this.deps.topics(), this.deps.pages.all(), plan.problems, brokers);
     this.statuses.writeDue();
+  }
+
+  /** Writes down that replicas are to become more or fewer; once that is seen, they do. */
+  private async beginResize({ metadata, spec }: KafkaTopic): Promise<void> {
+    const { namespace = '', name } = metadata;
+    const status = { observedReplicas: spec.replicas, resizingTo: spec.replicas };
+    try {
+      await this.deps.api.patch(
+        kafkaTopics,
+        { namespace, name, subresource: 'status' },
+        { status },
+      );
+    } catch (cause) {
+      if (!isKubeError(cause, 404)) throw cause;
+    }
   }
 
   /** A fenced broker is shown as such, so that clients are not sent to it; a live one is not. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { API_VERSION, type KafkaTopic } from '../../kube/kafka-objects.ts';
 import { partitionKey } from '../../kube/partition-line.ts';
 import type { BrokerView } from './election-core.ts';
-import { planTopics } from './topic-plan-core.ts';
+import { planTopics, wantsResize } from './topic-plan-core.ts';
 
 const brokers = new Map(
   [0, 1, 2].map((id): [number, BrokerView] => [
@@ -118,11 +118,17 @@ test('a topic whose configuration is wrong is not made; one that is there goes o
 test('another number of replicas is acted on once it is asked for, and not before', () => {
   const { created } = plan([topic('a', { replicas: 2 })]);
   const lines = new Map(created.map((line) => [`${line.topicId}:${line.partition}`, line]));
-  const asks = (replicas: number, observedReplicas: number) =>
-    plan([{ ...topic('a', { replicas }), status: { observedReplicas } }], lines).resized;
-  assert.equal(asks(3, 2)[0]?.target.length, 3);
-  assert.equal(asks(1, 2)[0]?.target.length, 1);
-  assert.deepEqual(asks(3, 3), [], 'what a client changed is not undone');
+  const asked = (replicas: number, status: KafkaTopic['status']) => ({
+    ...topic('a', { replicas }),
+    status,
+  });
+  const moves = (of: KafkaTopic) => plan([of], lines).resized;
+  assert.equal(moves(asked(3, { resizingTo: 3 }))[0]?.target.length, 3);
+  assert.equal(moves(asked(1, { resizingTo: 1 }))[0]?.target.length, 1);
+  assert.deepEqual(moves(asked(3, { observedReplicas: 3 })), [], 'what a client did stays');
+  assert.equal(wantsResize(asked(3, { observedReplicas: 2 })), true);
+  assert.equal(wantsResize(asked(3, { observedReplicas: 3 })), false);
+  assert.equal(wantsResize(asked(3, {})), false, 'a new topic is as it was asked for');
 });
 
 test('brokers beyond the number that is wanted get nothing new', () => {

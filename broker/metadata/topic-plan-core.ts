@@ -154,14 +154,25 @@ export function planTopics(
 }
 
 /**
- * The number of replicas that somebody has asked for since it was last acted on; null: nobody has.
- * What a client changed partition by partition is not undone.
+ * The number of replicas that partitions are being given; null: they stay as they are. That it was
+ * asked for is written down before anything moves, so that neither another wish nor another controller
+ * loses it. What a client changed partition by partition is not undone.
  */
-export function askedReplicas({ spec, status }: KafkaTopic): number | null {
+function askedReplicas({ status }: KafkaTopic): number | null {
+  return status?.resizingTo ?? null;
+}
+
+/** Whether somebody has changed the number of replicas since it was last seen. */
+export function wantsResize(topic: KafkaTopic): boolean {
+  const { spec, status } = topic;
   const seen = status?.observedReplicas;
-  return spec.replicas === undefined || seen === undefined || seen === spec.replicas
-    ? null
-    : spec.replicas;
+  return (
+    isManaged(topic) &&
+    topic.metadata.deletionTimestamp === undefined &&
+    spec.replicas !== undefined &&
+    seen !== undefined &&
+    seen !== spec.replicas
+  );
 }
 
 /** Every live replica of a new partition is in sync: all of them hold nothing. */

@@ -42,9 +42,8 @@ export function topicStatus(
     online.length === lines.length;
   const generation = topic.metadata.generation ?? 0;
   const moving = lines.filter(isMoving).length;
-  const seen = topic.status?.observedReplicas ?? topic.spec.replicas;
-  const isSettled = lines.every((line) => targetReplicas(line).length === topic.spec.replicas);
-  const observedReplicas = isSettled && lines.length > 0 ? topic.spec.replicas : seen;
+  const resizingTo = topic.status?.resizingTo ?? null;
+  const isResized = lines.every((line) => targetReplicas(line).length === resizingTo);
   const condition = (type: string, holds: boolean, why: string, words: string) => ({
     type,
     status: holds ? ('True' as const) : ('False' as const),
@@ -68,7 +67,10 @@ export function topicStatus(
     offline: lines.length - online.length,
     leaders,
     ...(moving === 0 ? {} : { moving }),
-    ...(observedReplicas === undefined ? {} : { observedReplicas }),
+    ...(topic.status?.observedReplicas === undefined && topic.spec.replicas !== undefined
+      ? { observedReplicas: topic.spec.replicas }
+      : {}),
+    ...(resizingTo !== null && isResized ? { resizingTo: null } : {}),
     conditions: conditionsWith(
       [],
       [

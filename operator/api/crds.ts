@@ -482,7 +482,10 @@ const kafkaTopic = crd({
     offline: whole('Partitions without a leader.'),
     leaders: text('Brokers that lead partitions of the topic.'),
     moving: whole('Partitions on their way to other brokers.'),
-    observedReplicas: whole('The spec.replicas that was last acted on.'),
+    observedReplicas: whole('The spec.replicas that was last seen; a different one is acted on.'),
+    resizingTo: whole('While partitions get another number of replicas: that number.', {
+      nullable: true,
+    }),
     conditions,
   }),
   columns: [
