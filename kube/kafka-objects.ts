@@ -152,6 +152,8 @@ export interface PlannedRestart {
 export interface LastRestart {
   readonly broker: number;
   readonly reason: string;
+  /** The pod that was deleted. */
+  readonly podUid: string;
   readonly startedAt: string;
   /** From its beginning until the broker was ready again. */
   readonly seconds?: number;

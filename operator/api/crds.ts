@@ -388,6 +388,7 @@ const kafkaCluster = crd({
       record('A restart.', {
         broker: whole('Broker id.'),
         reason: text('Why it was done.'),
+        podUid: text('UID of the pod that was deleted.'),
         startedAt: text('When it began.'),
         seconds: whole('Until the broker was ready again.'),
       }),

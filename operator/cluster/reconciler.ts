@@ -63,13 +63,23 @@ export class ClusterReconciler {
   /** The API's words about claims that it did not let grow, by cluster. */
   private readonly refusals = new Map<string, Map<string, string>>();
 
+  /** The status last written, by cluster: a watch may be late, and history must not be lost to that. */
+  private readonly written = new Map<
+    string,
+    { readonly uid: string; readonly version: string; readonly status: ClusterStatus }
+  >();
+
   constructor(deps: ReconcilerDeps) {
     this.deps = deps;
   }
 
   async reconcile(namespace: string, name: string): Promise<void> {
-    let observed = this.deps.views.observe(namespace, name, this.now());
-    if (observed === null || observed.cluster.metadata.deletionTimestamp !== undefined) return;
+    let observed = this.observe(namespace, name);
+    if (observed === null || observed.cluster.metadata.deletionTimestamp !== undefined) {
+      this.written.delete(`${namespace}/${name}`);
+      this.refusals.delete(`${namespace}/${name}`);
+      return;
+    }
     if (isPaused(observed.cluster)) {
       await this.writeStatus(observed, pausedStatus(observed));
       return;
@@ -90,6 +100,19 @@ export class ClusterReconciler {
     await this.forgetBrokers(observed);
     this.scheduleLook(observed, roll);
     if (fault !== null) throw new Error(fault);
+  }
+
+  /** What the copies say; where a copy is older than what was written here, what was written. */
+  private observe(namespace: string, name: string): Observed | null {
+    const observed = this.deps.views.observe(namespace, name, this.now());
+    if (observed === null) return null;
+    const { cluster } = observed;
+    const own = this.written.get(keyOf(cluster));
+    const isOld =
+      own !== undefined &&
+      own.uid === cluster.metadata.uid &&
+      isOlder(cluster.metadata.resourceVersion ?? '', own.version);
+    return isOld ? { ...observed, cluster: { ...cluster, status: own.status } } : observed;
   }
 
   private now(): string {
@@ -272,10 +295,12 @@ export class ClusterReconciler {
       status,
     } as unknown as KafkaCluster;
     try {
-      await this.deps.api.apply(kafkaClusters, object, {
+      const { metadata } = await this.deps.api.apply(kafkaClusters, object, {
         fieldManager: FIELD_MANAGER,
         subresource: 'status',
       });
+      const { uid = '', resourceVersion: version = '' } = metadata;
+      this.written.set(keyOf(cluster), { uid, version, status });
     } catch (cause) {
       if (!isKubeError(cause, 404)) throw cause;
       return;
@@ -302,6 +327,11 @@ const events: Resource = {
   kind: 'Event',
   namespaced: true,
 };
+
+/** Versions of one resource are numbers that grow (KEP-5504). */
+function isOlder(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length;
+}
 
 function keyOf({ metadata }: KafkaCluster): string {
   return `${metadata.namespace}/${metadata.name}`;

@@ -93,11 +93,16 @@ test('restarts are remembered with their reason and how long they took', () => {
   const pods = [podOf(0, { revision: 'c-broker-old' }), podOf(1), podOf(2)];
   const begun = statusOf(observedOf({ pods }));
   assert.deepEqual(begun.lastRestarts, [
-    { broker: 0, reason: 'its pod template changed', startedAt: '2026-01-01T00:00:00Z' },
+    {
+      broker: 0,
+      reason: 'its pod template changed',
+      podUid: 'pod-0',
+      startedAt: '2026-01-01T00:00:00Z',
+    },
   ]);
   const after = observedOf({
     cluster: clusterOf({}, { status: begun }),
-    pods: [podOf(0, { made: '2026-01-01T00:00:04Z' }), podOf(1), podOf(2)],
+    pods: [podOf(0, { made: '2026-01-01T00:00:04Z', uid: 'new' }), podOf(1), podOf(2)],
     now: '2026-01-01T00:01:00Z',
   });
   assert.equal(statusOf(after).lastRestarts?.[0]?.seconds, 4);

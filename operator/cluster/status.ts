@@ -127,20 +127,27 @@ export function restartsWith(
   const before = (cluster.status?.lastRestarts ?? []).map((one) => {
     if (one.seconds !== undefined) return one;
     const pod = pods.find((candidate) => ordinalOf(candidate) === one.broker);
-    const readyAt = pod === undefined ? null : readySince(pod, one.startedAt);
+    const readyAt = pod === undefined ? null : readySince(pod, one);
     return readyAt === null
       ? one
       : { ...one, seconds: Math.round((readyAt - Date.parse(one.startedAt)) / 1000) };
   });
-  const fresh = begun.map(({ id, reason }) => ({ broker: id, reason, startedAt: now }));
-  return [...fresh, ...before].slice(0, LAST_RESTARTS_MAX);
+  // One that was written down and never came to pass is begun again, not twice.
+  const over = before.filter(
+    (one) => one.seconds !== undefined || !begun.some(({ id }) => id === one.broker),
+  );
+  const fresh = begun.map(({ id, pod, reason }) => ({
+    broker: id,
+    reason,
+    podUid: pod.metadata.uid ?? '',
+    startedAt: now,
+  }));
+  return [...fresh, ...over].slice(0, LAST_RESTARTS_MAX);
 }
 
-/** When a pod that was made after that time became ready. */
-function readySince(pod: Pod, startedAt: string): number | null {
-  const { creationTimestamp } = pod.metadata;
-  if (!isReady(pod) || creationTimestamp === undefined) return null;
-  if (Date.parse(creationTimestamp) < Date.parse(startedAt)) return null;
+/** When the pod that took the place of a deleted one became ready; null: not yet. */
+function readySince(pod: Pod, { podUid, startedAt }: LastRestart): number | null {
+  if (!isReady(pod) || pod.metadata.uid === podUid) return null;
   const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready');
   const at = Date.parse(ready?.lastTransitionTime ?? '');
   return Number.isNaN(at) ? null : Math.max(at, Date.parse(startedAt));

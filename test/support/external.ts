@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { type KubeAccess, KubeClient } from '../../kube/client.ts';
 import { kafkaClusters, kafkaTopics } from '../../kube/kafka-objects.ts';
 import { persistentVolumeClaims, pods, type Resource } from '../../kube/objects.ts';
-import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { isKubeError, type KubeApi, KubeUnreachable } from '../../kube/port.ts';
 import type { ExternalApi } from '../../local/local-cluster.ts';
 import { crds } from '../../operator/api/crds.ts';
 import { ROOT } from '../../stdx/root.ts';
@@ -85,7 +85,16 @@ export async function prepareExternal(kubeconfig: string): Promise<ExternalApi> 
   if (established.code !== 0) throw new Error(`kubectl: ${established.stderr}`);
   const access = accessOf(kubeconfig);
   using api = new KubeClient(access);
-  await clearNamespace(api, 'default', 60_000);
+  // A definition that has changed is not served for a moment.
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await clearNamespace(api, 'default', 60_000);
+      break;
+    } catch (cause) {
+      if (!(cause instanceof KubeUnreachable) || attempt > 50) throw cause;
+      await new Promise((done) => setTimeout(done, 200));
+    }
+  }
   const { status } = await api.act<{ status: { token: string } }>(
     serviceAccounts,
     { namespace: RELEASE_NAMESPACE, name: 'tenure-operator', subresource: 'token' },

@@ -24,13 +24,21 @@ export const clusterOf = (
 
 export const podOf = (
   id: number,
-  of: { revision?: string; ready?: boolean; image?: string; node?: string; made?: string } = {},
+  of: {
+    revision?: string;
+    ready?: boolean;
+    image?: string;
+    node?: string;
+    made?: string;
+    uid?: string;
+  } = {},
 ): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: {
     name: `c-broker-${id}`,
     namespace: 'n',
+    uid: of.uid ?? `pod-${id}`,
     labels: { 'controller-revision-hash': of.revision ?? 'c-broker-new' },
     ...(of.made === undefined ? {} : { creationTimestamp: of.made }),
   },
