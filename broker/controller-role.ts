@@ -184,6 +184,7 @@ export class ControllerRole implements AsyncDisposable {
         partitions: config.number('num.partitions'),
         replicas: config.number('default.replication.factor'),
         brokers: metadata.image.brokersWanted,
+        drained: metadata.image.drained,
         configFault: topicObjectFault,
       }),
       balanced: () => metadata.states.all()[0]?.spec.balancedBrokers ?? null,

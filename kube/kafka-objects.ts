@@ -66,6 +66,8 @@ export interface KafkaCluster extends KubeObject {
     readonly maintenanceWindows?: readonly MaintenanceWindow[];
     /** No broker runs; volumes and topics stay. */
     readonly hibernated?: boolean;
+    /** Brokers that are to be emptied and get nothing new, by id. */
+    readonly drainBrokers?: readonly number[];
     /** Bounds of `replicas` for whoever scales by the scale subresource. */
     readonly autoscaling?: { readonly minReplicas: number; readonly maxReplicas: number };
     readonly metrics?: { readonly podMonitor?: boolean };

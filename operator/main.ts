@@ -13,29 +13,8 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 async function access(): Promise<KubeAccess> {
   if (process.env.KUBERNETES_SERVER || process.env.KUBERNETES_SERVICE_HOST)
     return podAccess(process.env, SERVICE_ACCOUNT);
-  const { KubeConfig } = await import('@kubernetes/client-node');
-  const config = new KubeConfig();
-  config.loadFromDefault();
-  const cluster = config.getCurrentCluster();
-  if (cluster === null)
-    throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod');
-  const options: {
-    ca?: string | Buffer;
-    cert?: string | Buffer;
-    key?: string | Buffer;
-    headers?: Record<string, string>;
-  } = {};
-  await config.applyToHTTPSOptions(options as never);
-  const bearer = options.headers?.Authorization?.replace(/^Bearer /, '');
-  const text = (value: string | Buffer | undefined) =>
-    value === undefined ? undefined : value.toString();
-  return {
-    server: cluster.server,
-    ca: text(options.ca),
-    cert: text(options.cert),
-    key: text(options.key),
-    ...(bearer === undefined ? {} : { token: () => bearer }),
-  };
+  const { kubeconfigAccess } = await import('../kube/kubeconfig.ts');
+  return (await kubeconfigAccess()).access;
 }
 
 export async function main(): Promise<void> {

@@ -1,8 +1,13 @@
-/** `npm run build`: what the image runs, one file for brokers and one for the operator. */
+/** `npm run build`: what the image runs, one file for each program. */
 import { join } from 'node:path';
 import { bundle } from '../local/bundle.ts';
 import { ROOT } from '../stdx/root.ts';
 
-for (const part of ['broker', 'operator']) {
-  process.stdout.write(`${await bundle(`${part}/main.ts`, join(ROOT, `dist/${part}.mjs`))}\n`);
+const parts = {
+  broker: 'broker/main.ts',
+  operator: 'operator/main.ts',
+  check: 'operator/check.ts',
+};
+for (const [name, entry] of Object.entries(parts)) {
+  process.stdout.write(`${await bundle(entry, join(ROOT, `dist/${name}.mjs`))}\n`);
 }

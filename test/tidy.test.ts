@@ -27,7 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   operator: ['stdx', 'proto', 'kube'],
   client: ['stdx', 'proto'],
   local: ['stdx', 'proto', 'kube', 'operator'],
-  cli: ['stdx', 'proto', 'client', 'broker', 'operator'],
+  // The plugin of kubectl speaks to the Kubernetes API alone.
+  cli: ['stdx', 'proto', 'kube', 'client', 'broker', 'operator'],
   // The reference is generated from what the broker serves.
   scripts: ['stdx', 'proto', 'broker', 'operator', 'local'],
 };

@@ -42,6 +42,7 @@ const plan = (
     wanted: of.wanted,
     balanced: of.balanced,
     isPinned: () => false,
+    drained: new Set(),
   });
 const after = (lines: readonly PartitionLine[], moves: readonly Move[]) =>
   lines.map((line) =>
@@ -132,6 +133,7 @@ test('new brokers get their share, from the fullest, with no move too many', () 
         wanted,
         balanced: of.before,
         isPinned: () => false,
+        drained: new Set(),
       });
       assert.deepEqual(again.moves, [], 'what is spread stays, however often it is looked at');
     }),
@@ -166,4 +168,18 @@ test('a topic gets more replicas in free racks, and keeps its leader where it ge
   assert.deepEqual([wider?.slice(0, 2), [1, 2, 4, 5].includes(wider?.[2] ?? -1)], [[0, 3], true]);
   assert.deepEqual(resized(line, 1, placeable(brokers, 6), loadOf([line])), [3]);
   assert.equal(resized(line, 7, placeable(brokers, 6), loadOf([line])), null);
+});
+
+test('a broker that is to be emptied gives up everything and gets nothing, and the others go on', () => {
+  const lines = [lineOf([0, 1], 0), lineOf([2, 0], 1)];
+  const { moves } = planBalance({
+    lines,
+    brokers: brokersOf(4),
+    wanted: 4,
+    balanced: 4,
+    isPinned: () => false,
+    drained: new Set([0]),
+  });
+  for (const { target } of moves) assert.ok(!target.includes(0));
+  assert.equal(moves.length, 2);
 });

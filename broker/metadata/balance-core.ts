@@ -18,6 +18,8 @@ export interface BalanceInput {
   readonly brokers: Brokers;
   /** How many brokers there should be, ids from 0 on; null where nobody says. */
   readonly wanted: number | null;
+  /** Brokers that are to be emptied although they stay. */
+  readonly drained: ReadonlySet<number>;
   /** How many there were when replicas were last spread over all; null where that is not known. */
   readonly balanced: number | null;
   /** Topics whose placement somebody chose. */
@@ -30,10 +32,17 @@ export interface BalancePlan {
   readonly balanced: number | null;
 }
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 /** Brokers that may get new replicas: alive, staying, and within the number that is wanted. */
-export function placeable(brokers: Brokers, wanted: number | null): BrokerView[] {
+export function placeable(
+  brokers: Brokers,
+  wanted: number | null,
+  drained: ReadonlySet<number> = NOBODY,
+): BrokerView[] {
   return [...brokers.values()].filter(
-    ({ id, live, draining }) => live && !draining && (wanted === null || id < wanted),
+    ({ id, live, draining }) =>
+      live && !draining && !drained.has(id) && (wanted === null || id < wanted),
   );
 }
 
@@ -47,30 +56,36 @@ export function planBalance(input: BalanceInput): BalancePlan {
   const { lines, wanted, balanced } = input;
   const none = { moves: [], balanced: null };
   if (wanted === null) return none;
+  const leaves = (id: number) => id >= wanted || input.drained.has(id);
+  // Who goes for good must be empty before anything is spread anew.
   const leaving = lines.some((line) => line.replicas.some((id) => id >= wanted));
-  if (leaving) return { moves: drain(input, wanted), balanced: null };
+  const moves = lines.some((line) => targetReplicas(line).some(leaves)) ? drain(input, leaves) : [];
+  if (leaving || moves.length > 0) return { moves, balanced: null };
   if (balanced === null || wanted < balanced) return { moves: [], balanced: wanted };
   if (wanted === balanced) return none;
-  const usable = placeable(input.brokers, wanted);
+  const usable = placeable(input.brokers, wanted, input.drained);
   // Spread once, over all of them: a broker that is late would be left empty.
-  if (usable.length < wanted) return none;
+  if (usable.length < wanted - [...input.drained].filter((id) => id < wanted).length) return none;
   return { moves: spread(input, usable, balanced), balanced: wanted };
 }
 
 const rackOf = (brokers: Brokers, id: number) => brokers.get(id)?.rack ?? null;
 
 /** Gives every replica on a leaving broker another home; nothing where some partition has none. */
-function drain({ lines, brokers }: BalanceInput, wanted: number): Move[] {
-  if (lines.some((line) => targetReplicas(line).length > wanted)) return [];
-  const usable = placeable(brokers, wanted);
+function drain(
+  { lines, brokers, drained, wanted }: BalanceInput,
+  leaves: (id: number) => boolean,
+): Move[] {
+  if (lines.some((line) => targetReplicas(line).length > (wanted ?? 0))) return [];
+  const usable = placeable(brokers, wanted, drained);
   const load = loadOf(lines);
   const moves: Move[] = [];
   for (const line of lines) {
     const target = targetReplicas(line);
-    if (target.every((id) => id < wanted)) continue;
+    if (!target.some(leaves)) continue;
     const next: number[] = [];
     for (const [i, id] of target.entries()) {
-      if (id < wanted) {
+      if (!leaves(id)) {
         next.push(id);
         continue;
       }

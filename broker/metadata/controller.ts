@@ -279,6 +279,7 @@ export class Controller implements Disposable {
       lines: [...lines.values()],
       brokers,
       wanted: this.deps.defaults().brokers,
+      drained: this.deps.defaults().drained,
       balanced: this.deps.balanced(),
       isPinned: (topicId) => pinned.has(topicId),
     });

@@ -59,6 +59,8 @@ export class MetadataImage {
   controllerId = -1;
   /** How many brokers there should be; null where the cluster sleeps or nobody says. */
   brokersWanted: number | null = null;
+  /** Brokers that are to be emptied. */
+  drained: ReadonlySet<number> = new Set();
   /** Listeners other than the first, by name: what clients of them are told. */
   private listeners = new Map<string, ListenerAddresses>();
   /** How often the controller changed. */
@@ -115,6 +117,7 @@ export class MetadataImage {
     this.brokerConfig = spec.brokerConfig ?? {};
     this.quotas = spec.quotas ?? [];
     this.groupConfig = spec.groupConfig ?? {};
+    this.drained = new Set(spec.drainBrokers ?? []);
     this.brokersWanted = spec.hibernated === true ? null : spec.replicas;
     this.listeners = new Map(
       (spec.listeners ?? []).map(({ name, port }) => {

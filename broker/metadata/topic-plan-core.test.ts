@@ -30,6 +30,7 @@ const defaults = {
   partitions: 1,
   replicas: 1,
   brokers: null,
+  drained: new Set<number>(),
   configFault: ({ spec }: KafkaTopic) => (spec.config?.bad === undefined ? null : 'bad is bad'),
 };
 const plan = (topics: readonly KafkaTopic[], lines = new Map()) =>

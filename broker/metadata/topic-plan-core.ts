@@ -10,6 +10,8 @@ export interface TopicDefaults {
   readonly replicas: number;
   /** How many brokers there should be; null where nobody says. */
   readonly brokers: number | null;
+  /** Brokers that are to be emptied. */
+  readonly drained: ReadonlySet<number>;
   /** What is wrong with a topic's configuration, as a sentence; null if nothing is. */
   readonly configFault: (topic: KafkaTopic) => string | null;
 }
@@ -92,7 +94,7 @@ export function planTopics(
   const created: PartitionLine[] = [];
   const moves: Move[] = [];
   const load = loadOf(lines.values());
-  const usable = placeable(brokers, defaults.brokers);
+  const usable = placeable(brokers, defaults.brokers, defaults.drained);
   for (const topic of current) {
     const topicId = topicIdOf(topic);
     const wanted = topic.spec.partitions ?? defaults.partitions;

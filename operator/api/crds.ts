@@ -314,6 +314,11 @@ const kafkaCluster = crd({
       hibernated: flag('True: no broker runs, volumes and topics stay until it is false again.', {
         default: false,
       }),
+      drainBrokers: list(
+        'Brokers that are to be emptied and get nothing new, by id.',
+        { type: 'integer', minimum: 0 },
+        { maxItems: 1000, 'x-kubernetes-list-type': 'set' },
+      ),
       autoscaling: record(
         'Bounds of replicas for whoever scales the cluster, such as a HorizontalPodAutoscaler.',
         {

@@ -77,7 +77,14 @@ test('CRDs can be left out, are kept on uninstall, and a namespaced operator get
   assert.equal(kept.length, crds.length);
   for (const { metadata } of kept)
     assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep');
-  const none = await render('--set', 'crds.enabled=false', '--set', 'watchNamespace=kafka');
+  const none = await render(
+    '--set',
+    'crds.enabled=false',
+    '--set',
+    'watchNamespace=kafka',
+    '--set',
+    'nodes.read=false,aggregateRoles=false',
+  );
   assert.equal(none.filter(({ kind }) => kind === 'CustomResourceDefinition').length, 0);
   assert.equal(none.filter(({ kind }) => kind.startsWith('ClusterRole')).length, 0);
 });
@@ -101,4 +108,54 @@ test('every CRD is small enough to be applied, and its file is the generated one
     assert.ok(text.length < 200_000);
     assert.deepEqual(parseAllDocuments(text)[0]?.toJS(), JSON.parse(JSON.stringify(crd)));
   }
+});
+
+test('with monitoring everything that Prometheus and Grafana pick up is there', {
+  skip,
+}, async () => {
+  const on = ['podMonitor', 'prometheusRule', 'dashboards'].flatMap((what) => [
+    '--set',
+    `monitoring.${what}.enabled=true`,
+  ]);
+  const objects = await render(...on, '--set', 'replicas=2');
+  const of = (kind: string) => objects.filter((object) => object.kind === kind);
+  assert.equal(of('PodMonitor').length, 2);
+  assert.equal(of('PodDisruptionBudget').length, 1);
+  const [rules] = of('PrometheusRule');
+  const alerts = rules?.spec.groups[0].rules as { alert: string; annotations: object }[];
+  assert.ok(alerts.length >= 8);
+  for (const { annotations } of alerts)
+    assert.deepEqual(Object.keys(annotations).sort(), ['description', 'summary']);
+  const [map] = of('ConfigMap') as (KubeObject & { data?: Record<string, string> })[];
+  const dashboard = JSON.parse(map?.data?.['tenure-brokers.json'] ?? '{}') as { panels: unknown[] };
+  assert.ok(dashboard.panels.length > 10);
+});
+
+test('rules and dashboards ask only for metrics that somebody serves', () => {
+  const asked = new Set(
+    ['rules/alerts.yaml', 'dashboards/brokers.json'].flatMap(
+      (path) =>
+        readFileSync(join(CHART, path), 'utf8').match(/\b(?:kafka_(?!tenure)|tenure_)[a-z_]+/g) ??
+        [],
+    ),
+  );
+  const source = ['broker/observe/metrics.ts', 'operator/metrics.ts']
+    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+    .join('');
+  const served = (metric: string) =>
+    source.includes(metric) ||
+    // Names that are put together from a stem and a word.
+    [
+      'kafka_server_brokertopicmetrics_',
+      'kafka_server_replicamanager_',
+      'kafka_controller_kafkacontroller_',
+    ].some(
+      (stem) =>
+        metric.startsWith(stem) &&
+        source.includes(metric.slice(stem.length).replace(/_total$/, '')),
+    );
+  assert.deepEqual(
+    [...asked].filter((metric) => !served(metric)),
+    [],
+  );
 });

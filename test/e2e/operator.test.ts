@@ -27,6 +27,7 @@ import {
   statefulSets,
 } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
+import { ROOT } from '../../stdx/root.ts';
 import { externalKubeconfig } from '../support/external.ts';
 import { kafkaAt, Load } from '../support/load.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
@@ -502,6 +503,50 @@ describe('listeners', () => {
       );
     });
     await settled();
+  });
+});
+
+describe('kubectl tenure', () => {
+  const plugin = (...args: string[]) =>
+    runProgram('node', [join(ROOT, 'cli/bin/kubectl-tenure.mjs'), '-n', NAMESPACE, ...args], {
+      env: { KUBECONFIG: cluster.kubeconfig },
+    });
+
+  test('status, plan, doctor, restart and drain say and do what they should', async () => {
+    await settled();
+    const status = await plugin('status');
+    assert.equal(status.code, 0, status.stderr);
+    assert.match(status.stdout, /3\/3 brokers/);
+    assert.match(status.stdout, /Ready +True/);
+    assert.match((await plugin('plan', NAME)).stdout, /nothing is to be restarted/);
+    const doctor = await plugin('doctor');
+    assert.doesNotMatch(doctor.stdout, /Ready:|Available:|waits:/);
+    const missingOne = await plugin('status', 'nobody');
+    assert.equal(missingOne.code, 1);
+    assert.match(
+      missingOne.stderr,
+      /there is no KafkaCluster nobody in namespace default, but my-cluster/,
+    );
+    await makeTopic('drained', { partitions: 6, replicas: 2 });
+    await until('it is there', 10_000, async () => (await linesOf('drained')).length === 6);
+    assert.match((await plugin('drain', NAME, '1')).stdout, /broker 1 is being emptied/);
+    await until('broker 1 holds none of it', 30_000, async () =>
+      (await linesOf('drained')).every(({ replicas }) => !replicas.includes(1)),
+    );
+    await plugin('drain', NAME, '1', '--undo');
+    await until(
+      'it may again',
+      10_000,
+      async () => (await current()).spec.drainBrokers === undefined,
+    );
+    const [before] = (await uids()).filter((uid) => uid.includes('broker-2'));
+    await plugin('restart', NAME, '2');
+    await until('broker 2 is new', 60_000, async () => !(await uids()).includes(before ?? ''));
+    await settled();
+    assert.match(
+      (await plugin('status')).stdout,
+      /RESTARTED +AT +TOOK +WHY\nbroker 2 +20\S+ +\d+ s/,
+    );
   });
 });
 
