@@ -14,7 +14,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/proto ./proto
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/node_modules/@node-rs ./node_modules/@node-rs
-COPY scripts/image-entry.sh /usr/local/bin/tenure
+COPY scripts/image-entry.mjs /usr/local/bin/tenure
 # The compile cache is filled once here, so that a start only reads it.
 RUN chmod 755 /usr/local/bin/tenure && tenure warm-up && chown -R root:root /app && chmod -R a+rX /app
 USER 1000:1000

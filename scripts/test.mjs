@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install, nodeOfProject, root } from './run.mjs';
 
-const HELP = `Usage: npm test -- [unit|e2e] [files…]
+const HELP = `Usage: npm test -- [unit|e2e|k8s] [files…]
 
   unit    fast tests beside the code, golden bytes, house rules
-  e2e     real processes and real clients
+  e2e     real processes and real clients; on a real API server where TENURE_TEST_KUBECONFIG names one
+  k8s     a real Kubernetes with nodes: KUBECONFIG, and TENURE_TEST_IMAGE, an image that its nodes have
 `;
 
 install();
@@ -30,6 +31,7 @@ if (files.length > 0) suites.push(files);
 else {
   if (wanted.length === 0 || wanted.includes('unit')) suites.push(unit);
   if (wanted.length === 0 || wanted.includes('e2e')) suites.push(e2e);
+  if (wanted.includes('k8s')) suites.push(['test/k8s/*.test.ts']);
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'tenure-tests-'));
@@ -44,7 +46,7 @@ for (const [i, patterns] of suites.entries()) {
       '--test',
       // One file at a time: the real processes of two would fight for the same cores.
       '--test-concurrency=1',
-      '--test-timeout=300000',
+      `--test-timeout=${wanted.includes('k8s') ? 900_000 : 300_000}`,
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       '--test-reporter=tap',

@@ -1,6 +1,6 @@
 /** Real clients under faults: producers that write down every acknowledgement, a group that reads. */
 import type { Consumer, Kafka, Producer } from 'kafkajs';
-import { sleepMs, until } from '../support/local.ts';
+import { sleepMs, until } from '../support/wait.ts';
 
 export interface Acknowledged {
   readonly value: string;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import kafkajs, { type Kafka } from 'kafkajs';
 import { ChaosConsumer, ChaosProducer, readAll } from '../chaos/clients.ts';
 import { judge } from '../chaos/judge.ts';
-import { until } from './local.ts';
+import { until } from './wait.ts';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
 
