@@ -10,6 +10,7 @@ export interface Acknowledged {
 }
 
 const PAUSE_MS = 4;
+const CRASH_RESTART_MS = 1_500;
 
 /** An idempotent acks=all producer that sends one record after the other. */
 export class ChaosProducer {
@@ -40,7 +41,11 @@ export class ChaosProducer {
   }
 
   private async connect(): Promise<void> {
-    this.producer = this.kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+    this.producer = this.kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+    });
     await this.producer.connect();
   }
 
@@ -94,10 +99,19 @@ export class ChaosConsumer {
   readonly anomalies: string[] = [];
   private readonly consumer: Consumer;
   private readonly topic: string;
+  private crashed = false;
 
   constructor(kafka: Kafka, topic: string, groupId: string) {
     this.topic = topic;
-    this.consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100, sessionTimeout: 10_000 });
+    this.consumer = kafka.consumer({
+      groupId,
+      maxWaitTimeInMs: 100,
+      sessionTimeout: 10_000,
+      allowAutoTopicCreation: false,
+    });
+    this.consumer.on(this.consumer.events.CRASH, () => {
+      this.crashed = true;
+    });
   }
 
   async start(): Promise<void> {
@@ -116,6 +130,10 @@ export class ChaosConsumer {
   }
 
   async stop(): Promise<void> {
+    await this.consumer.disconnect();
+    if (!this.crashed) return;
+    // After a crash kafkajs starts again by a timer that disconnecting does not stop.
+    await sleepMs(CRASH_RESTART_MS);
     await this.consumer.disconnect();
   }
 }
