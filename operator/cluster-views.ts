@@ -214,6 +214,10 @@ export class Views implements ClusterViews, Disposable {
     return this.owned.get(kind.plural)?.get(name, namespace) ?? null;
   }
 
+  watches(kind: Resource): boolean {
+    return this.owned.has(kind.plural);
+  }
+
   topic(namespace: string, name: string): KafkaTopic | null {
     return this.topics.get(name, namespace);
   }

@@ -31,6 +31,14 @@ export function wantedBrokers({ spec }: KafkaCluster): number {
   return spec.hibernated === true ? 0 : spec.replicas;
 }
 
+/** Whether Kubernetes has looked at the StatefulSet as it is now: only then its revision means anything. */
+export function isSetSeen({ statefulSet }: Pick<Observed, 'statefulSet'>): boolean {
+  return (
+    statefulSet !== null &&
+    statefulSet.status?.observedGeneration === statefulSet.metadata?.generation
+  );
+}
+
 export function isPaused({ metadata }: KafkaCluster): boolean {
   return metadata.annotations?.[annotations.paused] === 'true';
 }

@@ -23,6 +23,7 @@ import {
 import { isKubeError, type KubeApi, KubeError } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { listenerStatuses } from './addresses-core.ts';
 import { isContained } from './contained-core.ts';
 import { desiredObjects } from './desired/desired.ts';
 import { type Desired, LISTENER_LABEL } from './desired/names.ts';
@@ -44,6 +45,7 @@ export interface ClusterViews {
   /** The same, with pods, pages and brokers read from the API at this moment. */
   readonly observeAfresh: (observed: Observed) => Promise<Observed>;
   readonly live: (resource: Resource, namespace: string, name: string) => KubeObject | null;
+  readonly watches: (resource: Resource) => boolean;
 }
 
 export interface ReconcilerDeps {
@@ -84,7 +86,10 @@ export class ClusterReconciler {
       await this.writeStatus(observed, pausedStatus(observed));
       return;
     }
-    let fault = await this.attempt(() => this.applyAll(observed as Observed));
+    let isApplying = false;
+    let fault = await this.attempt(async () => {
+      isApplying = await this.applyAll(observed as Observed);
+    });
     await this.growVolumes(observed);
     await this.nameRacks(observed);
     let roll = this.planRoll(observed, (words) => {
@@ -95,7 +100,7 @@ export class ClusterReconciler {
       observed = await this.deps.views.observeAfresh(observed);
       roll = this.planRoll(observed, () => {});
     }
-    await this.writeStatus(observed, this.statusOf(observed, roll, fault));
+    await this.writeStatus(observed, this.statusOf(observed, roll, { fault, isApplying }));
     for (const due of roll.due) if (due.waitsFor === null) await this.restart(observed, due);
     await this.forgetBrokers(observed);
     this.scheduleLook(observed, roll);
@@ -140,54 +145,80 @@ export class ClusterReconciler {
     }
   }
 
-  private statusOf(observed: Observed, roll: RollPlan, fault: string | null): ClusterStatus {
+  private statusOf(
+    observed: Observed,
+    roll: RollPlan,
+    of: { fault: string | null; isApplying: boolean },
+  ): ClusterStatus {
     const refusals = this.refusals.get(keyOf(observed.cluster)) ?? new Map<string, string>();
     return clusterStatus(observed, {
       scale: planScale(observed),
       roll,
       storage: storageState(observed, refusals),
       bootstrap: this.deps.bootstrapShown?.(observed.cluster) ?? null,
-      fault,
+      ...of,
     });
   }
 
-  private async applyAll(observed: Observed): Promise<void> {
+  /** Whether something has changed by it. */
+  private async applyAll(observed: Observed): Promise<boolean> {
     const { cluster, statefulSet } = observed;
     const { replicas } = planScale(observed);
-    const shown = this.statusOf(observed, { due: [], planId: null, lookAgainAt: null }, null);
+    const shown = listenerStatuses(observed).find(({ type }) => type === 'internal');
     const wanted = desiredObjects({
       cluster,
       defaults: this.deps.defaults,
       replicas,
       live: statefulSet,
       mayEvict: mayEvict(observed),
-      bootstrapServers: shown.bootstrapServers ?? '',
+      bootstrapServers: this.deps.bootstrapShown?.(cluster) ?? shown?.bootstrapServers ?? '',
     });
-    for (const desired of wanted) await this.apply(desired);
+    let hasChanged = false;
+    for (const desired of wanted) if (await this.apply(desired)) hasChanged = true;
     const kept = new Set(wanted.map(({ object }) => `${object.kind}/${object.metadata.name}`));
     for (const { metadata } of observed.services) {
       if (metadata.labels?.[LISTENER_LABEL] === undefined || kept.has(`Service/${metadata.name}`))
         continue;
       await this.remove(services, metadata.namespace ?? '', metadata.name);
+      hasChanged = true;
     }
+    return hasChanged;
   }
 
-  private async apply({ resource, object }: Desired): Promise<void> {
+  /** Whether the live object has changed by it: then a watch will tell. */
+  private async apply({ resource, object }: Desired): Promise<boolean> {
     const { namespace = '', name } = object.metadata;
     const text = JSON.stringify(object);
     const hash = createHash('sha256').update(text).digest('base64url').slice(0, 16);
+    if (!this.deps.views.watches(resource)) return this.applyUnwatched(resource, object, hash);
     const live = this.deps.views.live(resource, namespace, name);
     if (
       live?.metadata.annotations?.[HASH_ANNOTATION] === hash &&
       live.metadata.deletionTimestamp === undefined &&
       isContained(object, live)
     )
-      return;
+      return false;
     const annotated = { ...object.metadata.annotations, [HASH_ANNOTATION]: hash };
     const full = { ...object, metadata: { ...object.metadata, annotations: annotated } };
-    await this.deps.api.apply(resource, full, { fieldManager: FIELD_MANAGER });
+    const { metadata } = await this.deps.api.apply(resource, full, { fieldManager: FIELD_MANAGER });
+    if (metadata.resourceVersion === live?.metadata.resourceVersion) return false;
     this.deps.logger.info('applied', { kind: object.kind, name });
+    return true;
   }
+
+  /** Kinds that a cluster may lack are not watched: applied once for each of their forms. */
+  private async applyUnwatched(
+    resource: Resource,
+    object: KubeObject,
+    hash: string,
+  ): Promise<boolean> {
+    const key = `${resource.plural}/${object.metadata.namespace}/${object.metadata.name}`;
+    if (this.unwatched.get(key) === hash) return false;
+    await this.deps.api.apply(resource, object, { fieldManager: FIELD_MANAGER });
+    this.unwatched.set(key, hash);
+    return false;
+  }
+  private readonly unwatched = new Map<string, string>();
 
   private async remove(resource: Resource, namespace: string, name: string): Promise<void> {
     try {

@@ -7,7 +7,14 @@
 import { annotations, type PlannedRestart } from '../../kube/kafka-objects.ts';
 import type { Container, Pod, StatefulSet } from '../../kube/objects.ts';
 import { isMoving, type PartitionLine } from '../../kube/partition-line.ts';
-import { isReady, minInsyncReplicas, type Observed, ordinalOf, wantedBrokers } from './observed.ts';
+import {
+  isReady,
+  isSetSeen,
+  minInsyncReplicas,
+  type Observed,
+  ordinalOf,
+  wantedBrokers,
+} from './observed.ts';
 import { windowState } from './windows-core.ts';
 
 const REVISION_LABEL = 'controller-revision-hash';
@@ -146,7 +153,7 @@ function hold(observed: Observed, planId: string): { why: string | null; until: 
 export function planRoll(observed: Observed): RollPlan {
   const { controllerId, pods, statefulSet } = observed;
   const revision = statefulSet?.status?.updateRevision;
-  if (revision === undefined) return NOTHING;
+  if (revision === undefined || !isSetSeen(observed)) return NOTHING;
   const outdated = pods.flatMap((pod) => {
     if (pod.metadata.deletionTimestamp !== undefined) return [];
     const reason = reasonFor(pod, observed);

@@ -18,6 +18,7 @@ const statusOf = (observed: ReturnType<typeof observedOf>) =>
     roll: planRoll(observed),
     storage,
     bootstrap: null,
+    isApplying: false,
     fault: null,
   });
 const conditionIn = (status: ReturnType<typeof statusOf>, type: string) =>

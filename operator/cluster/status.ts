@@ -4,7 +4,14 @@ import type { KafkaCluster, LastRestart } from '../../kube/kafka-objects.ts';
 import type { Condition, Pod } from '../../kube/objects.ts';
 import { listenerStatuses } from './addresses-core.ts';
 import { bootstrapName, kafkaPort, selectorLabels } from './desired/names.ts';
-import { isPaused, isReady, type Observed, ordinalOf, wantedBrokers } from './observed.ts';
+import {
+  isPaused,
+  isReady,
+  isSetSeen,
+  type Observed,
+  ordinalOf,
+  wantedBrokers,
+} from './observed.ts';
 import { type DueRestart, type RollPlan, shownPlan } from './roll-core.ts';
 import { movesOf, type ScalePlan } from './scale-core.ts';
 import type { StorageState } from './storage-core.ts';
@@ -19,6 +26,8 @@ export interface Decided {
   readonly storage: StorageState;
   /** What to show as the bootstrap address; null: the Service's name. */
   readonly bootstrap: string | null;
+  /** Whether something was changed just now whose effect is not to be seen yet. */
+  readonly isApplying: boolean;
   /** What stands in the way of applying the objects, in words; null: nothing. */
   readonly fault: string | null;
 }
@@ -77,7 +86,7 @@ function degraded({ lines }: Observed): Judgement {
   );
 }
 
-function progressing(observed: Observed, { scale, roll }: Decided): Judgement {
+function progressing(observed: Observed, { scale, roll, isApplying }: Decided): Judgement {
   const { cluster, pods } = observed;
   const ready = pods.filter(isReady).length;
   const { due } = roll;
@@ -94,6 +103,8 @@ function progressing(observed: Observed, { scale, roll }: Decided): Judgement {
       begun.length === 0 && /^(approval|the next maintenance)/.test(first?.waitsFor ?? '');
     return judge('Progressing', !isHeld, isHeld ? 'RestartHeld' : 'Rolling', message);
   }
+  if (isApplying || !isSetSeen(observed))
+    return judge('Progressing', true, 'Applying', 'Kubernetes is taking in what was applied');
   const moves = movesOf(observed, scale.draining);
   if (scale.draining > 0)
     return judge(

@@ -1,0 +1,183 @@
+/**
+ * npm run bench:operator: how fast a cluster and topics come to be, how long a roll takes and what its
+ * clients feel, and what the operator costs with many clusters and with nothing to do.
+ */
+import { parseArgs } from 'node:util';
+import { conditionOf } from '../../kube/conditions.ts';
+import {
+  annotations,
+  type KafkaTopic,
+  kafkaClusters,
+  kafkaTopics,
+} from '../../kube/kafka-objects.ts';
+import { pods } from '../../kube/objects.ts';
+import { FaultyApi } from '../support/faulty-api.ts';
+import { kafkaAt, Load } from '../support/load.ts';
+import { startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { OperatorStage } from '../support/operator-stage.ts';
+import { sleepMs } from '../support/wait.ts';
+
+const HELP = `Measures the operator, on the embedded API or, with TENURE_TEST_KUBECONFIG, on a real one.
+
+  npm run bench:operator -- [--topics N] [--many N] [--clusters N]
+
+  --topics    applied one after the other (default 100)
+  --many      applied at once (default 1000)
+  --clusters  that one operator looks after (default 100)
+`;
+const { values } = parseArgs({
+  options: {
+    topics: { type: 'string', default: '100' },
+    many: { type: 'string', default: '1000' },
+    clusters: { type: 'string', default: '100' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+const rows: [string, string, string][] = [];
+function report(what: string, value: string, goal: string): void {
+  rows.push([what, value, goal]);
+  process.stderr.write(`${what}: ${value}\n`);
+}
+const ms = (value: number) => `${Math.round(value)} ms`;
+const NAMESPACE = 'default';
+
+const topicObject = (name: string): KafkaTopic => ({
+  apiVersion: 'kafka.tenure.dev/v1beta1',
+  kind: 'KafkaTopic',
+  metadata: { name, namespace: NAMESPACE },
+  spec: { clusterRef: { name: 'my-cluster' }, partitions: 1, replicas: 3 },
+});
+
+async function topicTimes(cluster: TestCluster): Promise<void> {
+  const kafka = kafkaAt([cluster.bootstrap]);
+  const producer = kafka.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  const times: number[] = [];
+  for (let i = 0; i < Number(values.topics); i++) {
+    const name = `single-${i}`;
+    const startedMs = performance.now();
+    await cluster.local.api.create(kafkaTopics, topicObject(name));
+    // Usable: a record of it is acknowledged by all replicas.
+    await producer.send({ topic: name, acks: -1, messages: [{ value: 'x' }] });
+    times.push(performance.now() - startedMs);
+  }
+  await producer.disconnect();
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.floor((times.length - 1) * share)] ?? 0;
+  report('a topic: apply until its first acknowledged record, p50', ms(at(0.5)), '');
+  report('the same, p99', ms(at(0.99)), '< 300 ms');
+}
+
+async function manyTopics(cluster: TestCluster): Promise<void> {
+  const count = Number(values.many);
+  const { api } = cluster.local;
+  const startedMs = performance.now();
+  const left = Array.from({ length: count }, (_, i) => `many-${i}`);
+  const worker = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop())
+      await api.create(kafkaTopics, topicObject(name));
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+  const appliedMs = performance.now() - startedMs;
+  await until(`${count} topics are ready`, 120_000, async () => {
+    const { items } = await api.list(kafkaTopics, { namespace: NAMESPACE });
+    await sleepMs(100);
+    return (
+      items.filter(
+        ({ metadata, status }) =>
+          metadata.name.startsWith('many-') &&
+          conditionOf(status?.conditions, 'Ready')?.status === 'True',
+      ).length === count
+    );
+  });
+  report(`${count} topics: applied`, ms(appliedMs), '');
+  report(`${count} topics: all ready`, ms(performance.now() - startedMs), '< 15 s');
+}
+
+async function roll(cluster: TestCluster): Promise<void> {
+  const { api } = cluster.local;
+  const load = await Load.start(kafkaAt([cluster.bootstrap]));
+  const uids = async () =>
+    (await api.list(pods, { namespace: NAMESPACE })).items.map(({ metadata }) => metadata.uid);
+  const before = await uids();
+  const startedMs = performance.now();
+  await api.patch(
+    kafkaClusters,
+    { namespace: NAMESPACE, name: 'my-cluster' },
+    { metadata: { annotations: { [annotations.restart]: 'bench' } } },
+  );
+  await until('three new brokers', 120_000, async () => {
+    const now = await uids();
+    const status = (await api.get(kafkaClusters, NAMESPACE, 'my-cluster'))?.status;
+    const of = (type: string) => conditionOf(status?.conditions, type)?.status;
+    return (
+      now.length === 3 &&
+      now.every((uid) => !before.includes(uid)) &&
+      of('Ready') === 'True' &&
+      of('Degraded') === 'False'
+    );
+  });
+  const elapsedMs = performance.now() - startedMs;
+  const { acknowledged, longestMs } = await load.end();
+  report('roll of 3 brokers under load', ms(elapsedMs), '< 30 s');
+  report(
+    'its clients: failed requests, longest wait',
+    `0 of ${acknowledged}, ${longestMs} ms`,
+    '0',
+  );
+}
+
+async function clusters(): Promise<void> {
+  const count = Number(values.clusters);
+  await using stage = await OperatorStage.open();
+  for (let i = 0; i < count; i++) await stage.createCluster(`c${i}`, { replicas: 3 });
+  // In a process of its own it would not carry the API server and this program: what it adds is counted.
+  globalThis.gc?.();
+  const beforeBytes = process.memoryUsage().heapUsed;
+  const api = new FaultyApi(stage.api);
+  await using operator = stage.operator(api);
+  const startedMs = performance.now();
+  await operator.start();
+  await until('every cluster is ready', 300_000, async () => {
+    await sleepMs(200);
+    const { items } = await stage.api.list(kafkaClusters, {});
+    return items.every(({ status }) => conditionOf(status?.conditions, 'Ready')?.status === 'True');
+  });
+  report(`${count} clusters made by one operator`, ms(performance.now() - startedMs), '');
+  await sleepMs(1_000);
+  const writes = api.writes.length;
+  await sleepMs(10_000);
+  report(
+    'writes of the operator in 10 s with nothing to do',
+    String(api.writes.length - writes),
+    '0',
+  );
+  globalThis.gc?.();
+  const heap = (process.memoryUsage().heapUsed - beforeBytes) / 1024 / 1024;
+  report(`heap that ${count} clusters add, API server included`, `${heap.toFixed(1)} MiB`, '');
+}
+
+const startedMs = performance.now();
+{
+  await using cluster = await startTestCluster();
+  report(
+    'from nothing to a ready cluster of 3 and its topic',
+    ms(performance.now() - startedMs),
+    '< 10 s',
+  );
+  await topicTimes(cluster);
+  await roll(cluster);
+  await manyTopics(cluster);
+}
+await clusters();
+const width = Math.max(...rows.map(([what]) => what.length));
+for (const [what, value, goal] of rows)
+  console.log(
+    `${what.padEnd(width)}  ${value.padEnd(24)} ${goal === '' ? '' : `goal ${goal}`}`.trimEnd(),
+  );
+process.exit(0);
