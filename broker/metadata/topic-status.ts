@@ -20,6 +20,7 @@ import type { Brokers } from './election-core.ts';
 import { isManaged, type TopicProblem } from './topic-plan-core.ts';
 
 const WRITE_PERIOD_MS = 10_000;
+const WRITES_IN_FLIGHT = 16;
 
 type Status = NonNullable<KafkaTopic['status']>;
 
@@ -103,6 +104,8 @@ export class TopicStatusWriter {
   private readonly deps: { readonly api: KubeApi; readonly clock: Clock; readonly logger: Logger };
   private readonly due = new Map<string, { topic: KafkaTopic; status: Status }>();
   private readonly written = new Map<string, { text: string; atMs: number }>();
+  /** Of each version of a topic: what its partitions were when its status was last made. */
+  private readonly seen = new WeakMap<KafkaTopic, string>();
   private writing = false;
 
   constructor(deps: { readonly api: KubeApi; readonly clock: Clock; readonly logger: Logger }) {
@@ -115,15 +118,24 @@ export class TopicStatusWriter {
     problems: readonly TopicProblem[],
     _brokers: Brokers,
   ): void {
+    const problemOf = new Map(problems.map((problem) => [problem.topic, problem]));
     for (const topic of topics) {
       if (topic.metadata.deletionTimestamp !== undefined) continue;
+      const topicId = topicIdOf(topic);
       const own: PartitionLine[] = [];
+      let signature = '';
       for (let p = 0; ; p++) {
-        const line = lines.get(partitionKey(topicIdOf(topic), p));
+        const line = lines.get(partitionKey(topicId, p));
         if (line === undefined) break;
         own.push(line);
+        signature += `${line.partitionEpoch},`;
       }
-      const problem = problems.find((candidate) => candidate.topic === topic) ?? null;
+      const problem = problemOf.get(topic) ?? null;
+      if (problem !== null) signature += problem.message;
+      // With ten thousand topics most looks find most of them as they were.
+      const seen = this.seen.get(topic);
+      if (seen === signature) continue;
+      this.seen.set(topic, signature);
       this.due.set(topic.metadata.uid ?? '', { topic, status: topicStatus(topic, own, problem) });
     }
   }
@@ -135,28 +147,36 @@ export class TopicStatusWriter {
 
   private async write(): Promise<void> {
     this.writing = true;
-    for (const [uid, { topic, status }] of [...this.due]) {
-      const text = JSON.stringify(withoutTimes(status));
-      const before = this.written.get(uid);
-      const stored = topic.status === undefined ? '' : JSON.stringify(withoutTimes(topic.status));
-      const finalized = topic.metadata.finalizers?.includes(TOPIC_FINALIZER) === true;
-      if (finalized && (before?.text === text || (before === undefined && stored === text))) {
-        this.due.delete(uid);
-        continue;
-      }
-      const nowMs = this.deps.clock.monotonicMs();
-      const becameReady = before === undefined || !before.text.includes('"TopicReady"');
-      if (before !== undefined && nowMs - before.atMs < WRITE_PERIOD_MS && !becameReady) continue;
-      this.due.delete(uid);
-      try {
-        await this.put(topic, status, finalized);
-        this.written.set(uid, { text, atMs: nowMs });
-      } catch (cause) {
-        if (!isKubeError(cause, 404, 409, 422))
-          this.deps.logger.debug('writing a topic status failed', { cause });
-      }
-    }
+    const left = [...this.due];
+    const worker = async () => {
+      for (let one = left.shift(); one !== undefined; one = left.shift())
+        await this.writeOne(one[0], one[1]);
+    };
+    await Promise.all(Array.from({ length: WRITES_IN_FLIGHT }, worker));
     this.writing = false;
+  }
+
+  private async writeOne(uid: string, of: { topic: KafkaTopic; status: Status }): Promise<void> {
+    const { topic, status } = of;
+    const text = JSON.stringify(withoutTimes(status));
+    const before = this.written.get(uid);
+    const stored = topic.status === undefined ? '' : JSON.stringify(withoutTimes(topic.status));
+    const finalized = topic.metadata.finalizers?.includes(TOPIC_FINALIZER) === true;
+    if (finalized && (before?.text === text || (before === undefined && stored === text))) {
+      this.due.delete(uid);
+      return;
+    }
+    const nowMs = this.deps.clock.monotonicMs();
+    const becameReady = before === undefined || !before.text.includes('"TopicReady"');
+    if (before !== undefined && nowMs - before.atMs < WRITE_PERIOD_MS && !becameReady) return;
+    this.due.delete(uid);
+    try {
+      await this.put(topic, status, finalized);
+      this.written.set(uid, { text, atMs: nowMs });
+    } catch (cause) {
+      if (!isKubeError(cause, 404, 409, 422))
+        this.deps.logger.debug('writing a topic status failed', { cause });
+    }
   }
 
   private async put(topic: KafkaTopic, status: Status, finalized: boolean): Promise<void> {
