@@ -259,3 +259,10 @@ export const configMaps: Resource<KubeObject> = {
   kind: 'ConfigMap',
   namespaced: true,
 };
+export const serviceAccounts: Resource<KubeObject> = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};

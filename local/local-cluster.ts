@@ -18,7 +18,7 @@ import {
   kafkaTopics,
 } from '../kube/kafka-objects.ts';
 import type { KubeObject, Resource } from '../kube/objects.ts';
-import { type Pod, pods } from '../kube/objects.ts';
+import { type Pod, pods, serviceAccounts } from '../kube/objects.ts';
 import { crds } from '../operator/api/crds.ts';
 import { Operator } from '../operator/operator.ts';
 import type { Chance } from '../stdx/chance.ts';
@@ -79,13 +79,6 @@ export interface LocalDeps {
 }
 
 const NAMESPACE = 'default';
-const serviceAccounts: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'serviceaccounts',
-  kind: 'ServiceAccount',
-  namespaced: true,
-};
 const OWN_KINDS: readonly Resource[] = [kafkaClusters, kafkaTopics];
 
 export class LocalCluster implements AsyncDisposable {
@@ -299,6 +292,7 @@ export class LocalCluster implements AsyncDisposable {
         image: 'tenure:local',
         clusterDns: false,
         brokerLogFormat: this.options.brokerLogFormat,
+        knowsNodes: true,
       },
       bootstrapShown: () => this.bootstrapServers,
       namespace: '',

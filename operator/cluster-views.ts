@@ -25,6 +25,7 @@ import {
   type Resource,
   type Service,
   type StatefulSet,
+  serviceAccounts,
   services,
   statefulSets,
 } from '../kube/objects.ts';
@@ -34,7 +35,7 @@ import type { Observed } from './cluster/observed.ts';
 import type { ClusterViews } from './cluster/reconciler.ts';
 
 const WATCHED_ONLY: readonly Resource[] = [
-  resource('', 'ServiceAccount', 'serviceaccounts'),
+  serviceAccounts,
   resource('rbac.authorization.k8s.io', 'Role', 'roles'),
   resource('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings'),
   resource('policy', 'PodDisruptionBudget', 'poddisruptionbudgets'),

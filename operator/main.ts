@@ -33,6 +33,7 @@ export async function main(): Promise<void> {
       image: env.TENURE_BROKER_IMAGE ?? `tenure:${VERSION}`,
       clusterDns: env.TENURE_CLUSTER_DNS !== 'none',
       brokerLogFormat: env.TENURE_BROKER_LOG_FORMAT ?? 'json',
+      knowsNodes: env.TENURE_WATCH_NODES !== 'false',
     },
     bootstrapShown: null,
     namespace: env.TENURE_WATCH_NAMESPACE ?? '',

@@ -27,7 +27,7 @@ export async function findRack(
     try {
       const pod = await api.get(pods, of.namespace, of.pod);
       const rack = pod?.metadata.annotations?.[of.annotation];
-      if (rack !== undefined) return rack;
+      if (rack !== undefined) return rack === '' ? null : rack;
     } catch (cause) {
       logger.debug('reading the pod failed', { cause });
     }
@@ -35,7 +35,7 @@ export async function findRack(
   }
   const former = await api.get(kafkaBrokers, of.namespace, of.broker).catch(() => null);
   const rack = former?.spec.rack ?? null;
-  logger.warn('the pod names no rack: its node may lack the label, or the operator is away', {
+  logger.warn('nobody has said in which rack this broker is: is the operator away?', {
     rack,
   });
   return rack;

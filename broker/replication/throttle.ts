@@ -32,8 +32,10 @@ export class ReplicationThrottle {
 
   private concerns({ rules, partition, line }: Partition, followerId: number): boolean {
     const { throttledReplicas } = rules;
-    if (throttledReplicas === null) return false;
     if (line?.isr.some(({ id }) => id === followerId) === true) return false;
+    // A replica on its way to another broker is held wherever a rate is set, named or not.
+    if (line?.adding.includes(followerId) === true) return true;
+    if (throttledReplicas === null) return false;
     return throttledReplicas === 'all' || throttledReplicas.has(`${partition}:${followerId}`);
   }
 

@@ -11,10 +11,10 @@ export function planRacks({
   const { rack } = cluster.spec;
   if (rack === undefined) return [];
   return pods.flatMap((pod) => {
-    const label = nodes.get(pod.spec.nodeName ?? '')?.metadata.labels?.[rack.topologyKey];
-    const told = pod.metadata.annotations?.[annotations.rack];
-    return label === undefined || told === label || pod.metadata.deletionTimestamp !== undefined
-      ? []
-      : [{ pod, rack: label }];
+    const node = nodes.get(pod.spec.nodeName ?? '');
+    if (node === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
+    // A node without the label is in no rack, and its broker must not wait to be told of one.
+    const label = node.metadata.labels?.[rack.topologyKey] ?? '';
+    return pod.metadata.annotations?.[annotations.rack] === label ? [] : [{ pod, rack: label }];
   });
 }

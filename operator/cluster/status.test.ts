@@ -112,7 +112,7 @@ test('restarts are remembered with their reason and how long they took', () => {
 test('the same cluster gives the same objects, all owned by it, none with more rights than it needs', () => {
   const input = {
     cluster: clusterOf(),
-    defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json' },
+    defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json', knowsNodes: true },
     replicas: 3,
     live: null,
     mayEvict: true,
@@ -148,7 +148,7 @@ test('template overrides are merged: containers and env by name, everything else
   });
   const set = desiredObjects({
     cluster,
-    defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json' },
+    defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json', knowsNodes: true },
     replicas: 3,
     live: null,
     mayEvict: true,

@@ -43,7 +43,7 @@ for (const [name, cluster] of Object.entries(clusters)) {
   test(`the objects of the cluster "${name}" are those that were recorded`, () => {
     const text = desiredObjects({
       cluster,
-      defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json' },
+      defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json', knowsNodes: true },
       replicas: cluster.spec.replicas,
       live: null,
       mayEvict: true,

@@ -46,6 +46,13 @@ const felt: [string, string][] = [];
 const feel = (what: string, { longestMs }: { longestMs: number }) =>
   felt.push([what, `${longestMs} ms`]);
 
+/** The number of a node that runs a broker, and not the client. */
+async function victim(): Promise<string> {
+  const load = await ok(here('get', 'pod', 'load', '-o', 'jsonpath={.spec.nodeName}'));
+  const [pod] = (await brokerPods()).filter(({ spec }) => spec.nodeName !== load.trim());
+  return pod?.spec.nodeName?.replace(/\D/g, '') ?? '';
+}
+
 describe('on nodes', { skip }, () => {
   before(async () => {
     await install();
@@ -209,13 +216,7 @@ describe('on nodes', { skip }, () => {
   test('a node is cut off and comes back', {
     skip: control === null && 'TENURE_TEST_CONTROL is not set',
   }, async () => {
-    const load = JSON.parse(await ok(here('get', 'pod', 'load', '-o', 'json'))) as {
-      spec: { nodeName: string };
-    };
-    const [victim] = (await brokerPods()).filter(
-      ({ spec }) => spec.nodeName !== load.spec.nodeName,
-    );
-    const node = victim?.spec.nodeName?.replace(/\D/g, '') ?? '';
+    const node = await victim();
     feel(
       'a node cut off for 20 s',
       await underLoad(async () => {
@@ -231,13 +232,7 @@ describe('on nodes', { skip }, () => {
   test('a node is stopped and comes back', {
     skip: control === null && 'TENURE_TEST_CONTROL is not set',
   }, async () => {
-    const load = JSON.parse(await ok(here('get', 'pod', 'load', '-o', 'json'))) as {
-      spec: { nodeName: string };
-    };
-    const [victim] = (await brokerPods()).filter(
-      ({ spec }) => spec.nodeName !== load.spec.nodeName,
-    );
-    const node = victim?.spec.nodeName?.replace(/\D/g, '') ?? '';
+    const node = await victim();
     feel(
       'a node stopped for 10 s',
       await underLoad(async () => {

@@ -8,7 +8,12 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type KubeAccess, KubeClient } from '../../kube/client.ts';
 import { kafkaClusters, kafkaTopics } from '../../kube/kafka-objects.ts';
-import { persistentVolumeClaims, pods, type Resource } from '../../kube/objects.ts';
+import {
+  persistentVolumeClaims,
+  pods,
+  type Resource,
+  serviceAccounts,
+} from '../../kube/objects.ts';
 import { isKubeError, type KubeApi, KubeUnreachable } from '../../kube/port.ts';
 import type { ExternalApi } from '../../local/local-cluster.ts';
 import { crds } from '../../operator/api/crds.ts';
@@ -45,14 +50,6 @@ export function accessOf(path: string): KubeAccess {
     ...(token === undefined ? {} : { token: () => token }),
   };
 }
-
-const serviceAccounts: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'serviceaccounts',
-  kind: 'ServiceAccount',
-  namespaced: true,
-};
 
 /** Installs the chart, without a running operator, and returns who may do what. */
 export async function prepareExternal(kubeconfig: string): Promise<ExternalApi> {

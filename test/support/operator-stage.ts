@@ -103,7 +103,7 @@ export class OperatorStage implements AsyncDisposable {
     return new Operator({
       ...deps,
       api,
-      defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json' },
+      defaults: { image: 'tenure:1', clusterDns: true, brokerLogFormat: 'json', knowsNodes: true },
       bootstrapShown: null,
       namespace: '',
       watchNodes: false,

@@ -1,8 +1,8 @@
 /** What a broker may do at the Kubernetes API: its own kinds and Leases, in its own namespace. Pure. */
 import { GROUP, type KafkaCluster } from '../../../kube/kafka-objects.ts';
+import { serviceAccounts } from '../../../kube/objects.ts';
 import { brokersName, type Desired, object, resource } from './names.ts';
 
-const serviceAccounts = resource('', 'ServiceAccount', 'serviceaccounts');
 const roles = resource('rbac.authorization.k8s.io', 'Role', 'roles');
 const roleBindings = resource('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings');
 

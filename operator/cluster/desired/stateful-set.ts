@@ -21,6 +21,8 @@ export interface OperatorDefaults {
   /** False where pods cannot be found by name: brokers then tell clients their addresses. */
   readonly clusterDns: boolean;
   readonly brokerLogFormat: string;
+  /** Whether the operator may read nodes, and so can tell brokers their rack. */
+  readonly knowsNodes: boolean;
 }
 
 const DATA_PATH = '/var/lib/tenure';
@@ -57,7 +59,9 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       { name: 'TENURE_ADMIN_PORT', value: String(ADMIN_PORT) },
       { name: 'TENURE_DATA_DIR', value: `${DATA_PATH}/data` },
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
-      ...(rack === undefined ? [] : [{ name: 'TENURE_RACK_FROM', value: annotations.rack }]),
+      ...(rack === undefined || !defaults.knowsNodes
+        ? []
+        : [{ name: 'TENURE_RACK_FROM', value: annotations.rack }]),
     ],
     ports: [
       ...listeners.map(({ name, port }, i) => ({
