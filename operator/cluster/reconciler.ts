@@ -86,6 +86,9 @@ export class ClusterReconciler {
       await this.writeStatus(observed, pausedStatus(observed));
       return;
     }
+    // Copies may be old: what takes brokers away is decided on what the API says now.
+    if (planScale(observed).replicas < (observed.statefulSet?.spec.replicas ?? 0))
+      observed = await this.deps.views.observeAfresh(observed);
     let isApplying = false;
     let fault = await this.attempt(async () => {
       isApplying = await this.applyAll(observed as Observed);
@@ -96,7 +99,7 @@ export class ClusterReconciler {
       fault ??= words;
     });
     if (roll.due.some(({ waitsFor }) => waitsFor === null)) {
-      // Copies may be old: what stops a broker is decided on what the API says now.
+      // So is what stops one.
       observed = await this.deps.views.observeAfresh(observed);
       roll = this.planRoll(observed, () => {});
     }

@@ -23,8 +23,8 @@ export function planScale({ cluster, statefulSet, lines }: Observed): ScalePlan 
   if (cluster.spec.hibernated === true) return { replicas: 0, ...settled };
   const highest = Math.max(-1, ...lines.flatMap(({ replicas }) => replicas));
   const current = statefulSet?.spec.replicas ?? wanted;
-  // Who sleeps has all its brokers still, whatever was asked for meanwhile.
-  const present = Math.max(current, current === 0 ? highest + 1 : 0);
+  // Whoever holds replicas is there or comes back: after a sleep, or gone before all was known.
+  const present = Math.max(current, highest + 1);
   if (wanted >= present || highest < wanted) return { replicas: wanted, ...settled };
   const wide = tooWide(lines, wanted);
   const replicas = Math.min(present, Math.max(highest + 1, wanted));

@@ -53,6 +53,11 @@ test('a cluster that sleeps has no broker, and wakes with all that hold replicas
   assert.equal(planScale(waking).replicas, 5);
 });
 
+test('a broker that went although it held replicas comes back, is emptied, and goes', () => {
+  const gone = observedOf({ lines: [lineOf([4, 1])] });
+  assert.deepEqual(planScale(gone), { replicas: 5, refused: null, draining: 1 });
+});
+
 test('progress of moves is counted from their beginning, with the time left', () => {
   const moving = [0, 1, 2].map((partition) => lineOf([0, 1], { partition, adding: [1], isr: [0] }));
   const before = { startedAt: '2026-01-01T00:00:00Z', partitions: 12, total: 12, message: '' };
