@@ -473,7 +473,7 @@ export class Broker implements AsyncDisposable {
         onFatal('an invariant did not hold');
       },
     });
-    for (const { name, port } of this.options.listeners) {
+    for (const { name, port, tls } of this.options.listeners) {
       const listener = await this.ports.network.listen(
         {
           clock,
@@ -486,6 +486,7 @@ export class Broker implements AsyncDisposable {
           name,
           host: this.options.bindHost,
           port,
+          tlsFolder: tls === true ? this.options.tlsFolder : null,
           connectionsMax: this.config.number('max.connections'),
           idleMs: this.config.number('connections.max.idle.ms'),
         },

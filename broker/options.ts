@@ -17,6 +17,8 @@ export interface BrokerOptions {
   readonly replicationPort: number;
   readonly adminPort: number;
   readonly dataFolder: string;
+  /** Where the certificate of listeners with TLS is. */
+  readonly tlsFolder: string;
   readonly rack: string | null;
   /** The annotation of the pod that names the rack, written once the pod has a node; null: none is. */
   readonly rackAnnotation: string | null;
@@ -31,6 +33,7 @@ export interface BrokerOptions {
 export interface ListenerOption {
   readonly name: string;
   readonly port: number;
+  readonly tls?: boolean;
 }
 
 function listenersOf(text: string | undefined, kafkaPort: number): ListenerOption[] {
@@ -45,7 +48,7 @@ function listenersOf(text: string | undefined, kafkaPort: number): ListenerOptio
   } catch {
     // Said below.
   }
-  throw new Error('TENURE_LISTENERS must be a JSON list of {"name", "port"}');
+  throw new Error('TENURE_LISTENERS must be a JSON list of {"name", "port", "tls"}');
 }
 
 /** @throws Error with a sentence that names the variable. */
@@ -78,6 +81,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     replicationPort: number('TENURE_REPLICATION_PORT', 9091),
     adminPort: number('TENURE_ADMIN_PORT', 9404),
     dataFolder: text('TENURE_DATA_DIR'),
+    tlsFolder: text('TENURE_TLS_DIR', '/etc/tenure/tls'),
     rack: env.TENURE_RACK || null,
     rackAnnotation: env.TENURE_RACK_FROM || null,
     serviceAccountFolder: text(

@@ -134,11 +134,7 @@ export interface MaintenanceWindow {
 }
 
 export interface TlsSpec {
-  /** Between brokers, each side proving who it is. */
-  readonly brokers?: boolean;
-  /** A Secret with `ca.crt` and `ca.key`; the operator makes one if absent. */
-  readonly caSecret?: string;
-  /** A Secret with `tls.crt`, `tls.key` and `ca.crt`, kept by somebody else such as cert-manager. */
+  /** A Secret with `tls.crt` and `tls.key`, kept by somebody else such as cert-manager. */
   readonly certificateSecret?: string;
   readonly validityDays?: number;
   readonly renewalDays?: number;

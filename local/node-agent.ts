@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Informer, type InformerDeps } from '../kube/informer.ts';
-import type { Condition, Pod } from '../kube/objects.ts';
-import { pods as podResource } from '../kube/objects.ts';
+import type { Condition, Pod, Secret } from '../kube/objects.ts';
+import { pods as podResource, secrets as secretResource } from '../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../kube/port.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
@@ -43,6 +43,7 @@ export class NodeAgent implements AsyncDisposable {
   private readonly options: NodeAgentOptions;
   private readonly pods: Informer<Pod>;
   private readonly processes = new Map<string, PodProcess>();
+  private readonly secrets: Informer<Secret>;
   private readonly addresses: Map<string, string>;
   private readonly busy = new Set<string>();
   private readonly again = new Set<string>();
@@ -58,6 +59,11 @@ export class NodeAgent implements AsyncDisposable {
     mkdirSync(options.folder, { recursive: true });
     this.addresses = this.readAddresses();
     this.endLeftovers();
+    this.secrets = new Informer(deps, secretResource, {}, ({ after }) => {
+      if (after === null) return;
+      for (const pod of this.pods?.all() ?? [])
+        if (pod.metadata.namespace === after.metadata.namespace) this.writeSecret(pod, after);
+    });
     this.pods = new Informer(deps, podResource, {}, ({ before, after }) => {
       const { namespace, name } = (after ?? before)?.metadata ?? { name: '' };
       this.sync(`${namespace}/${name}`);
@@ -173,6 +179,8 @@ export class NodeAgent implements AsyncDisposable {
     if (pod.spec.nodeName === undefined) return this.bind(pod);
     if (!nodes.some((node) => node.name === pod.spec.nodeName)) return;
     if (running === undefined) {
+      await this.secrets.synced;
+      if (!this.hasSecrets(pod)) throw new Error('a Secret that it mounts does not exist');
       const credentials = await this.options.credentialsOf(pod);
       const facts = this.factsOf(key, pod, credentials);
       this.processes.set(key, new PodProcess(this.clock, pod, facts, () => this.sync(key)));
@@ -192,6 +200,32 @@ export class NodeAgent implements AsyncDisposable {
       await bind(pod, node);
     } catch (cause) {
       if (!isKubeError(cause, 404, 409)) throw cause;
+    }
+  }
+
+  private secretFolder(pod: Pod, volume: string): string {
+    return join(this.ephemeralFolder(pod.metadata.uid), volume);
+  }
+
+  /** Writes every Secret that a pod mounts; false where one is not there yet. */
+  private hasSecrets(pod: Pod): boolean {
+    return (pod.spec.volumes ?? []).every(({ secret }) => {
+      const { secretName } = (secret ?? {}) as { secretName?: string };
+      if (secretName === undefined) return true;
+      const found = this.secrets.get(secretName, pod.metadata.namespace);
+      if (found !== null) this.writeSecret(pod, found);
+      return found !== null;
+    });
+  }
+
+  /** As files of the pods that mount it, also after it has changed. */
+  private writeSecret(pod: Pod, { data = {}, metadata }: Secret): void {
+    for (const { name, secret } of pod.spec.volumes ?? []) {
+      if ((secret as { secretName?: string } | undefined)?.secretName !== metadata.name) continue;
+      const folder = this.secretFolder(pod, name);
+      mkdirSync(folder, { recursive: true });
+      for (const [file, value] of Object.entries(data))
+        writeFileSync(join(folder, file), Buffer.from(value, 'base64'), { mode: 0o600 });
     }
   }
 
@@ -308,6 +342,7 @@ export class NodeAgent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.closing = true;
     this.pods[Symbol.dispose]();
+    this.secrets[Symbol.dispose]();
     await Promise.all([...this.processes.values()].map((process) => process.stop(30_000)));
     rmSync(this.pidFile, { force: true });
   }

@@ -1,5 +1,7 @@
 /** Accepts client connections on one address. */
 import net from 'node:net';
+import tls from 'node:tls';
+import { CertificateFiles } from '../../stdx/certificate-files.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Connection, type ConnectionDeps } from './connection.ts';
 
@@ -9,6 +11,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly connectionsMax: number;
   readonly idleMs: number;
+  /** Folder of `tls.crt` and `tls.key`; null: clients speak plainly. */
+  readonly tlsFolder: string | null;
 }
 
 interface RawSocket {
@@ -20,12 +24,13 @@ const IDLE_CHECK_MS = 10_000;
 export class Listener implements AsyncDisposable {
   private readonly server: net.Server;
   readonly connections = new Set<Connection>();
-  private readonly deps: Omit<ConnectionDeps, 'onClose'>;
+  private readonly deps: Omit<ConnectionDeps, 'onClose'> & { readonly clock: Clock };
   private readonly options: ListenerOptions;
   private nextId = 1;
   accepted = 0;
   closed = 0;
   private readonly idle: Disposable;
+  private files: CertificateFiles | null = null;
 
   constructor(
     deps: Omit<ConnectionDeps, 'onClose'> & { readonly clock: Clock },
@@ -33,9 +38,12 @@ export class Listener implements AsyncDisposable {
   ) {
     this.deps = deps;
     this.options = options;
-    this.server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-      this.accept(socket),
-    );
+    this.server =
+      options.tlsFolder === null
+        ? net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
+            this.accept(socket, (connection) => this.adopt(socket, connection)),
+          )
+        : this.createTls(options.tlsFolder);
     this.idle = deps.clock.every(IDLE_CHECK_MS, () => {
       const before = deps.clock.monotonicMs() - options.idleMs;
       for (const connection of this.connections) {
@@ -55,7 +63,24 @@ export class Listener implements AsyncDisposable {
     });
   }
 
-  private accept(accepted: net.Socket): void {
+  private createTls(folder: string): tls.Server {
+    const files = new CertificateFiles(this.deps.clock, folder, (renewed) =>
+      server.setSecureContext(renewed),
+    );
+    const server = tls.createServer({ ...files.current, minVersion: 'TLSv1.2', noDelay: true });
+    server.on('secureConnection', (socket) => {
+      this.accept(socket, (connection) => {
+        socket.on('data', (bytes: Buffer) => connection.onBytes(bytes));
+        return socket;
+      });
+    });
+    // A handshake that fails is its client's trouble.
+    server.on('tlsClientError', (_, socket) => socket.destroy());
+    this.files = files;
+    return server;
+  }
+
+  private accept(accepted: net.Socket, open: (connection: Connection) => net.Socket): void {
     if (this.connections.size >= this.options.connectionsMax) {
       accepted.destroy();
       return;
@@ -71,7 +96,7 @@ export class Listener implements AsyncDisposable {
       { id: this.nextId++, peer, listener: this.options.name },
     );
     this.connections.add(connection);
-    connection.attach(this.adopt(accepted, connection));
+    connection.attach(open(connection));
   }
 
   /**
@@ -103,6 +128,7 @@ export class Listener implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.idle[Symbol.dispose]();
+    this.files?.[Symbol.dispose]();
     this.server.close();
     for (const connection of this.connections) connection.close(null);
   }

@@ -159,6 +159,7 @@ const listener = record(
       'internal: inside the cluster; nodeport: a port on every node; loadbalancer: a Service of type LoadBalancer for each broker.',
       { enum: ['internal', 'nodeport', 'loadbalancer'], default: 'internal' },
     ),
+    tls: flag('Whether clients speak TLS there.', { default: false }),
     annotations: {
       type: 'object',
       description: 'Annotations of the Services that are made for it.',
@@ -335,6 +336,20 @@ const kafkaCluster = crd({
           ],
         },
       ),
+      tls: record('Certificates of listeners with tls: true.', {
+        certificateSecret: text(
+          'A Secret with tls.crt and tls.key that somebody else keeps, such as cert-manager; the operator makes and renews its own if absent.',
+          { minLength: 1, maxLength: 253 },
+        ),
+        validityDays: whole("How long the operator's certificates are good for.", {
+          minimum: 1,
+          maximum: 3650,
+        }),
+        renewalDays: whole('How long before their end they are made anew.', {
+          minimum: 1,
+          maximum: 3650,
+        }),
+      }),
       metrics: record('What is set up for Prometheus.', {
         podMonitor: flag("Whether a PodMonitor is made; needs the Prometheus operator's kinds.", {
           default: false,

@@ -24,6 +24,8 @@ import { isKubeError, type KubeApi, KubeError } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { listenerStatuses } from './addresses-core.ts';
+import { type CertificateState, Certificates } from './certificates.ts';
+import { usesTls } from './certificates-core.ts';
 import { isContained } from './contained-core.ts';
 import { desiredObjects } from './desired/desired.ts';
 import { type Desired, LISTENER_LABEL } from './desired/names.ts';
@@ -32,10 +34,12 @@ import { isPaused, type Observed, ordinalOf } from './observed.ts';
 import { planRacks } from './racks-core.ts';
 import { type DueRestart, mayEvict, planRoll, type RollPlan } from './roll-core.ts';
 import { planScale } from './scale-core.ts';
-import { type ClusterStatus, clusterStatus, pausedStatus } from './status.ts';
+import { type ClusterStatus, clusterStatus, type Decided, pausedStatus } from './status.ts';
 import { planGrowth, storageState } from './storage-core.ts';
 
 export const FIELD_MANAGER = 'tenure-operator';
+/** How often certificates are looked at where nothing else calls for it. */
+const CERTIFICATE_LOOK_MS = 3600_000;
 /** On every object: of what it was last made, so that nothing is sent twice. */
 const HASH_ANNOTATION = 'kafka.tenure.dev/applied';
 
@@ -71,8 +75,11 @@ export class ClusterReconciler {
     { readonly uid: string; readonly version: string; readonly status: ClusterStatus }
   >();
 
+  private readonly certificates: Certificates;
+
   constructor(deps: ReconcilerDeps) {
     this.deps = deps;
+    this.certificates = new Certificates({ ...deps, fieldManager: FIELD_MANAGER });
   }
 
   async reconcile(namespace: string, name: string): Promise<void> {
@@ -90,7 +97,9 @@ export class ClusterReconciler {
     if (planScale(observed).replicas < (observed.statefulSet?.spec.replicas ?? 0))
       observed = await this.deps.views.observeAfresh(observed);
     let isApplying = false;
+    let certificates: CertificateState | null = null;
     let fault = await this.attempt(async () => {
+      certificates = await this.ensureCertificates(observed as Observed);
       isApplying = await this.applyAll(observed as Observed);
     });
     await this.growVolumes(observed);
@@ -103,7 +112,10 @@ export class ClusterReconciler {
       observed = await this.deps.views.observeAfresh(observed);
       roll = this.planRoll(observed, () => {});
     }
-    await this.writeStatus(observed, this.statusOf(observed, roll, { fault, isApplying }));
+    await this.writeStatus(
+      observed,
+      this.statusOf(observed, roll, { fault, isApplying, certificates }),
+    );
     for (const due of roll.due) if (due.waitsFor === null) await this.restart(observed, due);
     await this.forgetBrokers(observed);
     this.scheduleLook(observed, roll);
@@ -151,7 +163,7 @@ export class ClusterReconciler {
   private statusOf(
     observed: Observed,
     roll: RollPlan,
-    of: { fault: string | null; isApplying: boolean },
+    of: Pick<Decided, 'fault' | 'isApplying' | 'certificates'>,
   ): ClusterStatus {
     const refusals = this.refusals.get(keyOf(observed.cluster)) ?? new Map<string, string>();
     return clusterStatus(observed, {
@@ -161,6 +173,14 @@ export class ClusterReconciler {
       bootstrap: this.deps.bootstrapShown?.(observed.cluster) ?? null,
       ...of,
     });
+  }
+
+  /** Certificates come before the pods that read them. */
+  private async ensureCertificates(observed: Observed): Promise<CertificateState | null> {
+    const { cluster, now } = observed;
+    if (!usesTls(cluster)) return null;
+    const brokers = Math.max(planScale(observed).replicas, cluster.spec.replicas);
+    return this.certificates.ensure(cluster, brokers, now);
   }
 
   /** Whether something has changed by it. */
@@ -285,6 +305,8 @@ export class ClusterReconciler {
 
   private scheduleLook({ cluster, now }: Observed, { lookAgainAt }: RollPlan): void {
     const { namespace = '', name } = cluster.metadata;
+    if (lookAgainAt === null && usesTls(cluster))
+      this.deps.lookAgain(namespace, name, CERTIFICATE_LOOK_MS);
     if (lookAgainAt !== null)
       this.deps.lookAgain(namespace, name, Date.parse(lookAgainAt) - Date.parse(now) + 1000);
   }

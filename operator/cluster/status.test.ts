@@ -19,6 +19,7 @@ const statusOf = (observed: ReturnType<typeof observedOf>) =>
     storage,
     bootstrap: null,
     isApplying: false,
+    certificates: null,
     fault: null,
   });
 const conditionIn = (status: ReturnType<typeof statusOf>, type: string) =>

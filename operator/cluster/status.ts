@@ -3,6 +3,7 @@ import { conditionsWith } from '../../kube/conditions.ts';
 import type { KafkaCluster, LastRestart } from '../../kube/kafka-objects.ts';
 import type { Condition, Pod } from '../../kube/objects.ts';
 import { listenerStatuses } from './addresses-core.ts';
+import type { CertificateState } from './certificates.ts';
 import { bootstrapName, kafkaPort, selectorLabels } from './desired/names.ts';
 import {
   isPaused,
@@ -26,6 +27,8 @@ export interface Decided {
   readonly storage: StorageState;
   /** What to show as the bootstrap address; null: the Service's name. */
   readonly bootstrap: string | null;
+  /** Null: no listener has TLS. */
+  readonly certificates: CertificateState | null;
   /** Whether something was changed just now whose effect is not to be seen yet. */
   readonly isApplying: boolean;
   /** What stands in the way of applying the objects, in words; null: nothing. */
@@ -130,6 +133,25 @@ function configValid({ brokers }: Observed): Judgement {
   return judge('ConfigValid', false, 'InvalidConfig', all.join('; '));
 }
 
+function certificatesValid({ certificates, fault }: CertificateState, now: string): Judgement {
+  if (fault !== null) return judge('CertificatesValid', false, 'CertificateMissing', fault);
+  const expired = certificates.find(({ notAfter }) => Date.parse(notAfter) <= Date.parse(now));
+  if (expired !== undefined)
+    return judge(
+      'CertificatesValid',
+      false,
+      'CertificateExpired',
+      `${expired.name} expired at ${expired.notAfter}`,
+    );
+  const [first] = [...certificates].sort((a, b) => a.notAfter.localeCompare(b.notAfter));
+  return judge(
+    'CertificatesValid',
+    true,
+    'Valid',
+    `${first?.name} is the first to expire, at ${first?.notAfter}`,
+  );
+}
+
 /** The restarts of before, and those that begin now; how long they took is filled in when it is known. */
 export function restartsWith(
   { cluster, pods, now }: Observed,
@@ -179,6 +201,7 @@ export function clusterStatus(observed: Observed, decided: Decided): ClusterStat
     configValid(observed),
     judge('StorageReady', storage.ready, storage.reason, storage.message),
     pausedCondition(isPaused(cluster)),
+    ...(decided.certificates === null ? [] : [certificatesValid(decided.certificates, now)]),
   ].map((one) => ({ ...one, observedGeneration: generation }));
   const moves = movesOf(observed, scale.draining);
   const restarts = restartsWith(observed, begun);
@@ -199,6 +222,7 @@ export function clusterStatus(observed: Observed, decided: Decided): ClusterStat
     ...(roll.due.length === 0 ? {} : { plan: shownPlan(roll), planId: roll.planId ?? '' }),
     ...(restarts.length === 0 ? {} : { lastRestarts: restarts }),
     ...(moves === null ? {} : { moves }),
+    ...(decided.certificates === null ? {} : { certificates: decided.certificates.certificates }),
     conditions: conditionsWith(cluster.status?.conditions ?? [], conditions, now),
   };
 }

@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import tls from 'node:tls';
 import type { Admin, Kafka } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { conditionOf } from '../../kube/conditions.ts';
 import {
   annotations,
@@ -23,6 +25,8 @@ import {
   persistentVolumeClaims,
   pods,
   type Resource,
+  type Secret,
+  secrets,
   services,
   statefulSets,
 } from '../../kube/objects.ts';
@@ -500,6 +504,99 @@ describe('listeners', () => {
         items.every(({ spec }) =>
           spec.containers[0]?.ports?.every(({ containerPort }) => containerPort !== 9096),
         )
+      );
+    });
+    await settled();
+  });
+});
+
+describe('TLS', () => {
+  const secretOf = async (name: string) =>
+    (await api().get(secrets, NAMESPACE, name)) as Secret | null;
+  const field = (secret: Secret | null, name: string) =>
+    Buffer.from(secret?.data?.[name] ?? '', 'base64').toString();
+  /** The serial number of the certificate that a broker shows; its names and its issuer are checked. */
+  async function shown(host: string, ca: string): Promise<string> {
+    const servername = `${NAME}-bootstrap.${NAMESPACE}.svc`;
+    const socket = tls.connect({ host, port: 9093, ca, servername });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', resolve);
+      socket.once('error', reject);
+    });
+    const { serialNumber } = socket.getPeerCertificate();
+    socket.destroy();
+    return serialNumber;
+  }
+
+  test('clients trust the certificate of the cluster, and a new one is shown without a restart', async () => {
+    await settled();
+    await change({
+      spec: {
+        listeners: [
+          { name: 'internal', port: 9092, type: 'internal' },
+          { name: 'tls', port: 9093, type: 'internal', tls: true },
+        ],
+      },
+    });
+    await until('all are restarted', 120_000, async () => {
+      const { items } = await api().list(pods, { namespace: NAMESPACE });
+      return (
+        items.length === 3 &&
+        items.every(({ spec }) => spec.volumes?.some(({ name }) => name === 'tls') === true)
+      );
+    });
+    await settled();
+    assert.equal((await condition('CertificatesValid'))?.status, 'True');
+    const ca = field(await secretOf(`${NAME}-tls`), 'ca.crt');
+    assert.equal(field(await secretOf(`${NAME}-ca`), 'ca.crt'), ca);
+    const host = await cluster.address(0);
+    const first = await shown(host, ca);
+    await assert.rejects(shown(host, ''), /self-signed|unable to (get|verify)|issuer/);
+
+    const secure = new kafkajs.Kafka({
+      brokers: [`${host}:9093`],
+      ssl: { ca: [ca], servername: `${NAME}-bootstrap.${NAMESPACE}.svc` },
+      logLevel: kafkajs.logLevel.NOTHING,
+    });
+    const producer = secure.producer();
+    await producer.connect();
+    await producer.send({ topic: 'my-topic', messages: [{ value: 'x'.repeat(200_000) }] });
+
+    const before = await uids();
+    await api().delete(secrets, NAMESPACE, `${NAME}-tls`);
+    // Any change makes the operator look; the Secret is not watched.
+    await annotate('example.com/look', 'now');
+    await until(
+      'there is a new certificate',
+      20_000,
+      async () => (await secretOf(`${NAME}-tls`)) !== null,
+    );
+    await until('brokers show it', 30_000, async () => (await shown(host, ca)) !== first);
+    await producer.send({ topic: 'my-topic', messages: [{ value: 'connections go on' }] });
+    await producer.disconnect();
+    assert.deepEqual(await uids(), before);
+  });
+
+  test('a Secret that somebody else keeps is waited for, and said to be missing', async () => {
+    await change({ spec: { tls: { certificateSecret: 'given' } } });
+    await until('the condition says so', 20_000, async () =>
+      /Secret given does not exist/.test((await condition('CertificatesValid'))?.message ?? ''),
+    );
+    const made = await secretOf(`${NAME}-tls`);
+    await api().create(secrets, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'given', namespace: NAMESPACE },
+      data: made?.data ?? {},
+    });
+    await annotate('example.com/look', 'again');
+    await until('it is taken', 60_000, () => reasonIs('CertificatesValid', 'Valid'));
+    await change({ spec: { tls: null, listeners: null } });
+    await until('none has TLS', 120_000, async () => {
+      const { items } = await api().list(pods, { namespace: NAMESPACE });
+      return (
+        items.length === 3 &&
+        items.every(({ spec }) => spec.volumes?.every(({ name }) => name !== 'tls') === true)
       );
     });
     await settled();

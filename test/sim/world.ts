@@ -177,6 +177,7 @@ export class World {
         podName: `${CLUSTER}-broker-${node.id}`,
         listeners: [{ name: 'internal', port: 9092 }],
         rackAnnotation: null,
+        tlsFolder: '',
         podUid: '',
         bindHost: node.name,
         advertisedHost: node.name,

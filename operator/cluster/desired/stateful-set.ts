@@ -2,6 +2,7 @@
 import { annotations, type KafkaCluster } from '../../../kube/kafka-objects.ts';
 import type { Container, PodSpec, StatefulSet } from '../../../kube/objects.ts';
 import { statefulSets } from '../../../kube/objects.ts';
+import { certificateSecretName, usesTls } from '../certificates-core.ts';
 import {
   ADMIN_PORT,
   brokersName,
@@ -26,6 +27,7 @@ export interface OperatorDefaults {
 }
 
 const DATA_PATH = '/var/lib/tenure';
+const TLS_PATH = '/etc/tenure/tls';
 const GRACE_SECONDS = 60;
 
 function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container {
@@ -53,11 +55,14 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       { name: 'TENURE_KAFKA_PORT', value: String(kafkaPort(cluster)) },
       {
         name: 'TENURE_LISTENERS',
-        value: JSON.stringify(listeners.map(({ name, port }) => ({ name, port }))),
+        value: JSON.stringify(
+          listeners.map(({ name, port, tls }) => ({ name, port, ...(tls ? { tls } : {}) })),
+        ),
       },
       { name: 'TENURE_REPLICATION_PORT', value: String(REPLICATION_PORT) },
       { name: 'TENURE_ADMIN_PORT', value: String(ADMIN_PORT) },
       { name: 'TENURE_DATA_DIR', value: `${DATA_PATH}/data` },
+      ...(usesTls(cluster) ? [{ name: 'TENURE_TLS_DIR', value: TLS_PATH }] : []),
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
       ...(rack === undefined || !defaults.knowsNodes
         ? []
@@ -71,7 +76,10 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       { name: 'replication', containerPort: REPLICATION_PORT },
       { name: 'metrics', containerPort: ADMIN_PORT },
     ],
-    volumeMounts: [{ name: 'data', mountPath: DATA_PATH }],
+    volumeMounts: [
+      { name: 'data', mountPath: DATA_PATH },
+      ...(usesTls(cluster) ? [{ name: 'tls', mountPath: TLS_PATH, readOnly: true }] : []),
+    ],
     readinessProbe: {
       httpGet: { path: '/readyz', port: ADMIN_PORT },
       periodSeconds: 2,
@@ -132,6 +140,11 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
   const hostname = 'kubernetes.io/hostname';
   const keys = rack === undefined ? [hostname] : [rack.topologyKey, hostname];
   const isEphemeral = storage === undefined || storage.type === 'ephemeral';
+  const secretName = certificateSecretName(cluster);
+  const volumes = [
+    ...(isEphemeral ? [{ name: 'data', emptyDir: {} }] : []),
+    ...(usesTls(cluster) ? [{ name: 'tls', secret: { secretName, defaultMode: 0o440 } }] : []),
+  ];
   return {
     serviceAccountName: brokersName(cluster),
     terminationGracePeriodSeconds: GRACE_SECONDS,
@@ -150,7 +163,7 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
         cluster.spec.template?.broker ?? {},
       ) as unknown as Container,
     ],
-    ...(isEphemeral ? { volumes: [{ name: 'data', emptyDir: {} }] } : {}),
+    ...(volumes.length === 0 ? {} : { volumes }),
   };
 }
 
