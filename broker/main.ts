@@ -46,7 +46,7 @@ export async function main(): Promise<void> {
       disk: nodeDisk,
       logger,
       api,
-      network: systemNetwork,
+      network: systemNetwork(options.peerTlsFolder),
       bootId: readBootId(),
       onFatal,
       version: VERSION,

@@ -19,12 +19,15 @@ export interface BrokerNetwork {
   ) => Promise<ClientListener>;
 }
 
-export const systemNetwork: BrokerNetwork = {
-  peers: grpcNetwork,
-  serveAdmin,
-  async listen(deps, options) {
-    const listener = new Listener(deps, options);
-    await listener.listen();
-    return listener;
-  },
-};
+/** With the folder of the certificate by which brokers know each other; null: they speak plainly. */
+export function systemNetwork(peerTlsFolder: string | null): BrokerNetwork {
+  return {
+    peers: grpcNetwork(peerTlsFolder),
+    serveAdmin,
+    async listen(deps, options) {
+      const listener = new Listener(deps, options);
+      await listener.listen();
+      return listener;
+    },
+  };
+}

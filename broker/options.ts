@@ -19,6 +19,8 @@ export interface BrokerOptions {
   readonly dataFolder: string;
   /** Where the certificate of listeners with TLS is. */
   readonly tlsFolder: string;
+  /** Where the certificate for other brokers is; null: they speak plainly. */
+  readonly peerTlsFolder: string | null;
   readonly rack: string | null;
   /** The annotation of the pod that names the rack, written once the pod has a node; null: none is. */
   readonly rackAnnotation: string | null;
@@ -81,6 +83,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     replicationPort: number('TENURE_REPLICATION_PORT', 9091),
     adminPort: number('TENURE_ADMIN_PORT', 9404),
     dataFolder: text('TENURE_DATA_DIR'),
+    peerTlsFolder: env.TENURE_PEER_TLS_DIR || null,
     tlsFolder: text('TENURE_TLS_DIR', '/etc/tenure/tls'),
     rack: env.TENURE_RACK || null,
     rackAnnotation: env.TENURE_RACK_FROM || null,

@@ -134,6 +134,8 @@ export interface MaintenanceWindow {
 }
 
 export interface TlsSpec {
+  /** Whether brokers prove to each other who they are. */
+  readonly brokers?: boolean;
   /** A Secret with `tls.crt` and `tls.key`, kept by somebody else such as cert-manager. */
   readonly certificateSecret?: string;
   readonly validityDays?: number;

@@ -39,43 +39,76 @@ export interface PeerNetwork {
 }
 
 const KNOCK_TIMEOUT_MS = 1_000;
+const TLS_LOOK_MS = 5_000;
 
-export const grpcNetwork: PeerNetwork = {
-  replication: connectReplication,
-  control: connectControl,
-  transactions: connectTransactions,
-  shareState: connectShareState,
-  async serve(services, { host, port }) {
-    const server = new grpc.Server(channelOptions);
-    for (const { definition, implementation } of services)
-      server.addService(definition, implementation);
-    await new Promise<void>((resolve, reject) => {
-      const credentials = grpc.ServerCredentials.createInsecure();
-      server.bindAsync(`${host}:${port}`, credentials, (cause) =>
-        cause ? reject(cause) : resolve(),
-      );
-    });
-    return { [Symbol.asyncDispose]: async () => server.forceShutdown() };
-  },
-  // gRPC deadlines are wall-clock times by its interface; nothing else here depends on them.
-  deadline: (timeoutMs) => performance.timeOrigin + performance.now() + timeoutMs,
-  knock({ host, port }, done) {
-    const socket = net.connect({ host, port });
-    let over = false;
-    const end = (refused: boolean) => {
-      socket.destroy();
-      if (over) return;
-      over = true;
-      done(refused);
-    };
-    socket.setTimeout(KNOCK_TIMEOUT_MS, () => end(false));
-    socket.on('connect', () => end(false));
-    socket.on('error', (cause: NodeJS.ErrnoException) => end(cause.code === 'ECONNREFUSED'));
+interface PeerCredentials {
+  readonly channel: grpc.ChannelCredentials;
+  readonly server: grpc.ServerCredentials;
+}
+
+/**
+ * With a folder of `tls.crt`, `tls.key` and `ca.crt` each side proves that the cluster's authority has
+ * signed it; files that change are taken up by themselves. Whom it signed for is not asked: it signs
+ * for brokers of this cluster only.
+ */
+function credentialsOf(tlsFolder: string | null): PeerCredentials {
+  if (tlsFolder === null)
     return {
-      [Symbol.dispose]() {
-        over = true;
-        socket.destroy();
-      },
+      channel: grpc.credentials.createInsecure(),
+      server: grpc.ServerCredentials.createInsecure(),
     };
-  },
-};
+  const files = new grpc.experimental.FileWatcherCertificateProvider({
+    certificateFile: `${tlsFolder}/tls.crt`,
+    privateKeyFile: `${tlsFolder}/tls.key`,
+    caCertificateFile: `${tlsFolder}/ca.crt`,
+    refreshIntervalMs: TLS_LOOK_MS,
+  });
+  return {
+    channel: grpc.experimental.createCertificateProviderChannelCredentials(files, files, {
+      checkServerIdentity: () => undefined,
+    }),
+    server: grpc.experimental.createCertificateProviderServerCredentials(files, files, true),
+  };
+}
+
+export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
+  const { channel, server: serverCredentials } = credentialsOf(tlsFolder);
+  return {
+    replication: (address) => connectReplication(address, channel),
+    control: (address) => connectControl(address, channel),
+    transactions: (address) => connectTransactions(address, channel),
+    shareState: (address) => connectShareState(address, channel),
+    async serve(services, { host, port }) {
+      const server = new grpc.Server(channelOptions);
+      for (const { definition, implementation } of services)
+        server.addService(definition, implementation);
+      await new Promise<void>((resolve, reject) => {
+        server.bindAsync(`${host}:${port}`, serverCredentials, (cause) =>
+          cause ? reject(cause) : resolve(),
+        );
+      });
+      return { [Symbol.asyncDispose]: async () => server.forceShutdown() };
+    },
+    // gRPC deadlines are wall-clock times by its interface; nothing else here depends on them.
+    deadline: (timeoutMs) => performance.timeOrigin + performance.now() + timeoutMs,
+    knock({ host, port }, done) {
+      const socket = net.connect({ host, port });
+      let over = false;
+      const end = (refused: boolean) => {
+        socket.destroy();
+        if (over) return;
+        over = true;
+        done(refused);
+      };
+      socket.setTimeout(KNOCK_TIMEOUT_MS, () => end(false));
+      socket.on('connect', () => end(false));
+      socket.on('error', (cause: NodeJS.ErrnoException) => end(cause.code === 'ECONNREFUSED'));
+      return {
+        [Symbol.dispose]() {
+          over = true;
+          socket.destroy();
+        },
+      };
+    },
+  };
+}

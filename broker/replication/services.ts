@@ -178,15 +178,16 @@ export const channelOptions: grpc.ChannelOptions = {
   'grpc.enable_http_proxy': 0,
 };
 
+type Connect<Peer> = (address: string, credentials: grpc.ChannelCredentials) => Peer;
+
 /** Opens a channel of a service; nothing is sent before the first call. */
 function connector<Peer extends grpc.Client>(
   service: grpc.ServiceDefinition,
   name: string,
   options = channelOptions,
-) {
+): Connect<Peer> {
   const Client = grpc.makeGenericClientConstructor(service, name);
-  return (address: string): Peer =>
-    new Client(address, grpc.credentials.createInsecure(), options) as unknown as Peer;
+  return (address, credentials) => new Client(address, credentials, options) as unknown as Peer;
 }
 
 type Unary<Request, Response> = (

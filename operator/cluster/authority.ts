@@ -51,7 +51,7 @@ const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 
 export async function signServer(
   authority: KeyPair,
-  of: { names: readonly string[]; now: string; until: Date },
+  of: { names: readonly string[]; forClients: boolean; now: string; until: Date },
 ): Promise<KeyPair> {
   const keys = await newKeys();
   const issuer = new x509.X509Certificate(authority.certificate);
@@ -66,7 +66,11 @@ export async function signServer(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        // Brokers call each other: theirs serve both ends.
+        ...(of.forClients ? [x509.ExtendedKeyUsage.clientAuth] : []),
+      ]),
       new x509.SubjectAlternativeNameExtension(
         of.names.map((value) => ({
           type: isAddress(value) ? ('ip' as const) : ('dns' as const),

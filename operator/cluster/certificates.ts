@@ -16,7 +16,10 @@ import {
   certificateSecretName,
   daysFrom,
   notAfter,
+  peerSecretName,
   renewalReason,
+  usesPeerTls,
+  usesTls,
 } from './certificates-core.ts';
 import { object } from './desired/names.ts';
 
@@ -54,19 +57,46 @@ export class Certificates {
   }
 
   async ensure(cluster: KafkaCluster, brokers: number, now: string): Promise<CertificateState> {
-    if (cluster.spec.tls?.certificateSecret !== undefined) return this.given(cluster);
+    const isGiven = usesTls(cluster) && cluster.spec.tls?.certificateSecret !== undefined;
+    const states = isGiven ? [await this.given(cluster)] : [];
+    const own = [
+      ...(usesTls(cluster) && !isGiven
+        ? [{ name: certificateSecretName(cluster), forClients: false }]
+        : []),
+      ...(usesPeerTls(cluster) ? [{ name: peerSecretName(cluster), forClients: true }] : []),
+    ];
+    if (own.length > 0) {
+      const authority = await this.authority(cluster, now);
+      const names = certificateNames(cluster, brokers);
+      const certificates = [
+        { name: caSecretName(cluster), notAfter: factsOf(authority.certificate)?.notAfter ?? '' },
+      ];
+      for (const { name, forClients } of own)
+        certificates.push(await this.own(cluster, name, { authority, names, forClients, now }));
+      states.push({ certificates, fault: null });
+    }
+    return {
+      certificates: states.flatMap(({ certificates }) => certificates),
+      fault: states.find(({ fault }) => fault !== null)?.fault ?? null,
+    };
+  }
+
+  /** A certificate of the operator's authority, made anew where that is due. */
+  private async own(
+    cluster: KafkaCluster,
+    name: string,
+    of: { authority: KeyPair; names: readonly string[]; forClients: boolean; now: string },
+  ): Promise<{ name: string; notAfter: string }> {
+    const { authority, forClients, names, now } = of;
     const { namespace = '' } = cluster.metadata;
-    const authority = await this.authority(cluster, now);
-    const name = certificateSecretName(cluster);
     const secret = await this.deps.api.get(secrets, namespace, name);
     const isOurs = secret !== null && decode(secret, 'ca.crt') === authority.certificate;
     let facts = isOurs ? factsOf(decode(secret, 'tls.crt')) : null;
-    const names = certificateNames(cluster, brokers);
     const reason = renewalReason(cluster, facts, names, now);
     if (reason !== null) {
       const { signServer } = await import('./authority.ts');
       const until = notAfter(cluster, now);
-      const pair = await signServer(authority, { names, now, until });
+      const pair = await signServer(authority, { names, forClients, now, until });
       await this.write(cluster, name, {
         'tls.crt': pair.certificate,
         'tls.key': pair.key,
@@ -75,14 +105,7 @@ export class Certificates {
       this.deps.logger.info('certificate made', { secret: name, reason });
       facts = factsOf(pair.certificate);
     }
-    const ca = factsOf(authority.certificate);
-    return {
-      certificates: [
-        { name: caSecretName(cluster), notAfter: ca?.notAfter ?? '' },
-        { name, notAfter: facts?.notAfter ?? '' },
-      ],
-      fault: null,
-    };
+    return { name, notAfter: facts?.notAfter ?? '' };
   }
 
   private async authority(cluster: KafkaCluster, now: string): Promise<KeyPair> {

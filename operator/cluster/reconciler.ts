@@ -25,7 +25,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { listenerStatuses } from './addresses-core.ts';
 import { type CertificateState, Certificates } from './certificates.ts';
-import { usesTls } from './certificates-core.ts';
+import { usesPeerTls, usesTls } from './certificates-core.ts';
 import { isContained } from './contained-core.ts';
 import { desiredObjects } from './desired/desired.ts';
 import { type Desired, LISTENER_LABEL } from './desired/names.ts';
@@ -178,7 +178,7 @@ export class ClusterReconciler {
   /** Certificates come before the pods that read them. */
   private async ensureCertificates(observed: Observed): Promise<CertificateState | null> {
     const { cluster, now } = observed;
-    if (!usesTls(cluster)) return null;
+    if (!usesTls(cluster) && !usesPeerTls(cluster)) return null;
     const brokers = Math.max(planScale(observed).replicas, cluster.spec.replicas);
     return this.certificates.ensure(cluster, brokers, now);
   }
@@ -305,7 +305,7 @@ export class ClusterReconciler {
 
   private scheduleLook({ cluster, now }: Observed, { lookAgainAt }: RollPlan): void {
     const { namespace = '', name } = cluster.metadata;
-    if (lookAgainAt === null && usesTls(cluster))
+    if (lookAgainAt === null && (usesTls(cluster) || usesPeerTls(cluster)))
       this.deps.lookAgain(namespace, name, CERTIFICATE_LOOK_MS);
     if (lookAgainAt !== null)
       this.deps.lookAgain(namespace, name, Date.parse(lookAgainAt) - Date.parse(now) + 1000);

@@ -38,7 +38,9 @@ const manifest = JSON.stringify({
     listeners: [
       { name: 'internal', port: 9092, type: 'internal' },
       { name: 'outside', port: 9094, type: 'nodeport' },
+      { name: 'tls', port: 9095, type: 'internal', tls: true },
     ],
+    tls: { brokers: true },
     storage: { type: 'persistent-claim', size: '1Gi' },
   },
 });
@@ -161,6 +163,18 @@ describe('on nodes', { skip }, () => {
       await underLoad(async () => {
         await ok(here('delete', 'pod', `${NAME}-broker-0`, '--grace-period=0', '--force'));
         await sleepMs(1000);
+        await settled();
+      }),
+    );
+  });
+
+  test('a volume that is lost heals by itself', async () => {
+    feel(
+      'volume and pod of a broker lost',
+      await underLoad(async () => {
+        await ok(here('delete', 'pvc', `data-${NAME}-broker-2`, '--wait=false'));
+        await ok(here('delete', 'pod', `${NAME}-broker-2`, '--grace-period=0', '--force'));
+        await sleepMs(2000);
         await settled();
       }),
     );

@@ -178,6 +178,7 @@ export class World {
         listeners: [{ name: 'internal', port: 9092 }],
         rackAnnotation: null,
         tlsFolder: '',
+        peerTlsFolder: null,
         podUid: '',
         bindHost: node.name,
         advertisedHost: node.name,

@@ -25,6 +25,7 @@ export class OperatorStage implements AsyncDisposable {
   private readonly lifetime = new Lifetime();
   readonly embedded: EmbeddedApi;
   readonly api: KubeClient;
+  readonly url: string;
   /** The most pods of one cluster that were seen down at once after all had been up. */
   downMax = 0;
   /** Names of pods that were deleted, in their order. */
@@ -32,6 +33,7 @@ export class OperatorStage implements AsyncDisposable {
 
   private constructor(embedded: EmbeddedApi, url: string) {
     this.embedded = embedded;
+    this.url = url;
     this.api = new KubeClient({ server: url });
     this.lifetime.own(this.api);
   }

@@ -2,7 +2,12 @@
 import { annotations, type KafkaCluster } from '../../../kube/kafka-objects.ts';
 import type { Container, PodSpec, StatefulSet } from '../../../kube/objects.ts';
 import { statefulSets } from '../../../kube/objects.ts';
-import { certificateSecretName, usesTls } from '../certificates-core.ts';
+import {
+  certificateSecretName,
+  peerSecretName,
+  usesPeerTls,
+  usesTls,
+} from '../certificates-core.ts';
 import {
   ADMIN_PORT,
   brokersName,
@@ -28,6 +33,7 @@ export interface OperatorDefaults {
 
 const DATA_PATH = '/var/lib/tenure';
 const TLS_PATH = '/etc/tenure/tls';
+const PEER_TLS_PATH = '/etc/tenure/peer-tls';
 const GRACE_SECONDS = 60;
 
 function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container {
@@ -63,6 +69,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       { name: 'TENURE_ADMIN_PORT', value: String(ADMIN_PORT) },
       { name: 'TENURE_DATA_DIR', value: `${DATA_PATH}/data` },
       ...(usesTls(cluster) ? [{ name: 'TENURE_TLS_DIR', value: TLS_PATH }] : []),
+      ...(usesPeerTls(cluster) ? [{ name: 'TENURE_PEER_TLS_DIR', value: PEER_TLS_PATH }] : []),
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
       ...(rack === undefined || !defaults.knowsNodes
         ? []
@@ -79,6 +86,9 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
     volumeMounts: [
       { name: 'data', mountPath: DATA_PATH },
       ...(usesTls(cluster) ? [{ name: 'tls', mountPath: TLS_PATH, readOnly: true }] : []),
+      ...(usesPeerTls(cluster)
+        ? [{ name: 'peer-tls', mountPath: PEER_TLS_PATH, readOnly: true }]
+        : []),
     ],
     readinessProbe: {
       httpGet: { path: '/readyz', port: ADMIN_PORT },
@@ -140,10 +150,11 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
   const hostname = 'kubernetes.io/hostname';
   const keys = rack === undefined ? [hostname] : [rack.topologyKey, hostname];
   const isEphemeral = storage === undefined || storage.type === 'ephemeral';
-  const secretName = certificateSecretName(cluster);
+  const secret = (secretName: string) => ({ secret: { secretName, defaultMode: 0o440 } });
   const volumes = [
     ...(isEphemeral ? [{ name: 'data', emptyDir: {} }] : []),
-    ...(usesTls(cluster) ? [{ name: 'tls', secret: { secretName, defaultMode: 0o440 } }] : []),
+    ...(usesTls(cluster) ? [{ name: 'tls', ...secret(certificateSecretName(cluster)) }] : []),
+    ...(usesPeerTls(cluster) ? [{ name: 'peer-tls', ...secret(peerSecretName(cluster)) }] : []),
   ];
   return {
     serviceAccountName: brokersName(cluster),
