@@ -655,7 +655,7 @@ describe('sleep', () => {
       found = await admin.fetchTopicOffsets('my-topic').catch(() => []);
       return found.length > 0;
     });
-    return found;
+    return found.sort((a, b) => a.partition - b.partition);
   }
 
   test('a cluster that sleeps has no pods; it wakes with its records, topics and offsets', async () => {
