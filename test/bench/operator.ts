@@ -153,6 +153,9 @@ async function resident(url: string): Promise<number> {
     env: {
       PATH: process.env.PATH,
       KUBERNETES_SERVER: url,
+      TENURE_BROKER_IMAGE: 'tenure:1',
+      // As in the chart.
+      NODE_OPTIONS: '--max-semi-space-size=2',
       TENURE_ADMIN_PORT: '0',
       TENURE_BIND_HOST: '127.0.0.1',
     },
