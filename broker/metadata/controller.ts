@@ -263,7 +263,14 @@ export class Controller implements Disposable {
       if (line !== null && pages.get(key)?.partitionEpoch !== line.partitionEpoch)
         this.settledFor = '';
     }
-    if (balance.balanced !== null) await this.deps.noteBalanced(balance.balanced);
+    const isWritten = balance.moves.every(({ line }) => {
+      const key = partitionKey(line.topicId, line.partition);
+      const written = updates.get(key);
+      return written == null || pages.get(key)?.partitionEpoch === written.partitionEpoch;
+    });
+    // Moves that did not get into their page are planned again.
+    if (!isWritten) this.deps.clock.after(RETRY_MS, () => this.wake());
+    else if (balance.balanced !== null) await this.deps.noteBalanced(balance.balanced);
     await this.finishTopics(plan, brokers);
   }
 

@@ -162,7 +162,13 @@ export class TopicStatusWriter {
     const before = this.written.get(uid);
     const stored = topic.status === undefined ? '' : JSON.stringify(withoutTimes(topic.status));
     const finalized = topic.metadata.finalizers?.includes(TOPIC_FINALIZER) === true;
-    if (finalized && (before?.text === text || (before === undefined && stored === text))) {
+    // What was asked for is noted once; that it stands there already is no difference.
+    const isNoted = status.observedReplicas === undefined && status.resizingTo === undefined;
+    if (
+      finalized &&
+      isNoted &&
+      (before?.text === text || (before === undefined && stored === text))
+    ) {
       this.due.delete(uid);
       return;
     }
@@ -186,7 +192,12 @@ export class TopicStatusWriter {
       await this.deps.api.patch(kafkaTopics, { namespace, name }, { metadata });
     }
     const now = new Date(this.deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
-    const conditions = conditionsWith(topic.status?.conditions ?? [], status.conditions ?? [], now);
+    const wanted = status.conditions ?? [];
+    // One that is not judged any more goes.
+    const known = (topic.status?.conditions ?? []).filter(({ type }) =>
+      wanted.some((one) => one.type === type),
+    );
+    const conditions = conditionsWith(known, wanted, now);
     await this.deps.api.patch(
       kafkaTopics,
       { namespace, name, subresource: 'status' },
@@ -196,7 +207,7 @@ export class TopicStatusWriter {
 }
 
 function withoutTimes(status: Status): object {
-  const { observedGeneration: _, ...rest } = status;
+  const { observedGeneration: _, observedReplicas: _o, resizingTo: _r, ...rest } = status;
   const conditions = status.conditions?.map(({ type, status: state, reason, message }) => ({
     type,
     status: state,
