@@ -34,6 +34,10 @@ export class FaultyApi implements KubeApi {
     });
   }
 
+  get isDead(): boolean {
+    return this.dead;
+  }
+
   /** A dead process gets no answer. */
   private async alive<T>(run: () => Promise<T>): Promise<T> {
     if (this.dead) return new Promise<T>(() => {});
