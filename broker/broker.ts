@@ -24,7 +24,7 @@ import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { FileCache } from './log/file-cache.ts';
-import { LogDirectory } from './log/log-directory.ts';
+import { LogDirectories } from './log/log-directories.ts';
 import { TailMemory } from './log/tail-memory.ts';
 import { brokerName, Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
@@ -87,7 +87,7 @@ export class Broker implements AsyncDisposable {
   private readonly metrics: BrokerMetrics;
   private readonly session: Session;
   private readonly controllerClient: ControllerClient;
-  private directory!: LogDirectory;
+  private directories!: LogDirectories;
   private replicas!: Replicas;
   private coordinators!: Coordinators;
   private admin!: TopicAdmin;
@@ -229,23 +229,17 @@ export class Broker implements AsyncDisposable {
   private openStorage(): void {
     const { clock, disk, logger, bootId, network } = this.ports;
     this.state = STATE.recovering;
-    this.directory = new LogDirectory(
+    this.directories = new LogDirectories(
       { disk, files: this.files, tail: this.tail, logger },
-      this.options.dataFolder,
+      this.options.dataFolders,
       bootId,
     );
-    const other = this.directory.clusterId;
-    if (other !== null && other !== this.clusterId) {
-      throw new Error(
-        `the data folder belongs to cluster ${other}, not to ${this.clusterId}: it must be emptied or the right volume mounted`,
-      );
-    }
-    this.directory.writeMeta({
+    this.directories.claim({
       clusterId: this.clusterId,
       nodeId: this.options.id,
-      directoryId: this.ports.chance.bytes(16).toString('base64url'),
+      newId: () => this.ports.chance.bytes(16).toString('base64url'),
     });
-    for (const leftover of this.directory.leftovers()) this.directory.remove(leftover);
+    this.directories.removeLeftovers();
     const followers = this.lifetime.own(
       new Followers({
         clock,
@@ -266,7 +260,7 @@ export class Broker implements AsyncDisposable {
       turn: this.turn,
       logger,
       image: this.metadata.image,
-      directory: this.directory,
+      directories: this.directories,
       partitions: this.partitions,
       followers,
       self: () => this.self,
@@ -356,7 +350,7 @@ export class Broker implements AsyncDisposable {
 
   /** Claims the broker's place, with the standing that its disk justifies. */
   private async register(): Promise<void> {
-    const { former, clean, sameBoot } = this.directory;
+    const { former, keptWrites } = this.directories;
     const { rackAnnotation: annotation, namespace, cluster, id, podName: pod } = this.options;
     if (annotation !== null)
       this.session.rack = await findRack(this.ports, {
@@ -366,11 +360,11 @@ export class Broker implements AsyncDisposable {
         broker: brokerName(cluster, id),
       });
     // After a mere kill the page cache is intact: with a clean scan nothing was lost (rule 7).
-    const keptData = (clean || sameBoot) && this.replicas.cleanRecovery;
+    const keptData = keptWrites && this.replicas.cleanRecovery;
     await this.session.begin(
       this.cluster,
       { epoch: former?.epoch ?? 0, keptSince: former?.keptSince ?? 0, keptData },
-      (epoch, keptSince) => this.directory.noteLife(epoch, keptSince),
+      (epoch, keptSince) => this.directories.noteLife(epoch, keptSince),
     );
   }
 
@@ -445,11 +439,7 @@ export class Broker implements AsyncDisposable {
       writeMarkers: (markers) => this.coordinators.markers.writeHere(markers),
       admin: this.admin,
       partitions: () => this.partitions,
-      logDirectory: {
-        path: this.directory.path,
-        isFailed: () => this.storageFailed,
-        space: () => this.directory.space(),
-      },
+      logDirectories: this.directories,
       changePartitions: (changes, timeoutMs) => this.changePartitions(changes, timeoutMs),
       nextProducerId: this.nextProducerId,
       traffic: this.metrics,
@@ -547,7 +537,7 @@ export class Broker implements AsyncDisposable {
         clock,
         logger,
         partitions,
-        directory: this.directory,
+        directories: this.directories,
         retentionPeriodMs: () => this.config.number('log.retention.check.interval.ms'),
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
         onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
@@ -559,7 +549,7 @@ export class Broker implements AsyncDisposable {
         logger,
         config: this.config,
         partitions,
-        directory: this.directory,
+        directories: this.directories,
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
         onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       }),
@@ -600,6 +590,7 @@ export class Broker implements AsyncDisposable {
       cause,
     });
     partition.log.failure ??= cause as Error;
+    this.directories.noteFailure(partition.log);
     partition.goOffline('KAFKA_STORAGE_ERROR');
     this.leaveForStorage();
   }
@@ -637,7 +628,8 @@ export class Broker implements AsyncDisposable {
             this.listeners[i]?.connections.size ?? 0,
           ]),
         ),
-      offlineLogDirectories: () => Number(this.storageFailed),
+      offlineLogDirectories: () =>
+        this.storageFailed ? Math.max(this.directories.failedCount, 1) : 0,
       groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
       state: () => this.state,
       tailBytes: () => this.tail.bytes,
@@ -668,10 +660,10 @@ export class Broker implements AsyncDisposable {
       for (const partition of all) partition.close();
       await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
       for (const { log } of all) log.close();
-      if (this.directory !== undefined) {
-        this.directory.checkpoint(all);
+      if (this.directories !== undefined) {
+        this.directories.checkpoint(all);
         if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)
-          this.directory.markClean(this.session.epoch);
+          this.directories.markClean(this.session.epoch);
       }
     } catch (cause) {
       logger.error('closing the logs failed: the next start will scan them', { cause });

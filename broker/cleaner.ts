@@ -5,7 +5,7 @@ import type { Logger } from '../stdx/logger.ts';
 import type { BrokerConfig } from './config/config.ts';
 import { compactLog } from './log/compaction.ts';
 import { dirtyRatio, isDue } from './log/compaction-core.ts';
-import type { LogDirectory } from './log/log-directory.ts';
+import type { LogDirectories } from './log/log-directories.ts';
 import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 
@@ -17,7 +17,7 @@ export interface CleanerDeps {
   readonly logger: Logger;
   readonly config: BrokerConfig;
   readonly partitions: Partitions;
-  readonly directory: LogDirectory;
+  readonly directories: LogDirectories;
   readonly fileDeleteDelayMs: (topicId: string) => number;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
 }
@@ -76,7 +76,7 @@ export class Cleaner implements Disposable {
   }
 
   private async clean(partition: Partition): Promise<void> {
-    const { clock, logger, config, directory } = this.deps;
+    const { clock, logger, config, directories } = this.deps;
     const { topic, partition: index, log } = partition;
     const startedMs = clock.monotonicMs();
     try {
@@ -87,7 +87,7 @@ export class Cleaner implements Disposable {
       };
       // What is compacted is never scanned again: holes in it are no loss.
       await log.flush();
-      directory.checkpoint(this.deps.partitions);
+      directories.checkpoint(this.deps.partitions);
       const bytesPerMs = config.number('log.cleaner.io.max.bytes.per.second') / 1000;
       const result = await compactLog(log, this.limitOf(partition), rules, {
         keyBytesMax: config.number('log.cleaner.dedupe.buffer.size') * KEY_MEMORY_SHARE,
@@ -102,7 +102,7 @@ export class Cleaner implements Disposable {
         elapsedMs: Math.round(clock.monotonicMs() - startedMs),
       });
       clock.after(this.deps.fileDeleteDelayMs(partition.topicId), () => {
-        for (const path of aside) directory.remove(path);
+        for (const path of aside) directories.remove(path);
       });
     } catch (cause) {
       // A batch that cannot be unpacked stays as it is; a failing disk is another matter.

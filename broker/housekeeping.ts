@@ -1,7 +1,7 @@
 /** Periodic work on the logs of a broker: retention, checkpoints, writing dirty pages back. */
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
-import type { LogDirectory } from './log/log-directory.ts';
+import type { LogDirectories } from './log/log-directories.ts';
 import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 
@@ -13,7 +13,7 @@ export interface HousekeepingDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly partitions: Partitions;
-  readonly directory: LogDirectory;
+  readonly directories: LogDirectories;
   readonly retentionPeriodMs: () => number;
   readonly fileDeleteDelayMs: (topicId: string) => number;
   readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
@@ -43,7 +43,7 @@ export class Housekeeping implements Disposable {
   }
 
   private retain(): void {
-    const { clock, logger, partitions, directory } = this.deps;
+    const { clock, logger, partitions, directories } = this.deps;
     let moved = false;
     for (const partition of partitions) {
       if (partition.log.failure !== null) continue;
@@ -55,7 +55,7 @@ export class Housekeeping implements Disposable {
         const { topic, partition: index } = partition;
         logger.info('old segments set aside', { topic, partition: index, files: aside.length });
         clock.after(this.deps.fileDeleteDelayMs(partition.topicId), () => {
-          for (const path of aside) directory.remove(path);
+          for (const path of aside) directories.remove(path);
         });
       } catch (cause) {
         this.deps.onStorageFailure(partition, cause);
@@ -67,7 +67,7 @@ export class Housekeeping implements Disposable {
 
   private checkpoint(): void {
     try {
-      this.deps.directory.checkpoint(this.deps.partitions);
+      this.deps.directories.checkpoint(this.deps.partitions);
     } catch (cause) {
       this.deps.logger.error('writing checkpoints failed', { cause });
     }

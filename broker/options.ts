@@ -16,7 +16,8 @@ export interface BrokerOptions {
   readonly listeners: readonly ListenerOption[];
   readonly replicationPort: number;
   readonly adminPort: number;
-  readonly dataFolder: string;
+  /** Log directories, each on a volume of its own. */
+  readonly dataFolders: readonly string[];
   /** Where the certificate of listeners with TLS is. */
   readonly tlsFolder: string;
   /** Where the certificate for other brokers is; null: they speak plainly. */
@@ -53,6 +54,16 @@ function listenersOf(text: string | undefined, kafkaPort: number): ListenerOptio
   throw new Error('TENURE_LISTENERS must be a JSON list of {"name", "port", "tls"}');
 }
 
+/** Kafka's `log.dirs`: paths with commas between them. */
+function foldersOf(text: string): string[] {
+  const folders = text.split(',').map((path) => path.trim().replace(/(?<=.)\/+$/, ''));
+  if (folders.includes('') || new Set(folders).size < folders.length)
+    throw new Error(
+      'TENURE_DATA_DIR must be one or several different paths with commas between them',
+    );
+  return folders;
+}
+
 /** @throws Error with a sentence that names the variable. */
 export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
   const text = (name: string, preset?: string) => {
@@ -82,7 +93,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     listeners: listenersOf(env.TENURE_LISTENERS, number('TENURE_KAFKA_PORT', 9092)),
     replicationPort: number('TENURE_REPLICATION_PORT', 9091),
     adminPort: number('TENURE_ADMIN_PORT', 9404),
-    dataFolder: text('TENURE_DATA_DIR'),
+    dataFolders: foldersOf(text('TENURE_DATA_DIR')),
     peerTlsFolder: env.TENURE_PEER_TLS_DIR || null,
     tlsFolder: text('TENURE_TLS_DIR', '/etc/tenure/tls'),
     rack: env.TENURE_RACK || null,

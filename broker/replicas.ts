@@ -8,7 +8,7 @@ import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
-import type { LogDirectory } from './log/log-directory.ts';
+import type { LogDirectories } from './log/log-directories.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
 import { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
@@ -19,7 +19,7 @@ export interface ReplicasDeps {
   readonly turn: Turn;
   readonly logger: Logger;
   readonly image: MetadataImage;
-  readonly directory: LogDirectory;
+  readonly directories: LogDirectories;
   readonly partitions: Partitions;
   readonly followers: Followers;
   readonly self: () => Member;
@@ -68,7 +68,7 @@ export class Replicas {
   openAll(): void {
     const startedMs = this.deps.clock.monotonicMs();
     let scannedBytes = 0;
-    for (const id of this.deps.directory.present()) {
+    for (const id of this.deps.directories.present()) {
       const opened = this.tryOpen(id);
       if (opened === null) continue;
       const { partition, recovery } = opened;
@@ -84,7 +84,7 @@ export class Replicas {
     }
     this.deps.logger.info('logs opened', {
       count: this.found.size,
-      clean: this.deps.directory.clean,
+      clean: this.deps.directories.clean,
       scannedBytes,
       elapsedMs: Math.round(this.deps.clock.monotonicMs() - startedMs),
     });
@@ -117,9 +117,9 @@ export class Replicas {
   }
 
   private open(id: { topic: string; topicId: string; partition: number }) {
-    const { clock, turn, directory, isApiAway, onStorageFailure } = this.deps;
+    const { clock, turn, directories, isApiAway, onStorageFailure } = this.deps;
     const rules = this.rulesOf(id.topicId);
-    const { log, highWatermark, recovery } = directory.openLog(id, rules.log);
+    const { log, highWatermark, recovery } = directories.openLog(id, rules.log);
     const partition = new Partition(
       { clock, turn, isApiAway, onStorageFailure },
       id,
@@ -229,14 +229,14 @@ export class Replicas {
   }
 
   private drop(partition: Partition, isDeleted: boolean): void {
-    const { clock, directory, followers, logger, partitions } = this.deps;
+    const { clock, directories, followers, logger, partitions } = this.deps;
     followers.forget(partition);
     partition.close();
     this.announce(partition);
     partitions.remove(partition);
     partition.log.abandon();
     const keeps = isDeleted && this.isRetained(partition);
-    const aside = directory.setAside(partition.log.folder, keeps ? 'stray' : 'delete');
+    const aside = directories.setAside(partition, partition.log, keeps ? 'stray' : 'delete');
     const { topic, partition: number } = partition;
     logger.info(keeps ? 'replica retained' : 'replica set aside', {
       topic,
@@ -244,7 +244,7 @@ export class Replicas {
       folder: aside,
     });
     if (keeps) return;
-    clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directory.remove(aside));
+    clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directories.remove(aside));
   }
 
   /** Whether the records of a topic outlive it. */
@@ -272,7 +272,7 @@ export class Replicas {
         partition: partition.partition,
       });
       partition.log.abandon();
-      this.deps.directory.setAside(partition.log.folder, 'stray');
+      this.deps.directories.setAside(partition, partition.log, 'stray');
     }
     this.found.clear();
   }

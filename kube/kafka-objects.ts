@@ -49,6 +49,8 @@ export interface KafkaCluster extends KubeObject {
     readonly storage?: {
       readonly type: 'ephemeral' | 'persistent-claim';
       readonly size?: string;
+      /** How many volumes each broker has: every one is a log directory. */
+      readonly volumes?: number;
       readonly class?: string;
       readonly deleteClaim?: boolean;
     };

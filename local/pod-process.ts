@@ -49,7 +49,7 @@ export function environmentOf(
   const expand = (value: string) =>
     value.replace(/\$\(([A-Za-z_]\w*)\)/g, (whole, name: string) => out[name] ?? whole);
   // A process has no mounts of its own: paths below a mount become paths of the host.
-  const onHost = (value: string) => {
+  const pathOnHost = (value: string) => {
     const mount = volumeMounts.find(
       ({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`),
     );
@@ -58,6 +58,7 @@ export function environmentOf(
       ? value
       : host + value.slice(mount.mountPath.length);
   };
+  const onHost = (value: string) => value.split(',').map(pathOnHost).join(',');
   for (const { name, value, valueFrom } of env as readonly EnvVar[]) {
     const path = valueFrom?.fieldRef?.fieldPath;
     out[name] = path === undefined ? onHost(expand(value ?? '')) : fieldValue(pod, ip, path);

@@ -1,4 +1,8 @@
-/** AlterReplicaLogDirs (34). A broker has one data folder: naming that one is fine, others do not exist. */
+/**
+ * AlterReplicaLogDirs (34, KIP-113). Says where a replica is to lie that is not on this broker yet: it is
+ * made there when it comes, and until then the answer is Kafka's REPLICA_NOT_AVAILABLE. A replica that
+ * has its records in another directory stays there: that it moves is not supported.
+ */
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
   alterReplicaLogDirsRequest,
@@ -7,13 +11,17 @@ import {
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function alterReplicaLogDirs({ image, logDirectory, partition: partitionOf }: Ports) {
+export function alterReplicaLogDirs({ image, logDirectories, partition: partitionOf }: Ports) {
   const judge = (path: string, name: string, index: number): ErrorName => {
-    if (path !== logDirectory.path) return 'LOG_DIR_NOT_FOUND';
+    const directory = logDirectories.at(path);
+    if (directory === null) return 'LOG_DIR_NOT_FOUND';
+    if (logDirectories.isFailed(directory)) return 'KAFKA_STORAGE_ERROR';
     const topic = image.topic(name);
-    return topic === null || partitionOf(topic.id, index) === null
-      ? 'REPLICA_NOT_AVAILABLE'
-      : 'NONE';
+    const here = topic === null ? null : partitionOf(topic.id, index);
+    if (here !== null)
+      return logDirectories.of(here.log) === directory ? 'NONE' : 'UNSUPPORTED_VERSION';
+    logDirectories.want(name, index, directory);
+    return 'REPLICA_NOT_AVAILABLE';
   };
   return api({
     key: 34,

@@ -1,4 +1,4 @@
-/** What API handlers may use. They see interfaces and images, never logs, gRPC or Kubernetes. */
+/** What API handlers may use. They see interfaces and images, never gRPC or Kubernetes. */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
@@ -6,6 +6,7 @@ import type { BrokerConfig, TopicRules } from '../config/config.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { TransactionMarker, TxnCoordinator } from '../coordinator/txn-coordinator.ts';
 import type { TopicPartition } from '../coordinator/txn-records.ts';
+import type { LogDirectories } from '../log/log-directories.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import type { TopicAdmin } from '../metadata/topic-admin.ts';
@@ -55,13 +56,6 @@ export interface ChangeOutcome {
   readonly message: string | null;
 }
 
-/** The disk of this broker, for those who look after it. */
-export interface LogDirectoryFacts {
-  readonly path: string;
-  readonly isFailed: () => boolean;
-  readonly space: () => { totalBytes: number; freeBytes: number };
-}
-
 export interface Ports {
   readonly self: number;
   readonly clock: Clock;
@@ -85,7 +79,8 @@ export interface Ports {
   readonly admin: TopicAdmin;
   /** Every replica on this broker. */
   readonly partitions: () => Iterable<Partition>;
-  readonly logDirectory: LogDirectoryFacts;
+  /** The disks of this broker. */
+  readonly logDirectories: LogDirectories;
   readonly changePartitions: (
     changes: readonly PartitionChange[],
     timeoutMs: number,

@@ -1,6 +1,6 @@
 /**
- * A broker's data folder, in Kafka's layout: one folder per replica, checkpoints beside them, and
- * what this broker was called in its last life.
+ * A log directory, in Kafka's layout: one folder per replica, checkpoints beside them, and what the
+ * broker was called in its last life.
  */
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
@@ -22,6 +22,8 @@ export interface Life {
   readonly keptSince: number;
   /** The kernel's id of this boot: with the same one, a killed process lost nothing it had written. */
   readonly bootId: string;
+  /** Ids of all directories that the broker had; missing where it was an older version's only one. */
+  readonly directories?: readonly string[];
 }
 
 export interface ReplicaId {
@@ -89,8 +91,8 @@ export class LogDirectory {
     return this.former !== null && this.bootId !== '' && this.former.bootId === this.bootId;
   }
 
-  noteLife(epoch: number, keptSince: number): void {
-    const life: Life = { epoch, keptSince, bootId: this.bootId };
+  noteLife(epoch: number, keptSince: number, directories: readonly string[]): void {
+    const life: Life = { epoch, keptSince, bootId: this.bootId, directories };
     this.disk.replaceFile(`${this.path}/${LIFE}`, JSON.stringify(life));
   }
 
@@ -107,12 +109,23 @@ export class LogDirectory {
     this.disk.replaceFile(path, `${lines.join('\n')}\n`);
   }
 
-  get clusterId(): string | null {
-    const text = this.disk.readText(`${this.path}/meta.properties`) ?? '';
-    return /^cluster\.id=(.*)$/m.exec(text)?.[1] ?? null;
+  /** Whom the directory belongs to; null for a new one. */
+  get meta(): { clusterId: string; nodeId: number; directoryId: string } | null {
+    const text = this.disk.readText(`${this.path}/meta.properties`);
+    if (text === null) return null;
+    const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '';
+    return {
+      clusterId: of('cluster\\.id'),
+      nodeId: Number(of('node\\.id')),
+      directoryId: of('directory\\.id'),
+    };
   }
 
-  private folderOf({ topic, partition }: ReplicaId): string {
+  get id(): string {
+    return this.meta?.directoryId ?? '';
+  }
+
+  folderOf({ topic, partition }: ReplicaId): string {
     return `${this.path}/${topic}-${partition}`;
   }
 
@@ -166,10 +179,6 @@ export class LogDirectory {
     for (let i = 1; this.disk.exists(target); i++) target = `${folder}.${i}-${why}`;
     this.disk.rename(folder, target);
     return target;
-  }
-
-  remove(path: string): void {
-    this.disk.remove(path);
   }
 
   /** What lies around from earlier deletions. */

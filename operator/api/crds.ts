@@ -255,6 +255,10 @@ const kafkaCluster = crd({
             pattern: '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)?$',
             maxLength: 20,
           }),
+          volumes: whole(
+            'Volumes of each broker: every one is a log directory, and its replicas spread over them.',
+            { minimum: 1, maximum: 16 },
+          ),
           class: text('StorageClass; the default one if absent.', { maxLength: 253 }),
           deleteClaim: flag('Whether volumes go with the cluster.', { default: false }),
         },
@@ -268,6 +272,10 @@ const kafkaCluster = crd({
             rule(
               'self.type == oldSelf.type',
               'type must not change: records would stay behind on the old volumes',
+            ),
+            rule(
+              '(has(self.volumes) ? self.volumes : 1) == (has(oldSelf.volumes) ? oldSelf.volumes : 1)',
+              'volumes must not change: Kubernetes gives running brokers no further claims',
             ),
             rule(
               'has(self.class) == has(oldSelf.class) && (!has(self.class) || self.class == oldSelf.class)',

@@ -116,7 +116,9 @@ test('tools: offsets, resets, records, log directories, moves, elections, transa
   assert.match(deleted, /near-0\s+low_watermark: 40/);
   const earliest = ['--topic', 'near', '--time', 'earliest'];
   assert.equal(await tool('kafka-get-offsets', ...server, ...earliest), 'near:0:40\n');
-  assert.match(await tool('kafka-log-dirs', ...server, '--describe'), /"partition":"near-0"/);
+  const disks = await tool('kafka-log-dirs', ...server, '--describe');
+  assert.match(disks, /"partition":"near-0"/);
+  assert.equal(disks.match(/"logDir":/g)?.length, 6, 'three brokers, two log directories each');
   const move = file('move.json', [{ topic: 'near', partition: 0, replicas: [2, 0] }]);
   const moving = ['--reassignment-json-file', move];
   await tool('kafka-reassign-partitions', ...server, ...moving, '--execute');

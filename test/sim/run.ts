@@ -143,7 +143,7 @@ function compareReplicas(world: World, history: History): void {
       Buffer.concat(
         [...(world.nodes[id]?.disk.files ?? [])]
           .filter(
-            ([path]) => path.startsWith(`/data/${TOPIC}-${partition}/`) && path.endsWith('.log'),
+            ([path]) => path.split('/').at(-2) === `${TOPIC}-${partition}` && path.endsWith('.log'),
           )
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(([, bytes]) => bytes),

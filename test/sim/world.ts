@@ -185,7 +185,7 @@ export class World {
         kafkaPort: KAFKA_PORT,
         replicationPort: 9091,
         adminPort: 0,
-        dataFolder: '/data',
+        dataFolders: ['/data', '/data-1'],
         rack: null,
         serviceAccountFolder: '',
         logLevel: 'debug',

@@ -36,6 +36,15 @@ const TLS_PATH = '/etc/tenure/tls';
 const PEER_TLS_PATH = '/etc/tenure/peer-tls';
 const GRACE_SECONDS = 60;
 
+/** The volumes for records, each a log directory. */
+function dataVolumes({ spec }: KafkaCluster): { name: string; mountPath: string }[] {
+  const more = Array.from({ length: (spec.storage?.volumes ?? 1) - 1 }, (_, i) => ({
+    name: `data-${i + 1}`,
+    mountPath: `${DATA_PATH}-${i + 1}`,
+  }));
+  return [{ name: 'data', mountPath: DATA_PATH }, ...more];
+}
+
 function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container {
   const listeners = listenersOf(cluster);
   const field = (name: string, fieldPath: string) => ({
@@ -67,7 +76,12 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       },
       { name: 'TENURE_REPLICATION_PORT', value: String(REPLICATION_PORT) },
       { name: 'TENURE_ADMIN_PORT', value: String(ADMIN_PORT) },
-      { name: 'TENURE_DATA_DIR', value: `${DATA_PATH}/data` },
+      {
+        name: 'TENURE_DATA_DIR',
+        value: dataVolumes(cluster)
+          .map(({ mountPath }) => `${mountPath}/data`)
+          .join(','),
+      },
       ...(usesTls(cluster) ? [{ name: 'TENURE_TLS_DIR', value: TLS_PATH }] : []),
       ...(usesPeerTls(cluster) ? [{ name: 'TENURE_PEER_TLS_DIR', value: PEER_TLS_PATH }] : []),
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
@@ -84,7 +98,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       { name: 'metrics', containerPort: ADMIN_PORT },
     ],
     volumeMounts: [
-      { name: 'data', mountPath: DATA_PATH },
+      ...dataVolumes(cluster),
       ...(usesTls(cluster) ? [{ name: 'tls', mountPath: TLS_PATH, readOnly: true }] : []),
       ...(usesPeerTls(cluster)
         ? [{ name: 'peer-tls', mountPath: PEER_TLS_PATH, readOnly: true }]
@@ -152,7 +166,7 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
   const isEphemeral = storage === undefined || storage.type === 'ephemeral';
   const secret = (secretName: string) => ({ secret: { secretName, defaultMode: 0o440 } });
   const volumes = [
-    ...(isEphemeral ? [{ name: 'data', emptyDir: {} }] : []),
+    ...(isEphemeral ? dataVolumes(cluster).map(({ name }) => ({ name, emptyDir: {} })) : []),
     ...(usesTls(cluster) ? [{ name: 'tls', ...secret(certificateSecretName(cluster)) }] : []),
     ...(usesPeerTls(cluster) ? [{ name: 'peer-tls', ...secret(peerSecretName(cluster)) }] : []),
   ];
@@ -178,7 +192,7 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
   };
 }
 
-/** The claim of each broker; what a StatefulSet was made with cannot be changed, claims themselves can. */
+/** The claims of each broker; what a StatefulSet was made with cannot be changed, claims themselves can. */
 function claims(cluster: KafkaCluster, live: StatefulSet | null): object {
   const { storage } = cluster.spec;
   if (storage?.type !== 'persistent-claim') return {};
@@ -186,15 +200,17 @@ function claims(cluster: KafkaCluster, live: StatefulSet | null): object {
     | { resources?: { requests?: { storage?: string } } }
     | undefined;
   const size = made?.resources?.requests?.storage ?? storage.size ?? '1Gi';
-  const claim = {
-    metadata: { name: 'data', labels: selectorLabels(cluster) },
-    spec: {
-      accessModes: ['ReadWriteOnce'],
-      resources: { requests: { storage: size } },
-      ...(storage.class === undefined ? {} : { storageClassName: storage.class }),
-    },
+  const spec = {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: size } },
+    ...(storage.class === undefined ? {} : { storageClassName: storage.class }),
   };
-  return { volumeClaimTemplates: [claim] };
+  return {
+    volumeClaimTemplates: dataVolumes(cluster).map(({ name }) => ({
+      metadata: { name, labels: selectorLabels(cluster) },
+      spec,
+    })),
+  };
 }
 
 export function statefulSet(

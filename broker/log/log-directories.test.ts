@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildBatch } from '../../proto/kafka/record-batch.ts';
+import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { createLogger } from '../../stdx/logger.ts';
+import { FileCache } from './file-cache.ts';
+import type { LogConfig } from './log-config.ts';
+import { LogDirectories } from './log-directories.ts';
+import type { PartitionLog } from './partition-log.ts';
+import { TailMemory } from './tail-memory.ts';
+
+const config: LogConfig = {
+  segmentBytes: 2000,
+  segmentMs: 1e12,
+  indexIntervalBytes: 200,
+  retentionMs: -1,
+  retentionBytes: -1,
+  deletes: true,
+  compacts: false,
+  minCleanableRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Infinity,
+  deleteRetentionMs: 1000,
+};
+const logger = createLogger({ level: 'error', format: 'text' });
+const idOf = (partition: number) => ({ topic: 't', partition, topicId: 'AAAA' });
+
+/** A broker's storage through its lives. */
+class Lives {
+  readonly disk = memoryDisk();
+  private ids = 0;
+  private epoch = 0;
+  logs = new Map<number, PartitionLog>();
+
+  begin(paths: string[], nodeId = 1): LogDirectories {
+    const { disk } = this;
+    const files = new FileCache(disk, 100);
+    const directories = new LogDirectories(
+      { disk, files, tail: new TailMemory(1e6), logger },
+      paths,
+      'boot',
+    );
+    directories.claim({ clusterId: 'c', nodeId, newId: () => `id-${this.ids++}` });
+    return directories;
+  }
+
+  live(directories: LogDirectories): void {
+    this.logs = new Map();
+    for (const id of directories.present()) this.open(directories, id.partition);
+    directories.noteLife(++this.epoch, 1);
+  }
+
+  open(directories: LogDirectories, partition: number): PartitionLog {
+    const { log } = directories.openLog(idOf(partition), config);
+    this.logs.set(partition, log);
+    return log;
+  }
+
+  end(directories: LogDirectories): void {
+    for (const log of this.logs.values()) log.close();
+    directories.checkpoint(
+      [...this.logs].map(([partition, log]) => ({ ...idOf(partition), log, highWatermark: 1 })),
+    );
+    directories.markClean(this.epoch);
+  }
+
+  lose(path: string): void {
+    this.disk.remove(path);
+  }
+}
+
+function write(log: PartitionLog, value: string): void {
+  const record = { key: null, value: Buffer.from(value) };
+  log.append(buildBatch([record], { timestampMs: 1 }), { leaderEpoch: 1 });
+  log.writePending();
+}
+
+/** Four replicas over two directories, each with a record, and an orderly end. */
+function firstLife(): Lives {
+  const lives = new Lives();
+  const directories = lives.begin(['/a', '/b']);
+  assert.equal(directories.keptWrites, false, 'a new broker has kept nothing');
+  lives.live(directories);
+  for (let partition = 0; partition < 4; partition++)
+    write(lives.open(directories, partition), `v${partition}`);
+  lives.end(directories);
+  return lives;
+}
+
+test('new replicas go where fewest are, and are found again', () => {
+  const lives = firstLife();
+  const folders = [...lives.logs.values()].map(({ folder }) => folder);
+  assert.deepEqual(folders, ['/a/t-0', '/b/t-1', '/a/t-2', '/b/t-3']);
+  const again = lives.begin(['/b', '/a']);
+  assert.equal(again.keptWrites, true);
+  lives.live(again);
+  assert.deepEqual(
+    [...lives.logs.keys()].sort((a, b) => a - b),
+    [0, 1, 2, 3],
+  );
+  for (const log of lives.logs.values()) assert.equal(log.endOffset, 1);
+});
+
+test('a killed process kept its writes on the same boot only', () => {
+  const lives = firstLife();
+  const second = lives.begin(['/a', '/b']);
+  lives.live(second);
+  assert.equal(lives.begin(['/a', '/b']).keptWrites, true);
+});
+
+test('a lost directory costs the trust in all of them', () => {
+  const lives = firstLife();
+  lives.lose('/b');
+  const without = lives.begin(['/a', '/b']);
+  assert.equal(without.isComplete, false);
+  assert.equal(without.keptWrites, false);
+  assert.equal(without.former?.epoch, 1);
+  assert.equal(lives.begin(['/a']).keptWrites, false, 'nor may it just be left out');
+});
+
+test('a directory that is added costs nothing', () => {
+  const lives = firstLife();
+  const more = lives.begin(['/a', '/b', '/c']);
+  assert.equal(more.keptWrites, true);
+  lives.live(more);
+  assert.equal(lives.open(more, 9).folder, '/c/t-9');
+});
+
+test('a directory that slept through a life is not trusted, and its copies give way', () => {
+  const lives = firstLife();
+  const without = lives.begin(['/a', '/new']);
+  lives.live(without);
+  const log = lives.open(without, 1);
+  for (const value of ['x', 'y', 'z']) write(log, value);
+  lives.end(without);
+  const all = lives.begin(['/b', '/a', '/new']);
+  assert.equal(all.keptWrites, false);
+  lives.live(all);
+  assert.equal(lives.logs.get(1)?.endOffset, 3, 'the copy of the last life counts');
+  assert.ok(
+    lives.disk.exists('/b/t-1.stray-stray/partition.metadata'),
+    'the other one is kept aside',
+  );
+});
+
+test('an administrator may say where a replica is to be made; a failed directory gets none', () => {
+  const lives = firstLife();
+  const directories = lives.begin(['/a', '/b']);
+  lives.live(directories);
+  const b = directories.at('/b');
+  assert.ok(b !== null);
+  directories.want('t', 4, b);
+  assert.equal(lives.open(directories, 4).folder, '/b/t-4');
+  directories.noteFailure(lives.logs.get(0) as PartitionLog);
+  assert.equal(directories.failedCount, 1);
+  assert.equal(lives.open(directories, 5).folder, '/b/t-5');
+});
+
+test('a directory of another broker or cluster is refused, by name', () => {
+  const lives = firstLife();
+  assert.throws(() => lives.begin(['/a', '/b'], 2), /\/a belongs to broker 1, not to 2/);
+});
+
+test('checkpoints lie beside the replicas that they speak of', () => {
+  const { disk } = firstLife();
+  const file = (path: string) => disk.readText(`${path}/replication-offset-checkpoint`);
+  assert.match(file('/a') ?? '', /t 0 1\nt 2 1/);
+  assert.match(file('/b') ?? '', /t 1 1\nt 3 1/);
+});
+
+test('a replica whose folder lost its name tag is made again where it lay', () => {
+  const lives = firstLife();
+  lives.disk.remove('/a/t-0/partition.metadata');
+  const again = lives.begin(['/a', '/b', '/c']);
+  lives.live(again);
+  assert.equal(lives.open(again, 0).folder, '/a/t-0');
+});

@@ -1,0 +1,189 @@
+/**
+ * All the log directories of a broker, each on its own volume: a replica lies in one of them, and a
+ * broker has kept its data only if every one of them is there again.
+ */
+import type { Disk } from '../../stdx/disk.ts';
+import type { Logger } from '../../stdx/logger.ts';
+import type { LogConfig } from './log-config.ts';
+import { type Life, LogDirectory, type OpenedLog, type ReplicaId } from './log-directory.ts';
+import type { LogDeps, PartitionLog } from './partition-log.ts';
+
+interface Kept {
+  readonly topic: string;
+  readonly partition: number;
+  readonly log: PartitionLog;
+  readonly highWatermark: number;
+}
+
+const keyOf = ({ topicId, partition }: ReplicaId) => `${topicId}:${partition}`;
+
+export class LogDirectories {
+  readonly all: readonly LogDirectory[];
+  private readonly disk: Disk;
+  private readonly logger: Logger;
+  /** Where replicas lie, by topic id and number. */
+  private readonly places = new Map<string, LogDirectory>();
+  /** Where an administrator wants replicas that are not here yet (KIP-113), by topic and number. */
+  private readonly wanted = new Map<string, LogDirectory>();
+  private readonly failed = new Set<LogDirectory>();
+
+  constructor(deps: LogDeps & { logger: Logger }, paths: readonly string[], bootId: string) {
+    this.disk = deps.disk;
+    this.logger = deps.logger;
+    this.all = paths.map((path) => new LogDirectory(deps, path, bootId));
+  }
+
+  /** The last life of this broker, as the directory knows it that lived longest; null for a new broker. */
+  get former(): Life | null {
+    let newest: Life | null = null;
+    for (const { former } of this.all)
+      if (former !== null && (newest === null || former.epoch > newest.epoch)) newest = former;
+    return newest;
+  }
+
+  /** Whether every directory of the last life is here, and none of them slept through that life. */
+  get isComplete(): boolean {
+    const { former } = this;
+    if (former === null) return false;
+    const awake = this.all.filter((directory) => directory.former?.epoch === former.epoch);
+    const ids = new Set(awake.map(({ id }) => id));
+    const isSleeper = ({ former: own }: LogDirectory) => own !== null && own.epoch !== former.epoch;
+    return !this.all.some(isSleeper) && (former.directories ?? []).every((id) => ids.has(id));
+  }
+
+  /** Nothing that was written can be missing: stopped in order, or killed on a machine that went on. */
+  get keptWrites(): boolean {
+    const lived = this.all.filter(({ former }) => former !== null);
+    return this.isComplete && lived.every(({ clean, sameBoot }) => clean || sameBoot);
+  }
+
+  get clean(): boolean {
+    return this.all.every(({ clean }) => clean);
+  }
+
+  noteLife(epoch: number, keptSince: number): void {
+    const directories = this.all.map(({ id }) => id);
+    for (const directory of this.all) directory.noteLife(epoch, keptSince, directories);
+  }
+
+  /**
+   * Claims the directories for a broker of a cluster.
+   * @throws Error where one belongs to another cluster or another broker.
+   */
+  claim(of: { clusterId: string; nodeId: number; newId: () => string }): void {
+    for (const directory of this.all) {
+      const other = directory.meta;
+      if (other !== null && other.clusterId !== of.clusterId)
+        throw new Error(
+          `the data folder ${directory.path} belongs to cluster ${other.clusterId}, not to ${of.clusterId}: it must be emptied or the right volume mounted`,
+        );
+      if (other !== null && other.nodeId !== of.nodeId)
+        throw new Error(
+          `the data folder ${directory.path} belongs to broker ${other.nodeId}, not to ${of.nodeId}: the right volume must be mounted`,
+        );
+      directory.writeMeta({ ...of, directoryId: of.newId() });
+    }
+    if (this.former !== null && !this.isComplete)
+      this.logger.warn(
+        'a log directory of the last life is missing, or slept through it: this broker is not trusted with what it had',
+        { directories: this.all.map(({ path }) => path).join(',') },
+      );
+  }
+
+  /** Replicas on these disks. One that lies in two directories counts where the broker last lived. */
+  present(): ReplicaId[] {
+    const found: ReplicaId[] = [];
+    const byAge = [...this.all].sort((a, b) => (b.former?.epoch ?? -1) - (a.former?.epoch ?? -1));
+    for (const directory of byAge) {
+      for (const id of directory.present()) {
+        const key = keyOf(id);
+        if (this.places.has(key)) {
+          const folder = directory.setAside(directory.folderOf(id), 'stray');
+          this.logger.warn('a second copy of a replica was set aside', { folder });
+          continue;
+        }
+        this.places.set(key, directory);
+        found.push(id);
+      }
+    }
+    return found;
+  }
+
+  /** Opens a replica's log where it lies; a new one where an administrator wants it, else where fewest are. */
+  openLog(id: ReplicaId, config: LogConfig): OpenedLog {
+    const key = keyOf(id);
+    // A folder of that name without a name tag is what a loss of power left of this replica.
+    const remains = () => this.all.find((one) => this.disk.exists(one.folderOf(id)));
+    const wish = this.wanted.get(`${id.topic}:${id.partition}`);
+    const directory = this.places.get(key) ?? remains() ?? wish ?? this.emptiest();
+    const opened = directory.openLog(id, config);
+    this.places.set(key, directory);
+    this.wanted.delete(`${id.topic}:${id.partition}`);
+    return opened;
+  }
+
+  /** Kafka's rule: the directory with the fewest replicas. Failed ones are not chosen. */
+  private emptiest(): LogDirectory {
+    const counts = new Map<LogDirectory, number>(this.all.map((directory) => [directory, 0]));
+    for (const directory of this.places.values())
+      counts.set(directory, (counts.get(directory) ?? 0) + 1);
+    const usable = this.all.filter((directory) => !this.failed.has(directory));
+    const choice = usable.length > 0 ? usable : this.all;
+    return choice.reduce((best, directory) =>
+      (counts.get(directory) ?? 0) < (counts.get(best) ?? 0) ? directory : best,
+    );
+  }
+
+  /** Where a replica goes that is to be made here. */
+  want(topic: string, partition: number, directory: LogDirectory): void {
+    this.wanted.set(`${topic}:${partition}`, directory);
+  }
+
+  at(path: string): LogDirectory | null {
+    return this.all.find((directory) => directory.path === path) ?? null;
+  }
+
+  /** The directory that a log lies in. */
+  of({ folder }: PartitionLog): LogDirectory {
+    const found = this.all.find(({ path }) => folder.startsWith(`${path}/`));
+    if (found === undefined) throw new Error(`${folder} must be in a log directory`);
+    return found;
+  }
+
+  /** Moves the folder of a replica out of the way; returns where it is now. */
+  setAside(id: ReplicaId, log: PartitionLog, why: 'delete' | 'stray'): string {
+    this.places.delete(keyOf(id));
+    return this.of(log).setAside(log.folder, why);
+  }
+
+  noteFailure(log: PartitionLog): void {
+    this.failed.add(this.of(log));
+  }
+
+  isFailed(directory: LogDirectory): boolean {
+    return this.failed.has(directory);
+  }
+
+  get failedCount(): number {
+    return this.failed.size;
+  }
+
+  remove(path: string): void {
+    this.disk.remove(path);
+  }
+
+  removeLeftovers(): void {
+    for (const directory of this.all)
+      for (const leftover of directory.leftovers()) this.remove(leftover);
+  }
+
+  checkpoint(replicas: Iterable<Kept>): void {
+    const byDirectory = new Map<LogDirectory, Kept[]>(this.all.map((one) => [one, []]));
+    for (const replica of replicas) byDirectory.get(this.of(replica.log))?.push(replica);
+    for (const [directory, kept] of byDirectory) directory.checkpoint(kept);
+  }
+
+  markClean(brokerEpoch: number): void {
+    for (const directory of this.all) directory.markClean(brokerEpoch);
+  }
+}
