@@ -658,8 +658,8 @@ export class Broker implements AsyncDisposable {
       // A broker that stops while it starts has opened logs that it has not given a role.
       const all = [...this.partitions, ...(this.replicas?.unplaced ?? [])];
       for (const partition of all) partition.close();
-      await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
       for (const { log } of all) log.close();
+      await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
       if (this.directories !== undefined) {
         this.directories.checkpoint(all);
         if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)

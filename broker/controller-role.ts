@@ -84,7 +84,7 @@ export class ControllerRole implements AsyncDisposable {
         this.watchPeers();
         this.active?.controller.wake();
       },
-      onTopic: () => this.active?.controller.wake(),
+      onTopic: () => this.active?.controller.wake('soon'),
       onCluster: () => this.active?.controller.wake(),
     });
     for (const known of deps.metadata.leases.all()) this.onLease(known);

@@ -279,8 +279,8 @@ export class Replicas {
 
   /** Topic or cluster configuration changed: rules take effect at once. */
   refreshRules(topicId: string | null): void {
-    for (const partition of this.deps.partitions) {
-      if (topicId !== null && partition.topicId !== topicId) continue;
+    const { partitions } = this.deps;
+    for (const partition of topicId === null ? partitions : partitions.ofTopic(topicId)) {
       const rules = this.rulesOf(partition.topicId);
       partition.log.config = rules.log;
       partition.rules = rules.partition;

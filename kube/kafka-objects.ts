@@ -271,9 +271,19 @@ export function topicNameOf(topic: KafkaTopic): string {
   return topic.spec.topicName ?? topic.metadata.name;
 }
 
+const topicIds = new Map<string, string>();
+const TOPIC_IDS_MAX = 100_000;
+
 /** A topic's id is its object's uid, in the protocol's form. */
-export function topicIdOf(topic: KafkaTopic): string {
-  return Buffer.from((topic.metadata.uid ?? '').replaceAll('-', ''), 'hex').toString('base64url');
+export function topicIdOf({ metadata: { uid = '' } }: KafkaTopic): string {
+  // Asked for every topic at every look of a controller.
+  let id = topicIds.get(uid);
+  if (id === undefined) {
+    id = Buffer.from(uid.replaceAll('-', ''), 'hex').toString('base64url');
+    if (topicIds.size >= TOPIC_IDS_MAX) topicIds.clear();
+    topicIds.set(uid, id);
+  }
+  return id;
 }
 
 /** The uid behind a topic id. */

@@ -28,9 +28,10 @@ import {
   readSegments,
   segmentIndexFor,
 } from './log-reads.ts';
+import { LogTail, type TailEntry } from './log-tail.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
-import type { Slab, TailMemory, TailOwner } from './tail-memory.ts';
+import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface LogDeps {
@@ -39,11 +40,9 @@ export interface LogDeps {
   readonly tail: TailMemory;
 }
 
-interface TailBatch {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  readonly bytes: Buffer;
-  readonly slab: Slab | null;
+const NO_EPOCHS = new LeaderEpochs().toText();
+
+interface TailBatch extends TailEntry {
   /** The transaction that this batch, a marker, aborts. */
   readonly aborts: EndedTransaction | null;
   /** A segment begins here: the snapshot of the producers before this batch. */
@@ -56,7 +55,7 @@ export interface Recovery {
   readonly scannedBytes: number;
 }
 
-export class PartitionLog implements TailOwner {
+export class PartitionLog {
   readonly folder: string;
   private readonly deps: LogDeps;
   config: LogConfig;
@@ -77,12 +76,13 @@ export class PartitionLog implements TailOwner {
   missingFrom: number | null = null;
   /** Records below this went through compaction. */
   cleanedOffset = 0;
-  private tailBatches: TailBatch[] = [];
-  private tailHead = 0;
+  private readonly tail: LogTail;
   private pending: TailBatch[] = [];
   private unflushedBytes = 0;
   /** What the epoch file on stable storage says; it is written again only where that changed. */
-  private safeEpochs = '';
+  private safeEpochs = NO_EPOCHS;
+  /** Whether the next start would need more than what lies on the disk already. */
+  private changed = false;
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
@@ -90,6 +90,7 @@ export class PartitionLog implements TailOwner {
     this.deps = deps;
     this.folder = folder;
     this.config = config;
+    this.tail = new LogTail(deps.tail);
   }
 
   private get active(): Segment {
@@ -129,6 +130,7 @@ export class PartitionLog implements TailOwner {
       else if (name.endsWith('.log')) bases.push(Number(name.slice(0, -4)));
     }
     const epochsText = disk.readText(this.epochsPath);
+    this.safeEpochs = epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '';
     this.epochs =
       (epochsText === null ? null : LeaderEpochs.fromText(epochsText)) ?? new LeaderEpochs();
     this.segments = bases.map((base) => new Segment(this.deps, this.folder, base));
@@ -143,6 +145,8 @@ export class PartitionLog implements TailOwner {
     this.recoveryPoint = known.clean
       ? this.endOffset
       : Math.min(known.recoveryPoint, this.endOffset);
+    // A log without a record needs nothing, however it was left.
+    this.changed = !known.clean && (this.endOffset > 0 || this.segments.length > 1);
     return recovery;
   }
 
@@ -175,7 +179,9 @@ export class PartitionLog implements TailOwner {
 
   private startAt(offset: number): void {
     const segment = new Segment(this.deps, this.folder, offset);
-    segment.create();
+    // A log without a file begins at 0 too: of ten thousand new replicas most get no record for long.
+    if (offset === 0) segment.startEmpty();
+    else segment.create();
     this.segments = [segment];
     this.endOffset = offset;
   }
@@ -332,14 +338,14 @@ export class PartitionLog implements TailOwner {
       buffers.push(bytes);
       byteCount += bytes.length;
     }
+    this.changed = true;
     segment.file.writeAt(segment.byteCount, buffers);
     for (let i = from; i < to; i++) {
       const written = pending[i] as TailBatch;
       segment.account(written.bytes, 0, this.config.indexIntervalBytes);
       if (written.aborts !== null) segment.addAborted(written.aborts);
       this.writtenOffset = written.lastOffset + 1;
-      this.tailBatches.push(written);
-      this.deps.tail.charge(this, written.bytes.length);
+      this.tail.add(written);
     }
     this.unflushedBytes += byteCount;
     return to;
@@ -373,6 +379,7 @@ export class PartitionLog implements TailOwner {
   private planned = { baseOffset: 0, byteCount: 0, firstTimestampMs: -1 };
 
   private roll(baseOffset: number, snapshot: Buffer): void {
+    this.changed = true;
     const before = this.active;
     before.writeIndexes();
     this.writeSnapshot(baseOffset, snapshot);
@@ -384,8 +391,11 @@ export class PartitionLog implements TailOwner {
 
   /** Even of no producers: an older snapshot must not be taken for this one. */
   private writeSnapshot(offset: number, snapshot = this.producers.toSnapshot()): void {
-    const path = `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
-    this.deps.disk.writeFile(path, snapshot);
+    this.deps.disk.writeFile(this.snapshotPath(offset), snapshot);
+  }
+
+  private snapshotPath(offset: number): string {
+    return `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
   }
 
   /** How much of the log a power loss could take. */
@@ -403,6 +413,12 @@ export class PartitionLog implements TailOwner {
         segment.byteCount > 0,
     );
     for (const segment of dirty) await segment.flush();
+    // The snapshot of an orderly stop.
+    const atEnd = this.snapshotPath(this.endOffset);
+    if (this.changed && this.deps.disk.exists(atEnd)) {
+      await this.deps.files.get(atEnd).flush();
+      this.deps.files.close(atEnd);
+    }
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
     const epochs = this.epochs.toText();
     if (epochs !== this.safeEpochs) this.deps.disk.replaceFile(this.epochsPath, epochs);
@@ -417,68 +433,17 @@ export class PartitionLog implements TailOwner {
   read(request: ReadRequest): LogRead | Promise<LogRead> {
     if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
     return (
-      this.readTail(request) ??
+      this.tail.read(request) ??
       readSegments(() => this.segments, request, this.config.indexIntervalBytes)
     );
-  }
-
-  private readTail({ offset, bytesMax, endOffset, atLeastOne }: ReadRequest): LogRead | null {
-    const { tailBatches, tailHead } = this;
-    const first = tailBatches[tailHead];
-    if (first === undefined || first.baseOffset > offset) return null;
-    let low = tailHead;
-    let high = tailBatches.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((tailBatches[middle] as TailBatch).lastOffset < offset) low = middle + 1;
-      else high = middle;
-    }
-    const buffers: Buffer[] = [];
-    const slabs: Slab[] = [];
-    let byteCount = 0;
-    for (let i = low; i < tailBatches.length; i++) {
-      const { lastOffset, bytes, slab } = tailBatches[i] as TailBatch;
-      if (lastOffset >= endOffset) break;
-      const fits = byteCount + bytes.length <= bytesMax;
-      if (!fits && !(atLeastOne && byteCount === 0)) break;
-      buffers.push(bytes);
-      if (slab !== null && slab !== slabs[slabs.length - 1]) slabs.push(slab);
-      byteCount += bytes.length;
-      if (!fits) break;
-    }
-    return { buffers, byteCount, slabs };
-  }
-
-  dropOldest(): number {
-    const oldest = this.tailBatches[this.tailHead];
-    if (oldest === undefined) return 0;
-    this.tailHead++;
-    this.deps.tail.drop(oldest.slab);
-    if (this.tailHead > 64 && this.tailHead * 2 > this.tailBatches.length) {
-      this.tailBatches = this.tailBatches.slice(this.tailHead);
-      this.tailHead = 0;
-    }
-    return oldest.bytes.length;
-  }
-
-  /** Their places in the eviction queue stay: later batches of this log then leave a little early. */
-  private dropTail(): void {
-    let byteCount = 0;
-    for (let i = this.tailHead; i < this.tailBatches.length; i++) {
-      const { bytes, slab } = this.tailBatches[i] as TailBatch;
-      byteCount += bytes.length;
-      this.deps.tail.drop(slab);
-    }
-    this.deps.tail.uncharge(byteCount);
-    this.tailBatches = [];
-    this.tailHead = 0;
   }
 
   /** Removes every record at or beyond `offset`; what a follower does where it parted from the leader. */
   truncateTo(offset: number): void {
     assert(!this.hasPending, 'pending batches are written before a log is cut');
     if (offset >= this.endOffset) return;
-    this.dropTail();
+    this.changed = true;
+    this.tail.clear();
     if (offset <= (this.segments[0] as Segment).baseOffset) {
       this.restartAt(offset);
       return;
@@ -555,7 +520,8 @@ export class PartitionLog implements TailOwner {
   /** Throws everything away and begins at `offset`: the leader no longer has what came before. */
   restartAt(offset: number): void {
     assert(!this.hasPending, 'pending batches are written before a log is emptied');
-    this.dropTail();
+    this.changed = true;
+    this.tail.clear();
     for (const segment of this.segments) segment.remove();
     this.startAt(offset);
     this.startOffset = offset;
@@ -573,6 +539,7 @@ export class PartitionLog implements TailOwner {
   advanceStartOffset(offset: number): void {
     if (offset <= this.startOffset) return;
     this.startOffset = Math.min(offset, this.endOffset);
+    this.changed = true;
     this.epochs.truncateFromStart(this.startOffset);
   }
 
@@ -674,20 +641,20 @@ export class PartitionLog implements TailOwner {
     return best;
   }
 
-  /** Writes what makes the next start need no scan. The caller flushed or accepts the page cache. */
+  /** Writes what makes the next start need no scan. Who needs it safe from a loss of power flushes then. */
   close(): void {
-    if (this.failure === null) {
+    if (this.failure === null && this.changed) {
       this.active.writeIndexes();
       if (this.endOffset > 0) this.writeSnapshot(this.endOffset);
-      this.writeEpochs();
+      if (this.epochs.toText() !== this.safeEpochs) this.writeEpochs();
     }
-    this.dropTail();
+    this.tail.clear();
     for (const segment of this.segments) segment.closeFiles();
   }
 
   /** Closes the files without writing anything, before the folder is moved or removed. */
   abandon(): void {
-    this.dropTail();
+    this.tail.clear();
     for (const segment of this.segments) segment.closeFiles();
   }
 }

@@ -96,6 +96,9 @@ interface PendingIsr extends IsrRequest {
 }
 
 const RETRY_MS = 300;
+/** A look whose thinking took longer than this is followed by a rest, unless something is urgent. */
+const QUICK_LOOK_MS = 5;
+const REST_MS_MAX = 100;
 
 export class Controller implements Disposable {
   private readonly deps: ControllerDeps;
@@ -126,11 +129,30 @@ export class Controller implements Disposable {
     this.wake();
   }
 
-  /** Something may have changed: look again. */
-  wake(): void {
+  /**
+   * Something may have changed: look again. `soon`: what changed can wait a moment for more of its
+   * kind, as one of ten thousand topics can.
+   */
+  wake(when: 'now' | 'soon' = 'now'): void {
     this.wanted = true;
+    if (when === 'now') this.endRest();
     if (!this.running && !this.over) void this.run();
   }
+
+  /** Leaves time to others after a long look; ends at once when something urgent comes. */
+  private async rest(): Promise<void> {
+    if (this.planMs < QUICK_LOOK_MS) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.deps.clock.after(Math.min(2 * this.planMs, REST_MS_MAX), resolve);
+      this.endRest = () => {
+        timer[Symbol.dispose]();
+        resolve();
+      };
+    });
+    this.endRest = () => {};
+  }
+  private endRest: () => void = () => {};
+  private planMs = 0;
 
   private async run(): Promise<void> {
     this.running = true;
@@ -138,6 +160,7 @@ export class Controller implements Disposable {
       this.wanted = false;
       try {
         await this.step();
+        if (!this.isUrgent) await this.rest();
       } catch (cause) {
         if (cause instanceof Deposed) {
           this.deps.onDeposed(cause);
@@ -149,6 +172,11 @@ export class Controller implements Disposable {
       }
     }
     this.running = false;
+  }
+
+  /** Somebody waits for an answer. */
+  private get isUrgent(): boolean {
+    return this.pendingIsr.length + this.pendingWishes.length + this.leaving.length > 0;
   }
 
   alterPartition(requests: readonly IsrRequest[]): Promise<IsrAnswer[]> {
@@ -218,7 +246,8 @@ export class Controller implements Disposable {
   }
 
   private async step(): Promise<void> {
-    const { liveness, pages } = this.deps;
+    const { clock, liveness, pages } = this.deps;
+    const startedMs = clock.monotonicMs();
     const brokers = liveness.view();
     const lines = pages.all();
     const updates = new Map<string, PartitionLine | null>();
@@ -251,6 +280,7 @@ export class Controller implements Disposable {
     const answers = this.grant(brokers, current, updates);
     const leaving = this.leaving;
     this.leaving = [];
+    this.planMs = clock.monotonicMs() - startedMs;
     try {
       if (updates.size > 0) await pages.write(updates);
     } finally {

@@ -96,6 +96,7 @@ export class Pages {
     );
     for (const key of lines.keys()) this.pageOf.set(key, name);
     this.pages.set(name, { object, lines });
+    this.together = null;
   }
 
   get(key: string): PartitionLine | null {
@@ -103,12 +104,16 @@ export class Pages {
     return (page === undefined ? undefined : this.pages.get(page)?.lines.get(key)) ?? null;
   }
 
-  all(): Map<string, PartitionLine> {
+  /** Every line in force; the same map until a page changes. */
+  all(): ReadonlyMap<string, PartitionLine> {
+    if (this.together !== null) return this.together;
     const lines = new Map<string, PartitionLine>();
     for (const page of this.pages.values())
       for (const [key, line] of page.lines) lines.set(key, line);
+    this.together = lines;
     return lines;
   }
+  private together: ReadonlyMap<string, PartitionLine> | null = null;
 
   /**
    * Writes the changed lines. A page that cannot be written now keeps its state and is read again;

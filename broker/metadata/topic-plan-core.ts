@@ -55,27 +55,33 @@ export function topicNameFault(name: string): string | null {
     : 'a topic name must consist of letters, digits, ".", "_" and "-"';
 }
 
+/** Older ones first. */
+function byAge(a: KafkaTopic, b: KafkaTopic): number {
+  return (
+    (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') ||
+    a.metadata.name.localeCompare(b.metadata.name)
+  );
+}
+
 /** Of several objects that claim one Kafka name the oldest wins. */
 export function winners(topics: readonly KafkaTopic[]): {
   winners: KafkaTopic[];
   losers: TopicProblem[];
 } {
-  const sorted = [...topics].sort(
-    (a, b) =>
-      (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') ||
-      a.metadata.name.localeCompare(b.metadata.name),
-  );
   const byName = new Map<string, KafkaTopic>();
-  const losers: TopicProblem[] = [];
-  for (const topic of sorted) {
+  const beaten: KafkaTopic[] = [];
+  for (const topic of topics) {
     const name = topicNameOf(topic);
-    const winner = byName.get(name);
-    if (winner === undefined) byName.set(name, topic);
-    else {
-      const message = `topic ${name} is already managed by KafkaTopic ${winner.metadata.name}, which is older`;
-      losers.push({ topic, reason: 'ResourceConflict', message });
-    }
+    const other = byName.get(name);
+    const wins = other === undefined || byAge(topic, other) < 0;
+    if (wins) byName.set(name, topic);
+    if (other !== undefined) beaten.push(wins ? other : topic);
   }
+  const losers = beaten.map((topic): TopicProblem => {
+    const name = topicNameOf(topic);
+    const message = `topic ${name} is already managed by KafkaTopic ${byName.get(name)?.metadata.name}, which is older`;
+    return { topic, reason: 'ResourceConflict', message };
+  });
   return { winners: [...byName.values()], losers };
 }
 
@@ -95,7 +101,10 @@ export function planTopics(
   const moves: Move[] = [];
   const load = loadOf(lines.values());
   const usable = placeable(brokers, defaults.brokers, defaults.drained);
-  for (const topic of current) {
+  const isNew = (topic: KafkaTopic) => !lines.has(partitionKey(topicIdOf(topic), 0));
+  const fresh = current.filter(isNew).sort(byAge);
+  const settledFirst = [...current.filter((topic) => !isNew(topic)), ...fresh];
+  for (const topic of settledFirst) {
     const topicId = topicIdOf(topic);
     const wanted = topic.spec.partitions ?? defaults.partitions;
     const first = lines.get(partitionKey(topicId, 0));

@@ -4,6 +4,7 @@ import type { Partition } from './partition.ts';
 
 export class Partitions {
   private readonly byKey = new Map<string, Partition>();
+  private readonly byTopic = new Map<string, Set<Partition>>();
 
   get(topicId: string, partition: number): Partition | null {
     return this.byKey.get(partitionKey(topicId, partition)) ?? null;
@@ -11,10 +12,21 @@ export class Partitions {
 
   add(partition: Partition): void {
     this.byKey.set(partitionKey(partition.topicId, partition.partition), partition);
+    const siblings = this.byTopic.get(partition.topicId);
+    if (siblings === undefined) this.byTopic.set(partition.topicId, new Set([partition]));
+    else siblings.add(partition);
   }
 
   remove(partition: Partition): void {
     this.byKey.delete(partitionKey(partition.topicId, partition.partition));
+    const siblings = this.byTopic.get(partition.topicId);
+    siblings?.delete(partition);
+    if (siblings?.size === 0) this.byTopic.delete(partition.topicId);
+  }
+
+  /** Replicas of one topic on this broker. */
+  ofTopic(topicId: string): Iterable<Partition> {
+    return this.byTopic.get(topicId) ?? [];
   }
 
   [Symbol.iterator](): Iterator<Partition> {
