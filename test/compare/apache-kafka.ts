@@ -19,7 +19,7 @@ export function missingForKafka(): string | null {
 }
 
 /** The folder with Kafka's jars. @throws Error where Maven cannot bring them. */
-function jars(): string {
+export function jars(): string {
   const lib = join(FOLDER, 'target/lib');
   if (existsSync(lib)) return lib;
   const args = ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`];

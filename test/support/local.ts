@@ -41,10 +41,11 @@ export async function startTestCluster(
     manifests?: string;
     machine?: LocalMachine;
     nodes?: readonly LocalNode[];
+    bootstrapPort?: number;
   } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
-  const bootstrapPort = await freePort();
+  const bootstrapPort = of.bootstrapPort ?? (await freePort());
   const external =
     externalKubeconfig === null ? null : await prepareExternal(resolve(externalKubeconfig));
   const local = new LocalCluster(
