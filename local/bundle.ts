@@ -32,7 +32,6 @@ export async function bundle(entry: string, outfile: string): Promise<string> {
     outfile,
     external: ['@node-rs/crc32'],
     banner: { js: BANNER },
-    keepNames: true,
     logLevel: 'error',
   });
   return outfile;
