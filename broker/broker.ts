@@ -333,6 +333,7 @@ export class Broker implements AsyncDisposable {
       logger,
       network: this.ports.network.peers,
       partitions: this.partitions,
+      memory: this.tail,
       self: () => this.self,
       clusterId: () => this.clusterId,
       control: refuse,

@@ -8,30 +8,32 @@
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
-import type { LogRead } from '../log/log-reads.ts';
+import { type LogRead, NOTHING } from '../log/log-reads.ts';
+import type { TailMemory } from '../log/tail-memory.ts';
 import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import { partingOf } from './divergence-core.ts';
-import type {
-  Data,
-  FollowerMessage,
-  LeaderMessage,
-  ProtoMember,
-  Refusal,
-  Subscribe,
+import { DataFrame, type Frame, type OutgoingData } from './leader-message.ts';
+import {
+  encodeLeaderMessage,
+  type FollowerMessage,
+  type ProtoMember,
+  type Refusal,
+  type Subscribe,
 } from './services.ts';
 import type { ReplicationThrottle } from './throttle.ts';
 
 /** Bytes that may be on their way to a follower, unacknowledged. */
 const CREDIT_BYTES = 8 * 1024 * 1024;
-const FRAME_BYTES = 1024 * 1024;
+const FRAME_BYTES = 256 * 1024;
 const SHARE_BYTES = 256 * 1024;
 
 export interface LeaderStreamDeps {
   readonly turn: Turn;
   readonly logger: Logger;
   readonly partitions: Partitions;
-  readonly send: (message: LeaderMessage) => void;
+  readonly memory: Pick<TailMemory, 'hold' | 'release'>;
+  readonly send: (frame: Frame) => void;
   /** Counts bytes for metrics. */
   readonly onSent: (byteCount: number) => void;
   readonly throttle: ReplicationThrottle;
@@ -116,7 +118,7 @@ export class LeaderStream implements TurnTask {
     const partition = this.deps.partitions.get(request.topicId, request.partition);
     const refusal = partition === null ? { fencedByEpoch: -1 } : refuse(partition, request);
     if (partition === null || refusal !== null) {
-      this.deps.send({ refusal: [{ handle: request.handle, ...refusal }] });
+      this.refuse({ handle: request.handle, ...refusal });
       return;
     }
     const subscription = new Subscription(this, partition, request);
@@ -156,7 +158,7 @@ export class LeaderStream implements TurnTask {
     this.held = [];
     for (const subscription of held) this.enqueue(subscription);
     if (this.hwQueue.length === 0 || this.closed) return;
-    const data: Data[] = [];
+    const data: OutgoingData[] = [];
     for (const subscription of this.hwQueue) {
       subscription.hwMoved = false;
       const { partition } = subscription;
@@ -165,13 +167,21 @@ export class LeaderStream implements TurnTask {
         partition.highWatermark === subscription.sentHighWatermark &&
         partition.log.startOffset === subscription.sentLogStart;
       if (known) continue;
-      data.push(this.frame(subscription, Buffer.alloc(0)));
+      data.push(this.frame(subscription, NOTHING));
     }
     this.hwQueue = [];
-    if (data.length > 0) this.deps.send({ data });
+    if (data.length > 0) this.send(data);
   }
 
-  private frame(subscription: Subscription, records: Buffer): Data {
+  private send(data: readonly OutgoingData[]): void {
+    this.deps.send(new DataFrame(data, this.deps.memory));
+  }
+
+  private refuse(refusal: Refusal): void {
+    this.deps.send(encodeLeaderMessage({ refusal: [refusal] }));
+  }
+
+  private frame(subscription: Subscription, { buffers, slabs }: LogRead): OutgoingData {
     const { partition, handle, leaderEpoch } = subscription;
     subscription.sentHighWatermark = partition.highWatermark;
     subscription.sentLogStart = partition.log.startOffset;
@@ -180,7 +190,8 @@ export class LeaderStream implements TurnTask {
       leaderEpoch,
       highWatermark: partition.highWatermark,
       logStartOffset: partition.log.startOffset,
-      records,
+      records: buffers,
+      slabs,
     };
   }
 
@@ -188,20 +199,20 @@ export class LeaderStream implements TurnTask {
     while (this.queue.length > 0 && this.credit > 0 && !this.closed) {
       const data = this.fillFrame();
       if (data.length === 0) return;
-      this.deps.send({ data });
+      this.send(data);
     }
   }
 
-  private fillFrame(): Data[] {
-    const data: Data[] = [];
+  private fillFrame(): OutgoingData[] {
+    const data: OutgoingData[] = [];
     let byteCount = 0;
     while (this.queue.length > 0 && byteCount < FRAME_BYTES && byteCount < this.credit) {
       const subscription = this.queue.shift() as Subscription;
       subscription.queued = false;
-      const records = this.next(subscription);
-      if (records === null) continue;
-      byteCount += records.length;
-      data.push(this.frame(subscription, records));
+      const read = this.next(subscription);
+      if (read === null) continue;
+      byteCount += read.byteCount;
+      data.push(this.frame(subscription, read));
       if (subscription.nextOffset < subscription.partition.log.writtenOffset)
         this.enqueue(subscription);
     }
@@ -211,23 +222,19 @@ export class LeaderStream implements TurnTask {
   }
 
   /** The next records for a subscription, or null: nothing to send now. */
-  private next(subscription: Subscription): Buffer | null {
+  private next(subscription: Subscription): LogRead | null {
     const { partition, nextOffset } = subscription;
     if (subscription.ended) return null;
     if (!partition.isLeader || partition.leaderEpoch !== subscription.leaderEpoch) {
       this.end(subscription.handle);
-      this.deps.send({
-        refusal: [{ handle: subscription.handle, fencedByEpoch: partition.leaderEpoch }],
-      });
+      this.refuse({ handle: subscription.handle, fencedByEpoch: partition.leaderEpoch });
       return null;
     }
     const { log } = partition;
     if (nextOffset >= log.writtenOffset) return null;
     if (nextOffset < log.startOffset) {
       this.end(subscription.handle);
-      this.deps.send({
-        refusal: [{ handle: subscription.handle, logStartOffset: log.startOffset }],
-      });
+      this.refuse({ handle: subscription.handle, logStartOffset: log.startOffset });
       return null;
     }
     if (this.deps.throttle.holds(partition, this.follower.id)) {
@@ -255,13 +262,12 @@ export class LeaderStream implements TurnTask {
     return this.advance(subscription, read);
   }
 
-  private advance(subscription: Subscription, { buffers, byteCount }: LogRead): Buffer | null {
+  private advance(subscription: Subscription, read: LogRead): LogRead | null {
+    const { buffers, byteCount } = read;
     if (byteCount === 0) return null;
-    const records =
-      buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers, byteCount);
-    subscription.nextOffset = endOffsetOf(records);
+    subscription.nextOffset = endOffsetOf(buffers[buffers.length - 1] as Buffer);
     this.deps.throttle.onSent(subscription.partition, this.follower.id, byteCount);
-    return records;
+    return read;
   }
 
   private later(subscription: Subscription, read: Promise<LogRead>): void {
@@ -269,11 +275,11 @@ export class LeaderStream implements TurnTask {
     const done = (result: LogRead | null) => {
       subscription.busy = false;
       if (subscription.ended || this.closed) return;
-      const records = result === null ? null : this.advance(subscription, result);
-      if (records !== null) {
-        this.credit -= records.length;
-        this.deps.onSent(records.length);
-        this.deps.send({ data: [this.frame(subscription, records)] });
+      const read = result === null ? null : this.advance(subscription, result);
+      if (read !== null) {
+        this.credit -= read.byteCount;
+        this.deps.onSent(read.byteCount);
+        this.send([this.frame(subscription, read)]);
         this.enqueue(subscription);
       }
     };
@@ -302,6 +308,7 @@ function refuse(partition: Partition, request: Subscribe): Omit<Refusal, 'handle
   return partingOf(partition.log, request);
 }
 
+/** Where whole batches end. */
 function endOffsetOf(records: Buffer): number {
   let end = 0;
   for (const { at } of batchesOf(records)) end = batch.lastOffset(records, at) + 1;

@@ -4,7 +4,9 @@ import type { Member } from '../../kube/partition-line.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn } from '../../stdx/turn.ts';
+import type { TailMemory } from '../log/tail-memory.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import type { Frame } from './leader-message.ts';
 import { LeaderStream } from './leader-stream.ts';
 import { unary } from './peer-channels.ts';
 import type { PeerNetwork, PeerService } from './peer-network.ts';
@@ -14,7 +16,6 @@ import {
   type AlterPartitionResponse,
   type ChangePartitionsResponse,
   controlService,
-  encodeLeaderMessage,
   type FollowerMessage,
   type LeaderMessage,
   type LeaveResponse,
@@ -42,6 +43,8 @@ export interface PeerServerDeps {
   readonly logger: Logger;
   readonly network: PeerNetwork;
   readonly partitions: Partitions;
+  /** Keeps records where they lie until they are on their way. */
+  readonly memory: Pick<TailMemory, 'hold' | 'release'>;
   readonly self: () => Member;
   readonly clusterId: () => string;
   readonly control: ControlHandlers;
@@ -138,10 +141,10 @@ export class PeerServer implements AsyncDisposable {
       });
       return null;
     }
-    const { turn, logger, partitions, onSent, throttle } = this.deps;
-    const send = (frame: LeaderMessage) => void call.write(encodeLeaderMessage(frame) as never);
+    const { turn, logger, partitions, onSent, throttle, memory } = this.deps;
+    const send = (frame: Frame) => void call.write(frame as never);
     const stream = new LeaderStream(
-      { turn, logger, partitions, send, onSent, throttle },
+      { turn, logger, partitions, memory, send, onSent, throttle },
       hello.follower,
     );
     this.streams.add(stream);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ROOT } from '../../stdx/root.ts';
+import type { Frame } from './leader-message.ts';
 
 export interface ProtoMember {
   id: number;
@@ -145,16 +146,26 @@ const follow = replication.Follow as grpc.MethodDefinition<FollowerMessage, Lead
  */
 export const encodeLeaderMessage: (message: LeaderMessage) => Buffer = follow.responseSerialize;
 
-/** Its responses are written as bytes that `encodeLeaderMessage` made. */
+export const decodeLeaderMessage: (bytes: Buffer) => LeaderMessage = follow.responseDeserialize;
+
+/** Its responses are frames: bytes that `encodeLeaderMessage` made, or a `DataFrame`. */
 export const replicationService: grpc.ServiceDefinition = {
   ...replication,
-  Follow: { ...follow, responseSerialize: (bytes: unknown) => bytes as Buffer },
+  Follow: { ...follow, responseSerialize: (frame: unknown) => frame as Buffer },
 };
 export const controlService = definition['tenure.control.v1.Control'] as grpc.ServiceDefinition;
 
 /** How messages of the streams become bytes and are read again. */
 export const replicationMessages = {
-  Follow: replicationService.Follow as grpc.MethodDefinition<unknown, unknown>,
+  Follow: {
+    ...follow,
+    responseSerialize(frame: unknown) {
+      const { byteLength } = frame as Frame;
+      const bytes = Buffer.alloc(byteLength);
+      (frame as Frame).copy(bytes, 0);
+      return bytes;
+    },
+  } as grpc.MethodDefinition<unknown, unknown>,
   Presence: controlService.Presence as grpc.MethodDefinition<unknown, unknown>,
 };
 
