@@ -10,13 +10,31 @@ import { BrokerConnection } from '../../client/connection.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { against } from './against/main.ts';
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '4' }, help: { type: 'boolean' } },
+  options: {
+    seconds: { type: 'string', default: '4' },
+    against: { type: 'string' },
+    rounds: { type: 'string', default: '2' },
+    only: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean' },
+  },
 });
 if (values.help) {
   process.stdout.write(
-    'Usage: npm run bench -- [--seconds N]   how long each measurement runs (default 4)\n',
+    `What a broker costs, in figures that can be compared within one run.
+
+  npm run bench -- [--seconds N]
+  npm run bench -- --against kafka [--rounds N] [--seconds N] [--only alone|replicated] [--write]
+
+  --seconds  how long each load runs (default 4)
+  --against  the same loads, by librdkafka, against Apache Kafka too, in turns (Java, Maven, confluent-kafka)
+  --rounds   how often each system has its turn (default 2)
+  --only     one broker without replication, or three with it
+  --write    the table goes into docs/benchmarks.md, the figures into test/bench/results
+`,
   );
   process.exit(0);
 }
@@ -247,5 +265,16 @@ async function main(): Promise<void> {
   );
 }
 
-await main();
+if (values.against === undefined) await main();
+else {
+  if (values.against !== 'kafka') throw new Error('--against must be kafka');
+  if (values.only !== undefined && values.only !== 'alone' && values.only !== 'replicated')
+    throw new Error('--only must be alone or replicated');
+  await against({
+    rounds: Number(values.rounds),
+    seconds: SECONDS,
+    only: values.only ?? null,
+    write: values.write,
+  });
+}
 process.exit(0);

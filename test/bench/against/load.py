@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("command")
-parser.add_argument("--bootstrap", required=True)
+parser.add_argument("--bootstrap", default="")
 parser.add_argument("--topic", default="bench")
 parser.add_argument("--partitions", type=int, default=1)
 parser.add_argument("--replicas", type=int, default=1)
@@ -224,6 +224,11 @@ def create():
     say(known=known * 1000, whole=(time.monotonic() - started) * 1000, failed=errors.count + left)
 
 
+def delete():
+    AdminClient(QUICK).delete_topics([args.topic], operation_timeout=30)[args.topic].result(60)
+    say(deleted=True)
+
+
 if args.command == "version":
     say(client=version(), librdkafka=libversion()[0])
 else:
@@ -235,5 +240,6 @@ else:
         "latency": latency,
         "first": first,
         "create": create,
+        "delete": delete,
     }[args.command]()
 sys.stdout.flush()

@@ -68,6 +68,23 @@ class Stage {
     }
   }
 
+  async drop(topic: string): Promise<void> {
+    await load('delete', this.options({ topic }));
+  }
+
+  /** Lets compilers and caches do what they do once, before anything is measured. */
+  async warmUp(replicas: number): Promise<void> {
+    await this.topic('warm', 6, replicas);
+    for (const kib of [16, 128])
+      must(
+        await load(
+          'produce',
+          this.options({ topic: 'warm', partitions: 6, 'batch-bytes': kib * 1024 }),
+        ),
+      );
+    await this.drop('warm');
+  }
+
   /** Produces as fast as it goes. */
   async produce(name: string, of: { topic: string; partitions: number; batchBytes: number }) {
     const { facts, cpu, peakMiB } = await this.run('produce', {
@@ -101,14 +118,19 @@ async function startStage(
   });
   const stage = new Stage(system, plan);
   const facts = await (first as unknown as Promise<Facts>);
-  stage.note(`start, ${brokers} brokers, empty, ms`, number(facts, 'at') - begunAt);
+  stage.note(`everything from nothing, ${brokers} brokers, ms`, number(facts, 'at') - begunAt);
   return { stage, system };
 }
 
-async function restart(stage: Stage, system: System, name: string, signal: 'SIGTERM' | 'SIGKILL') {
-  const begunAt = await system.restart(0, signal);
-  const facts = await load('first', { bootstrap: system.bootstrap, topic: 'thousand' });
-  stage.note(name, number(facts, 'at') - begunAt);
+/** From the beginning of a broker's process until it acknowledges a record. */
+async function restart(
+  stage: Stage,
+  system: System,
+  of: { name: string; topic: string; signal: 'SIGTERM' | 'SIGKILL' },
+): Promise<void> {
+  const begunAt = await system.restart(0, of.signal);
+  const facts = await load('first', { bootstrap: system.bootstrap, topic: of.topic });
+  stage.note(of.name, number(facts, 'at') - begunAt);
 }
 
 /** One broker, no replication. */
@@ -120,6 +142,8 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
   await sleepMs(10_000);
   stage.note('idle, % of a core', (cpuSeconds(system.pids()) - idleBefore) * 10);
   stage.note('idle, MiB', residentMiB(system.pids()));
+  await restart(stage, system, { name: 'start, empty, ms', topic: 'first', signal: 'SIGTERM' });
+  await stage.warmUp(1);
 
   const peaks: number[] = [];
   for (const kib of [16, 128]) {
@@ -132,6 +156,8 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
         batchBytes: kib * 1024,
       }),
     );
+    // Its pages are what the next load writes to.
+    if (kib === 16) await stage.drop(topic);
   }
   stage.note('under load, MiB', Math.max(...peaks));
   const warm = await stage.run('consume', { topic: 'alone-128', partitions: 6 });
@@ -140,6 +166,7 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
   stage.note('consume a warm log, broker CPU-s/GB', warm.cpu / (warmBytes / 1e9));
   await tail(stage, system, plan);
 
+  await stage.drop('alone-128');
   await stage.topic('single', 6, 1);
   for (const rate of [1000, 5000])
     await stage.latency(`latency RF=1 ${rate}/s`, { topic: 'single', partitions: 6, rate });
@@ -155,9 +182,12 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
     producers: 200,
     rate: 2000,
   });
-  await restart(stage, system, 'start, 1,000 partitions, ms', 'SIGTERM');
+  const topic = 'thousand';
+  const name = 'start, 1,000 partitions, ms';
+  await restart(stage, system, { name, topic, signal: 'SIGTERM' });
   await sleepMs(3000);
-  await restart(stage, system, 'start after kill -9, 1,000 partitions, ms', 'SIGKILL');
+  const killed = 'start after kill -9, 1,000 partitions, ms';
+  await restart(stage, system, { name: killed, topic, signal: 'SIGKILL' });
   return stage.figures;
 }
 
@@ -187,14 +217,13 @@ export async function replicated(contender: Contender, plan: Plan): Promise<Figu
   const { stage, system } = await startStage(contender, 3, plan);
   await using _ = system;
   await sleepMs(3000);
+  await stage.warmUp(3);
   for (const kib of [16, 128]) {
     const topic = `replicated-${kib}`;
     await stage.topic(topic, 6, 3);
-    await stage.produce(`produce RF=3 ${kib} KiB`, {
-      topic,
-      partitions: 6,
-      batchBytes: kib * 1024,
-    });
+    const batchBytes = kib * 1024;
+    await stage.produce(`produce RF=3 ${kib} KiB`, { topic, partitions: 6, batchBytes });
+    await stage.drop(topic);
   }
   await stage.topic('single', 6, 3);
   await stage.latency('latency RF=3 1000/s', { topic: 'single', partitions: 6, rate: 1000 });
