@@ -243,7 +243,7 @@ export class Replicas {
       partition: number,
       folder: aside,
     });
-    if (keeps) return;
+    if (keeps || aside === null) return;
     clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directories.remove(aside));
   }
 

@@ -150,8 +150,8 @@ export class LogDirectories {
     return found;
   }
 
-  /** Moves the folder of a replica out of the way; returns where it is now. */
-  setAside(id: ReplicaId, log: PartitionLog, why: 'delete' | 'stray'): string {
+  /** Moves the folder of a replica out of the way; returns where it is now, null if it never had one. */
+  setAside(id: ReplicaId, log: PartitionLog, why: 'delete' | 'stray'): string | null {
     this.places.delete(keyOf(id));
     return this.of(log).setAside(log.folder, why);
   }

@@ -154,27 +154,26 @@ export class LogDirectory {
     const isOther = text !== null && !text.includes(id.topicId);
     if (isOther) this.setAside(folder, 'stray');
     const isNew = text === null || isOther;
-    const log = new PartitionLog(this.deps, folder, config);
+    const nameTag = `version: 0\ntopic_id: ${id.topicId}\n`;
+    const isThere = this.disk.exists(folder);
+    const log = new PartitionLog(this.deps, folder, config, isThere ? null : nameTag);
     const key = `${id.topic} ${id.partition}`;
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
     const recovery = log.open({
       clean: this.clean && !isNew,
       // A folder that lost its name tag lost more than that.
-      lossy: (!this.clean && !this.sameBoot) || (text === null && this.disk.exists(folder)),
+      lossy: (!this.clean && !this.sameBoot) || (text === null && isThere),
       recoveryPoint: of(this.known.recovery),
       startOffset: of(this.known.start),
       cleanedOffset: of(this.known.cleaned),
     });
-    if (isNew)
-      this.disk.writeFile(
-        `${folder}/partition.metadata`,
-        Buffer.from(`version: 0\ntopic_id: ${id.topicId}\n`),
-      );
+    if (isNew && isThere) this.disk.writeFile(`${folder}/partition.metadata`, Buffer.from(nameTag));
     return { log, highWatermark: of(this.known.highWatermark), recovery };
   }
 
-  /** Moves a folder out of the way and returns where it is now. */
-  setAside(folder: string, why: 'delete' | 'stray'): string {
+  /** Moves a folder out of the way and returns where it is now; null: there is none. */
+  setAside(folder: string, why: 'delete' | 'stray'): string | null {
+    if (!this.disk.exists(folder)) return null;
     let target = `${folder}.${why}-${why}`;
     for (let i = 1; this.disk.exists(target); i++) target = `${folder}.${i}-${why}`;
     this.disk.rename(folder, target);

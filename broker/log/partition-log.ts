@@ -83,11 +83,15 @@ export class PartitionLog {
   private safeEpochs = NO_EPOCHS;
   /** Whether the next start would need more than what lies on the disk already. */
   private changed = false;
+  private closed = false;
+  /** What `partition.metadata` is to say once there is a folder; null where it is there. */
+  private readonly nameTag: string | null;
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
-  constructor(deps: LogDeps, folder: string, config: LogConfig) {
+  constructor(deps: LogDeps, folder: string, config: LogConfig, nameTag: string | null = null) {
     this.deps = deps;
+    this.nameTag = nameTag;
     this.folder = folder;
     this.config = config;
     this.tail = new LogTail(deps.tail);
@@ -112,6 +116,19 @@ export class PartitionLog {
     return this.epochs.latest;
   }
 
+  /**
+   * Makes the folder before anything is written to it: of ten thousand new replicas most get no record
+   * for long, and a replica that was never written to is as good as one that is not there.
+   */
+  private makeFolder(): void {
+    if (this.isMade) return;
+    this.isMade = true;
+    this.deps.disk.makeFolder(this.folder);
+    if (this.nameTag !== null)
+      this.deps.disk.writeFile(`${this.folder}/partition.metadata`, Buffer.from(this.nameTag));
+  }
+  private isMade = false;
+
   /** Loads what is on disk. `clean`: the last stop was orderly, so nothing needs scanning. */
   open(known: {
     clean: boolean;
@@ -122,13 +139,8 @@ export class PartitionLog {
     cleanedOffset?: number;
   }): Recovery {
     const { disk } = this.deps;
-    disk.makeFolder(this.folder);
-    finishSwaps(disk, this.deps.files, this.folder);
-    const bases: number[] = [];
-    for (const name of disk.list(this.folder)) {
-      if (name.endsWith('.deleted') || name.endsWith('.tmp')) disk.remove(`${this.folder}/${name}`);
-      else if (name.endsWith('.log')) bases.push(Number(name.slice(0, -4)));
-    }
+    this.isMade = disk.exists(this.folder);
+    const bases = this.isMade ? this.tidyUp() : [];
     const epochsText = disk.readText(this.epochsPath);
     this.safeEpochs = epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '';
     this.epochs =
@@ -150,6 +162,18 @@ export class PartitionLog {
     return recovery;
   }
 
+  /** Ends what a stop interrupted; returns where segments begin. */
+  private tidyUp(): number[] {
+    const { disk, files } = this.deps;
+    finishSwaps(disk, files, this.folder);
+    const bases: number[] = [];
+    for (const name of disk.list(this.folder)) {
+      if (name.endsWith('.deleted') || name.endsWith('.tmp')) disk.remove(`${this.folder}/${name}`);
+      else if (name.endsWith('.log')) bases.push(Number(name.slice(0, -4)));
+    }
+    return bases;
+  }
+
   /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
   private findMissing(
     baseOffset: number,
@@ -165,6 +189,7 @@ export class PartitionLog {
 
   /** For the next start after a kill; the next flush makes it safe from a loss of power. */
   private writeEpochs(): void {
+    this.makeFolder();
     this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
     this.safeEpochs = '';
   }
@@ -179,9 +204,12 @@ export class PartitionLog {
 
   private startAt(offset: number): void {
     const segment = new Segment(this.deps, this.folder, offset);
-    // A log without a file begins at 0 too: of ten thousand new replicas most get no record for long.
+    // A log without a file begins at 0 too.
     if (offset === 0) segment.startEmpty();
-    else segment.create();
+    else {
+      this.makeFolder();
+      segment.create();
+    }
     this.segments = [segment];
     this.endOffset = offset;
   }
@@ -339,6 +367,7 @@ export class PartitionLog {
       byteCount += bytes.length;
     }
     this.changed = true;
+    this.makeFolder();
     segment.file.writeAt(segment.byteCount, buffers);
     for (let i = from; i < to; i++) {
       const written = pending[i] as TailBatch;
@@ -415,15 +444,21 @@ export class PartitionLog {
     for (const segment of dirty) await segment.flush();
     // The snapshot of an orderly stop.
     const atEnd = this.snapshotPath(this.endOffset);
-    if (this.changed && this.deps.disk.exists(atEnd)) {
-      await this.deps.files.get(atEnd).flush();
-      this.deps.files.close(atEnd);
-    }
+    if (this.closed && this.changed && this.deps.disk.exists(atEnd)) await this.flushFile(atEnd);
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
     const epochs = this.epochs.toText();
-    if (epochs !== this.safeEpochs) this.deps.disk.replaceFile(this.epochsPath, epochs);
+    if (epochs !== this.safeEpochs) {
+      // After `close` it is the file that was just written; before, the old one must not be lost.
+      if (this.closed) await this.flushFile(this.epochsPath);
+      else this.deps.disk.replaceFile(this.epochsPath, epochs);
+    }
     this.safeEpochs = epochs;
     this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
+  }
+
+  private async flushFile(path: string): Promise<void> {
+    await this.deps.files.get(path).flush();
+    this.deps.files.close(path);
   }
 
   /**
@@ -643,6 +678,7 @@ export class PartitionLog {
 
   /** Writes what makes the next start need no scan. Who needs it safe from a loss of power flushes then. */
   close(): void {
+    this.closed = true;
     if (this.failure === null && this.changed) {
       this.active.writeIndexes();
       if (this.endOffset > 0) this.writeSnapshot(this.endOffset);

@@ -65,6 +65,9 @@ export class ControllerLease {
     const newer = (lease.spec?.leaseTransitions ?? 0) > (this.held?.spec?.leaseTransitions ?? 0);
     if (this.held !== null && taken && newer) this.lose('another controller was elected');
     if (this.held === null && !lease.spec?.holderIdentity) void this.tick();
+    // A former life of this very broker: its place is taken already, so nobody waits for it.
+    if (holderId(lease) === this.of.id && taken)
+      this.holderIsDead(lease.spec?.holderIdentity as string);
   }
 
   /** The holder's process is gone for certain: no need to wait for its Lease to run out. */

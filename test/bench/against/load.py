@@ -225,7 +225,8 @@ def create():
 
 
 def delete():
-    AdminClient(QUICK).delete_topics([args.topic], operation_timeout=30)[args.topic].result(60)
+    admin = AdminClient(QUICK)  # a client without a name would be collected while it waits
+    admin.delete_topics([args.topic], operation_timeout=30)[args.topic].result(60)
     say(deleted=True)
 
 
