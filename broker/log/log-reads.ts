@@ -6,7 +6,7 @@ import {
   batchesOf,
 } from '../../proto/kafka/record-batch.ts';
 import type { Segment } from './segment.ts';
-import type { Slab } from './tail-memory.ts';
+import type { Slab, TailMemory } from './tail-memory.ts';
 
 /** Reads this close to the end of the log are likely in the page cache and done at once. */
 const RECENT_BYTES = 32 * 1024 * 1024;
@@ -47,31 +47,45 @@ export function segmentIndexFor(segments: readonly Segment[], offset: number): n
 export function readSegments(
   segmentsNow: () => readonly Segment[],
   request: ReadRequest,
-  indexIntervalBytes: number,
+  of: { readonly indexIntervalBytes: number; readonly memory: TailMemory },
 ): LogRead | Promise<LogRead> {
   const segments = [...segmentsNow()];
-  const again = () => readSegments(segmentsNow, request, indexIntervalBytes);
-  return new SegmentRead(segments, request, indexIntervalBytes, again).from(
+  const again = () => readSegments(segmentsNow, request, of);
+  return new SegmentRead(segments, request, of, again).from(
     segmentIndexFor(segments, request.offset),
   );
+}
+
+/** Bytes of a file and the memory that they lie in. */
+interface Target {
+  readonly bytes: Buffer;
+  readonly slab: Slab | null;
 }
 
 class SegmentRead {
   private readonly segments: readonly Segment[];
   private readonly request: ReadRequest;
   private readonly indexIntervalBytes: number;
+  private readonly memory: TailMemory;
   private readonly again: () => LogRead | Promise<LogRead>;
 
   constructor(
     segments: readonly Segment[],
     request: ReadRequest,
-    indexIntervalBytes: number,
+    { indexIntervalBytes, memory }: { indexIntervalBytes: number; memory: TailMemory },
     again: () => LogRead | Promise<LogRead>,
   ) {
     this.segments = segments;
     this.request = request;
     this.indexIntervalBytes = indexIntervalBytes;
+    this.memory = memory;
     this.again = again;
+  }
+
+  private target(byteCount: number): Target {
+    const slab = this.memory.forReading(byteCount);
+    if (slab === null) return { bytes: Buffer.allocUnsafe(byteCount), slab };
+    return { bytes: slab.buffer.subarray(0, byteCount), slab };
   }
 
   from(i: number): LogRead | Promise<LogRead> {
@@ -84,16 +98,17 @@ class SegmentRead {
     const wanted = Math.min(bytesMax + spare, segment.byteCount - position);
     const recent = segment === this.segments.at(-1) && segment.byteCount - position < RECENT_BYTES;
     if (wanted <= 0) return this.from(i + 1);
-    const target = Buffer.allocUnsafe(wanted);
-    const found = (count: number) => this.pick(target.subarray(0, count), i, position, recent);
+    const { bytes, slab } = this.target(wanted);
+    const found = (count: number) =>
+      this.pick({ bytes: bytes.subarray(0, count), slab }, i, position, recent);
     return recent
-      ? found(segment.file.readAt(position, target))
-      : segment.file.readAtLater(position, target).then(found);
+      ? found(segment.file.readAt(position, bytes))
+      : segment.file.readAtLater(position, bytes).then(found);
   }
 
   /** Cuts the wanted batches out of bytes read from a segment at `position`. */
   private pick(
-    bytes: Buffer,
+    { bytes, slab }: Target,
     segmentIndex: number,
     position: number,
     recent: boolean,
@@ -118,7 +133,11 @@ class SegmentRead {
       const slice = bytes.subarray(start, Math.max(start, end));
       return slice.length === 0
         ? NOTHING
-        : { buffers: [slice], byteCount: slice.length, slabs: NO_SLABS };
+        : {
+            buffers: [slice],
+            byteCount: slice.length,
+            slabs: slab === null ? NO_SLABS : [slab],
+          };
     }
     // The batch asked for begins in these bytes but ends beyond them, or in the next segment.
     const segment = this.segments[segmentIndex] as Segment;
@@ -128,15 +147,20 @@ class SegmentRead {
     const size =
       left >= BATCH_PREFIX_BYTES ? batch.byteCount(bytes, end) : bytesMax + BATCH_HEADER_BYTES;
     if (!atLeastOne && size > bytesMax) return NOTHING;
-    const target = Buffer.allocUnsafe(
+    const target = this.target(
       Math.min(Math.max(size, BATCH_HEADER_BYTES), segment.byteCount - position - end),
     );
     const found = (count: number) =>
       count === 0
         ? NOTHING
-        : this.pick(target.subarray(0, count), segmentIndex, position + end, recent);
+        : this.pick(
+            { bytes: target.bytes.subarray(0, count), slab: target.slab },
+            segmentIndex,
+            position + end,
+            recent,
+          );
     return recent
-      ? found(segment.file.readAt(position + end, target))
-      : segment.file.readAtLater(position + end, target).then(found);
+      ? found(segment.file.readAt(position + end, target.bytes))
+      : segment.file.readAtLater(position + end, target.bytes).then(found);
   }
 }

@@ -469,7 +469,10 @@ export class PartitionLog {
     if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
     return (
       this.tail.read(request) ??
-      readSegments(() => this.segments, request, this.config.indexIntervalBytes)
+      readSegments(() => this.segments, request, {
+        indexIntervalBytes: this.config.indexIntervalBytes,
+        memory: this.deps.tail,
+      })
     );
   }
 

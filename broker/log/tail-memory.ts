@@ -8,16 +8,22 @@
  */
 
 const SLAB_BYTES = 1024 * 1024;
-/** Slabs kept for later; more than that goes back to the system. */
-const SPARE_SLABS_MAX = 16;
+/** What a consumer asks of one partition by default, and a little more to cut batches from. */
+const READ_SLAB_BYTES = SLAB_BYTES + 64 * 1024;
+/** Slabs of each size kept for later; more than that goes back to the system. */
+const SPARE_SLABS_MAX = 8;
 
 export class Slab {
-  readonly buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  readonly buffer: Buffer;
   used = 0;
   /** Batches of tails that lie here. */
   batches = 0;
   /** Answers on their way that refer to batches here. */
   holds = 0;
+
+  constructor(byteCount = SLAB_BYTES) {
+    this.buffer = Buffer.allocUnsafeSlow(byteCount);
+  }
 }
 
 export interface KeptBytes {
@@ -38,6 +44,7 @@ export class TailMemory {
   private head = 0;
   private current: Slab | null = null;
   private readonly spare: Slab[] = [];
+  private readonly spareForReads: Slab[] = [];
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
@@ -72,7 +79,17 @@ export class TailMemory {
 
   private recycle(slab: Slab): void {
     const free = slab.batches === 0 && slab.holds === 0 && slab !== this.current;
-    if (free && this.spare.length < SPARE_SLABS_MAX) this.spare.push(slab);
+    const spare = slab.buffer.length === SLAB_BYTES ? this.spare : this.spareForReads;
+    if (free && spare.length < SPARE_SLABS_MAX) spare.push(slab);
+  }
+
+  /**
+   * Memory for bytes from a file, used again once an answer that held it is sent; who never holds it
+   * has it for itself. Null: so many bytes need memory of their own.
+   */
+  forReading(byteCount: number): Slab | null {
+    if (byteCount > READ_SLAB_BYTES || byteCount < READ_SLAB_BYTES / 8) return null;
+    return this.spareForReads.pop() ?? new Slab(READ_SLAB_BYTES);
   }
 
   /** A batch that `keep` gave a place is in no tail any more. */
