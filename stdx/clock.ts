@@ -7,7 +7,10 @@ export interface Clock {
   monotonicMs(): number;
   /** Runs once after the delay unless disposed first. */
   after(delayMs: number, run: () => void): Disposable;
-  /** Runs again and again until disposed; a run that is late is not made up for. */
+  /**
+   * Runs again and again until disposed; a run that is late is not made up for. Runs of several may fall
+   * together: the first one comes after half to one and a half periods.
+   */
   every(periodMs: number, run: () => void): Disposable;
   /** Runs once at the end of this event-loop turn, after all input that is ready was handled. */
   endOfTurn(run: () => void): void;
@@ -21,8 +24,18 @@ export const systemClock: Clock = {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
   every(periodMs, run) {
-    const timer = setInterval(run, periodMs);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    // All at multiples of their periods: a process with a dozen of them wakes up a tenth as often.
+    let timer: NodeJS.Timeout;
+    const arm = () => {
+      const nowMs = performance.now();
+      timer = setTimeout(fire, (Math.round(nowMs / periodMs) + 1) * periodMs - nowMs);
+    };
+    const fire = () => {
+      arm();
+      run();
+    };
+    arm();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
   endOfTurn(run) {
     setImmediate(run);

@@ -14,7 +14,7 @@ import { microTime } from './session.ts';
 
 const LEASE_MS = 3_000;
 const RENEW_MS = 500;
-const TICK_MS = 250;
+const TICK_MS = 200;
 
 export interface ControllerLeaseDeps {
   readonly api: KubeApi;

@@ -208,7 +208,8 @@ def create():
     """Makes a topic; how long until it is known, and until every partition has acknowledged a record."""
     admin = AdminClient(QUICK)
     started = time.monotonic()
-    config = {"min.insync.replicas": "2" if args.replicas > 1 else "1"}
+    # Files of dropped topics go soon: their memory is what the next load writes to.
+    config = {"min.insync.replicas": "2" if args.replicas > 1 else "1", "file.delete.delay.ms": "1000"}
     new = NewTopic(args.topic, args.partitions, args.replicas, config=config)
     admin.create_topics([new], operation_timeout=60, request_timeout=60)[args.topic].result(60)
     known = None

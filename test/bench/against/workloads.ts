@@ -70,6 +70,7 @@ class Stage {
 
   async drop(topic: string): Promise<void> {
     await load('delete', this.options({ topic }));
+    await sleepMs(2500);
   }
 
   /** Lets compilers and caches do what they do once, before anything is measured. */
