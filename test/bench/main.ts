@@ -10,6 +10,7 @@ import { BrokerConnection } from '../../client/connection.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { growthBench } from './against/growth.ts';
 import { against } from './against/main.ts';
 
 const { values } = parseArgs({
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     only: { type: 'string' },
     write: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
 });
@@ -29,10 +31,13 @@ if (values.help) {
   npm run bench -- [--seconds N]
   npm run bench -- --against kafka [--rounds N] [--seconds N] [--only alone|replicated] [--write]
 
+  npm run bench -- --growth
+
   --seconds  how long each load runs (default 4)
   --against  the same loads, by librdkafka, against Apache Kafka too, in turns (Java, Maven, confluent-kafka)
   --rounds   how often each system has its turn (default 2)
   --only     one broker without replication, or three with it
+  --growth   what a request costs as partitions, connections, groups and the log grow (needs 25 GB of disk)
   --write    the table goes into docs/benchmarks.md, the figures into test/bench/results
 `,
   );
@@ -265,7 +270,8 @@ async function main(): Promise<void> {
   );
 }
 
-if (values.against === undefined) await main();
+if (values.growth) await growthBench();
+else if (values.against === undefined) await main();
 else {
   if (values.against !== 'kafka') throw new Error('--against must be kafka');
   if (values.only !== undefined && values.only !== 'alone' && values.only !== 'replicated')

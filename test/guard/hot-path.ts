@@ -200,7 +200,7 @@ async function measure(frame: Buffer, run: (frame: Buffer) => void = request) {
       run(frame);
       if (i % PER_TURN < PER_TURN - 1) continue;
       endTurn();
-      await null;
+      await Promise.resolve();
     }
   };
   await perform(200);

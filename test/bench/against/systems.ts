@@ -12,6 +12,8 @@ export interface System extends AsyncDisposable {
   pids(): number[];
   /** Ends a broker and has it started again; resolves with when its new process began, in epoch ms. */
   restart(broker: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
+  /** Where the first broker serves clients. */
+  address(): Promise<{ host: string; port: number }>;
   /** Ends a broker for good. */
   kill(broker: number): Promise<void>;
 }
@@ -63,6 +65,7 @@ export const tenure: Contender = {
           await sleepMs(1);
         }
       },
+      address: async () => ({ host: await cluster.address(0), port: 9092 }),
       async kill(broker) {
         process.kill(cluster.pid(broker), 'SIGKILL');
       },
@@ -148,6 +151,7 @@ export const apacheKafka: Contender = {
         spawnNode(id);
         return at;
       },
+      address: async () => ({ host: '127.0.0.1', port: nodes[0]?.port ?? 0 }),
       kill: (id) => end(id, 'SIGKILL'),
       async [Symbol.asyncDispose]() {
         for (const { id } of nodes) await end(id, 'SIGKILL');
