@@ -42,6 +42,9 @@ class LeaderConnection implements TurnTask {
   private readonly deps: FollowerDeps;
   readonly leader: Member;
   private readonly followed = new Map<number, Followed>();
+  private readonly byPartition = new Map<Partition, Followed>();
+  /** Those that got records in this turn. */
+  private receivers: Followed[] = [];
   private nextHandle = 1;
   private client: ReplicationPeer | null = null;
   private stream: ClientDuplexStream<FollowerMessage, LeaderMessage> | null = null;
@@ -60,12 +63,9 @@ class LeaderConnection implements TurnTask {
   }
 
   follow(partition: Partition): void {
-    for (const known of this.followed.values()) {
-      if (known.partition !== partition) continue;
-      if (known.leaderEpoch === partition.leaderEpoch) return;
-      this.unfollow(partition);
-      break;
-    }
+    const known = this.byPartition.get(partition);
+    if (known?.leaderEpoch === partition.leaderEpoch) return;
+    if (known !== undefined) this.unfollow(partition);
     const handle = this.nextHandle++;
     const entry = {
       handle,
@@ -74,19 +74,19 @@ class LeaderConnection implements TurnTask {
       received: false,
     };
     this.followed.set(handle, entry);
+    this.byPartition.set(partition, entry);
     if (this.stream === null) this.open();
     else this.subscribe(entry);
   }
 
   unfollow(partition: Partition): void {
-    for (const [handle, known] of this.followed) {
-      if (known.partition !== partition) continue;
-      this.followed.delete(handle);
-      if (this.stream === null) return;
-      this.outgoing.unsubscribe = [...(this.outgoing.unsubscribe ?? []), handle];
-      this.deps.turn.schedule(TURN_SETTLE, this);
-      return;
-    }
+    const known = this.byPartition.get(partition);
+    if (known === undefined) return;
+    this.byPartition.delete(partition);
+    this.followed.delete(known.handle);
+    if (this.stream === null) return;
+    this.outgoing.unsubscribe = [...(this.outgoing.unsubscribe ?? []), known.handle];
+    this.deps.turn.schedule(TURN_SETTLE, this);
   }
 
   private open(): void {
@@ -200,6 +200,7 @@ class LeaderConnection implements TurnTask {
         this.again(entry);
         return;
       }
+      if (!entry.received) this.receivers.push(entry);
       entry.received = true;
     }
     partition.followLeader(highWatermark, logStartOffset);
@@ -249,9 +250,11 @@ class LeaderConnection implements TurnTask {
   runInTurn(): void {
     if (this.stream === null) return;
     const ack = [];
-    for (const entry of this.followed.values()) {
-      if (!entry.received) continue;
+    const { receivers } = this;
+    this.receivers = [];
+    for (const entry of receivers) {
       entry.received = false;
+      if (this.followed.get(entry.handle) !== entry) continue;
       const { writtenOffset, failure } = entry.partition.log;
       if (failure !== null || entry.partition.leaderEpoch !== entry.leaderEpoch) continue;
       ack.push({
