@@ -23,6 +23,8 @@ export class LogDirectories {
   private readonly logger: Logger;
   /** Where replicas lie, by topic id and number. */
   private readonly places = new Map<string, LogDirectory>();
+  /** How many lie in each. */
+  private readonly counts = new Map<LogDirectory, number>();
   /** Where an administrator wants replicas that are not here yet (KIP-113), by topic and number. */
   private readonly wanted = new Map<string, LogDirectory>();
   private readonly failed = new Set<LogDirectory>();
@@ -102,7 +104,7 @@ export class LogDirectories {
           this.logger.warn('a second copy of a replica was set aside', { folder });
           continue;
         }
-        this.places.set(key, directory);
+        this.place(key, directory);
         found.push(id);
       }
     }
@@ -117,20 +119,27 @@ export class LogDirectories {
     const wish = this.wanted.get(`${id.topic}:${id.partition}`);
     const directory = this.places.get(key) ?? remains() ?? wish ?? this.emptiest();
     const opened = directory.openLog(id, config);
-    this.places.set(key, directory);
+    this.place(key, directory);
     this.wanted.delete(`${id.topic}:${id.partition}`);
     return opened;
   }
 
+  private place(key: string, directory: LogDirectory): void {
+    if (this.places.has(key)) return;
+    this.places.set(key, directory);
+    this.counts.set(directory, this.countIn(directory) + 1);
+  }
+
+  private countIn(directory: LogDirectory): number {
+    return this.counts.get(directory) ?? 0;
+  }
+
   /** Kafka's rule: the directory with the fewest replicas. Failed ones are not chosen. */
   private emptiest(): LogDirectory {
-    const counts = new Map<LogDirectory, number>(this.all.map((directory) => [directory, 0]));
-    for (const directory of this.places.values())
-      counts.set(directory, (counts.get(directory) ?? 0) + 1);
     const usable = this.all.filter((directory) => !this.failed.has(directory));
     const choice = usable.length > 0 ? usable : this.all;
     return choice.reduce((best, directory) =>
-      (counts.get(directory) ?? 0) < (counts.get(best) ?? 0) ? directory : best,
+      this.countIn(directory) < this.countIn(best) ? directory : best,
     );
   }
 
@@ -152,6 +161,8 @@ export class LogDirectories {
 
   /** Moves the folder of a replica out of the way; returns where it is now, null if it never had one. */
   setAside(id: ReplicaId, log: PartitionLog, why: 'delete' | 'stray'): string | null {
+    const place = this.places.get(keyOf(id));
+    if (place !== undefined) this.counts.set(place, this.countIn(place) - 1);
     this.places.delete(keyOf(id));
     return this.of(log).setAside(log.folder, why);
   }

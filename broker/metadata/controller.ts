@@ -135,7 +135,10 @@ export class Controller implements Disposable {
    */
   wake(when: 'now' | 'soon' = 'now'): void {
     this.wanted = true;
-    if (when === 'now') this.endRest();
+    if (when === 'now') {
+      this.hurry = true;
+      this.endRest();
+    }
     if (!this.running && !this.over) void this.run();
   }
 
@@ -153,14 +156,17 @@ export class Controller implements Disposable {
   }
   private endRest: () => void = () => {};
   private planMs = 0;
+  /** Something urgent came since the last look began. */
+  private hurry = false;
 
   private async run(): Promise<void> {
     this.running = true;
     while (this.wanted && !this.over) {
       this.wanted = false;
+      this.hurry = false;
       try {
         await this.step();
-        if (!this.isUrgent) await this.rest();
+        if (!this.hurry) await this.rest();
       } catch (cause) {
         if (cause instanceof Deposed) {
           this.deps.onDeposed(cause);
@@ -172,11 +178,6 @@ export class Controller implements Disposable {
       }
     }
     this.running = false;
-  }
-
-  /** Somebody waits for an answer. */
-  private get isUrgent(): boolean {
-    return this.pendingIsr.length + this.pendingWishes.length + this.leaving.length > 0;
   }
 
   alterPartition(requests: readonly IsrRequest[]): Promise<IsrAnswer[]> {
