@@ -77,8 +77,9 @@ export class CompactedSegment {
 const KEPT_FILES: ReadonlySet<string> = new Set(['.snapshot']);
 
 /** At a start: finishes swaps that were whole, forgets files that were not. */
-export function finishSwaps(disk: Disk, files: FileCache, folder: string): void {
+export function finishSwaps(disk: Disk, files: FileCache, folder: string): string[] {
   const names = disk.list(folder);
+  if (!names.some((name) => name.endsWith(CLEANED) || name.endsWith(SWAP))) return names;
   for (const name of names) if (name.endsWith(CLEANED)) disk.remove(`${folder}/${name}`);
   for (const name of names) {
     if (!name.endsWith(`.log${SWAP}`)) continue;
@@ -95,6 +96,7 @@ export function finishSwaps(disk: Disk, files: FileCache, folder: string): void 
     files.close(path);
     disk.rename(path, path.slice(0, -SWAP.length));
   }
+  return disk.list(folder);
 }
 
 function lastOffsetIn(files: FileCache, path: string): number {

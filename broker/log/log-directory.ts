@@ -48,6 +48,8 @@ export class LogDirectory {
   readonly clean: boolean;
   private readonly known: Record<keyof typeof CHECKPOINTS, OffsetCheckpoint>;
   private readonly bootId: string;
+  /** What `present` read, until the logs are opened. */
+  private readonly tags = new Map<string, string>();
 
   constructor(deps: LogDeps & { readonly logger: Logger }, path: string, bootId: string) {
     this.deps = deps;
@@ -134,15 +136,14 @@ export class LogDirectory {
     const found: ReplicaId[] = [];
     for (const name of this.disk.list(this.path)) {
       const dash = name.lastIndexOf('-');
-      const text = this.disk.readText(`${this.path}/${name}/partition.metadata`);
+      if (dash <= 0 || name.endsWith('-delete') || name.endsWith('-stray')) continue;
+      const folder = `${this.path}/${name}`;
+      const text = this.disk.readText(`${folder}/partition.metadata`);
       const topicId = /^topic_id: (.+)$/m.exec(text ?? '')?.[1];
-      if (name.endsWith('-delete') || name.endsWith('-stray')) continue;
-      if (topicId !== undefined && dash > 0)
-        found.push({
-          topic: name.slice(0, dash),
-          partition: Number(name.slice(dash + 1)),
-          topicId,
-        });
+      if (text === null || topicId === undefined) continue;
+      this.tags.set(folder, text);
+      const partition = Number(name.slice(dash + 1));
+      found.push({ topic: name.slice(0, dash), partition, topicId });
     }
     return found;
   }
@@ -150,7 +151,8 @@ export class LogDirectory {
   /** Opens a replica's log, recovering it as needed; a folder of another topic of that name is set aside. */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
     const folder = this.folderOf(id);
-    const text = this.disk.readText(`${folder}/partition.metadata`);
+    const text = this.tags.get(folder) ?? this.disk.readText(`${folder}/partition.metadata`);
+    this.tags.delete(folder);
     const isOther = text !== null && !text.includes(id.topicId);
     if (isOther) this.setAside(folder, 'stray');
     const isNew = text === null || isOther;
@@ -173,6 +175,7 @@ export class LogDirectory {
 
   /** Moves a folder out of the way and returns where it is now; null: there is none. */
   setAside(folder: string, why: 'delete' | 'stray'): string | null {
+    this.tags.delete(folder);
     if (!this.disk.exists(folder)) return null;
     let target = `${folder}.${why}-${why}`;
     for (let i = 1; this.disk.exists(target); i++) target = `${folder}.${i}-${why}`;

@@ -140,13 +140,17 @@ export class PartitionLog {
   }): Recovery {
     const { disk } = this.deps;
     this.isMade = disk.exists(this.folder);
-    const bases = this.isMade ? this.tidyUp() : [];
+    const names = this.isMade ? this.tidyUp() : [];
+    const bases = names.flatMap((name) =>
+      name.endsWith('.log') ? [Number(name.slice(0, -4))] : [],
+    );
     const epochsText = disk.readText(this.epochsPath);
     this.safeEpochs = epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '';
     this.epochs =
       (epochsText === null ? null : LeaderEpochs.fromText(epochsText)) ?? new LeaderEpochs();
     this.segments = bases.map((base) => new Segment(this.deps, this.folder, base));
     if (this.segments.length === 0) this.startAt(known.startOffset);
+    if (known.clean) this.loadNewestProducers(names);
     const recovery = this.loadSegments(known);
     const { baseOffset } = this.segments[0] as Segment;
     this.missingFrom = this.findMissing(baseOffset, known);
@@ -162,16 +166,13 @@ export class PartitionLog {
     return recovery;
   }
 
-  /** Ends what a stop interrupted; returns where segments begin. */
-  private tidyUp(): number[] {
+  /** Ends what a stop interrupted; returns the files that there are. */
+  private tidyUp(): string[] {
     const { disk, files } = this.deps;
-    finishSwaps(disk, files, this.folder);
-    const bases: number[] = [];
-    for (const name of disk.list(this.folder)) {
-      if (name.endsWith('.deleted') || name.endsWith('.tmp')) disk.remove(`${this.folder}/${name}`);
-      else if (name.endsWith('.log')) bases.push(Number(name.slice(0, -4)));
-    }
-    return bases;
+    const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
+    const names = finishSwaps(disk, files, this.folder);
+    for (const name of names) if (isLeftOver(name)) disk.remove(`${this.folder}/${name}`);
+    return names.filter((name) => !isLeftOver(name));
   }
 
   /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
@@ -233,7 +234,6 @@ export class PartitionLog {
       ({ baseOffset }) => baseOffset <= known.recoveryPoint || baseOffset === end,
     );
     const scanFrom = known.clean ? recoverFrom : this.loadProducersBefore(recoverFrom);
-    if (known.clean) this.loadNewestProducers();
     for (const [i, segment] of this.segments.entries()) {
       if (!disk.exists(segment.path('.log'))) continue;
       if (i < scanFrom || known.clean) {
@@ -286,9 +286,9 @@ export class PartitionLog {
   }
 
   /** After an orderly stop: what the stop wrote. */
-  private loadNewestProducers(): void {
+  private loadNewestProducers(names: readonly string[]): void {
     const { disk } = this.deps;
-    const snapshots = disk.list(this.folder).filter((name) => name.endsWith('.snapshot'));
+    const snapshots = names.filter((name) => name.endsWith('.snapshot'));
     for (const name of snapshots.reverse()) {
       const bytes = disk.readBytes(`${this.folder}/${name}`);
       if (bytes !== null && this.producers.load(bytes)) return;

@@ -51,7 +51,7 @@ export async function against(options: AgainstOptions): Promise<void> {
   const comparison: Comparison = {
     at: new Date().toISOString(),
     command: `npm run bench -- --against kafka ${flags.join(' ')}`,
-    machine: `${os.cpus().length} shared cores (${os.cpus()[0]?.model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release()}`,
+    machine: `${os.cpus().length} shared cores (${os.cpus()[0]?.model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release().split('-')[0]}`,
     versions: {
       Tenure: VERSION,
       'Node.js': process.versions.node,
