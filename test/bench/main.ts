@@ -30,8 +30,7 @@ if (values.help) {
 
   npm run bench -- [--seconds N]
   npm run bench -- --against kafka [--rounds N] [--seconds N] [--only alone|replicated] [--write]
-
-  npm run bench -- --growth
+  npm run bench -- --growth [--write]
 
   --seconds  how long each load runs (default 4)
   --against  the same loads, by librdkafka, against Apache Kafka too, in turns (Java, Maven, confluent-kafka)
@@ -270,7 +269,7 @@ async function main(): Promise<void> {
   );
 }
 
-if (values.growth) await growthBench();
+if (values.growth) await growthBench(values.write);
 else if (values.against === undefined) await main();
 else {
   if (values.against !== 'kafka') throw new Error('--against must be kafka');

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { BrokerConnection } from '../../../client/connection.ts';
 import { apis } from '../../../proto/kafka/messages/index.ts';
 import { sleepMs, until } from '../../support/local.ts';
+import { machine, writeSection } from './document.ts';
 import { LoadRun, load, type Options } from './load.ts';
 import { cpuSeconds, residentMiB, type System, tenure } from './systems.ts';
 
@@ -127,7 +128,8 @@ async function logSize(growth: Growth): Promise<void> {
   await reading.next();
 }
 
-export async function growthBench(): Promise<void> {
+/** @param write whether the table goes into docs/benchmarks.md */
+export async function growthBench(write: boolean): Promise<void> {
   const system = await tenure.start(1, () => {});
   const growth = new Growth(system);
   await sleepMs(3000);
@@ -142,6 +144,17 @@ export async function growthBench(): Promise<void> {
     '| what grows | to | broker CPU µs/request | p50 ms | p99 ms | resident MiB |',
     '| --- | --- | ---: | ---: | ---: | ---: |',
   ];
-  process.stdout.write(`\n${[...head, ...growth.rows.map(rowText)].join('\n')}\n`);
+  const table = [...head, ...growth.rows.map(rowText)];
+  process.stdout.write(`\n${table.join('\n')}\n`);
+  if (write)
+    writeSection('growth', [
+      '```',
+      'npm run bench -- --growth',
+      '```',
+      '',
+      machine(),
+      '',
+      ...table,
+    ]);
   await system[Symbol.asyncDispose]();
 }

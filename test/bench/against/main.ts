@@ -1,18 +1,16 @@
 /** `npm run bench -- --against kafka`: both systems under the same loads, in turns, on this machine. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../../../stdx/root.ts';
 import { VERSION } from '../../../stdx/version.ts';
 import { missingForKafka } from '../../compare/apache-kafka.ts';
+import { machine, writeSection } from './document.ts';
 import { load, missingForLoad } from './load.ts';
 import { type Comparison, chartOf, tableOf } from './report.ts';
 import { apacheKafka, type Contender, tenure } from './systems.ts';
 import { alone, type Figures, type Plan, replicated } from './workloads.ts';
 
 const RESULTS = join(ROOT, 'test/bench/results');
-const BEGIN = '<!-- made by npm run bench -- --against kafka -->';
-const END = '<!-- end -->';
 
 export interface AgainstOptions {
   readonly rounds: number;
@@ -51,7 +49,7 @@ export async function against(options: AgainstOptions): Promise<void> {
   const comparison: Comparison = {
     at: new Date().toISOString(),
     command: `npm run bench -- --against kafka ${flags.join(' ')}`,
-    machine: `${os.cpus().length} shared cores (${os.cpus()[0]?.model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release().split('-')[0]}`,
+    machine: machine(),
     versions: {
       Tenure: VERSION,
       'Node.js': process.versions.node,
@@ -70,17 +68,10 @@ export async function against(options: AgainstOptions): Promise<void> {
 }
 
 function writeDocument(comparison: Comparison, table: string, raw: string): void {
-  const path = join(ROOT, 'docs/benchmarks.md');
-  const page = readFileSync(path, 'utf8');
-  const from = page.indexOf(BEGIN);
-  const to = page.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`${path} must have the lines ${BEGIN} and ${END}`);
   const versions = Object.entries(comparison.versions)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
-  const made = [
-    BEGIN,
-    '',
+  writeSection('comparison', [
     '```',
     comparison.command,
     '```',
@@ -91,7 +82,5 @@ function writeDocument(comparison: Comparison, table: string, raw: string): void
     table,
     '',
     chartOf(comparison),
-    '',
-  ].join('\n');
-  writeFileSync(path, page.slice(0, from) + made + page.slice(to));
+  ]);
 }
