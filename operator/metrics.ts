@@ -10,7 +10,7 @@ export function operatorMetrics(of: {
   isLeading: () => boolean;
 }): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   const registers = [registry];
   const { queue, views, isLeading } = of;
   const count = (name: string, help: string, value: () => number) =>

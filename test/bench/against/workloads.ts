@@ -138,7 +138,7 @@ async function restart(
 export async function alone(contender: Contender, plan: Plan): Promise<Figures> {
   const { stage, system } = await startStage(contender, 1, plan);
   await using _ = system;
-  await sleepMs(5000);
+  await sleepMs(15_000);
   const idleBefore = cpuSeconds(system.pids());
   await sleepMs(10_000);
   stage.note('idle, % of a core', (cpuSeconds(system.pids()) - idleBefore) * 10);
