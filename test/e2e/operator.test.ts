@@ -361,6 +361,10 @@ describe('topics', () => {
   test('an object that is not managed is not acted on, and its records outlive it', async () => {
     await makeTopic('kept', { partitions: 1, replicas: 3 });
     await until('it is ready', 10_000, async () => (await reason('kept')) === 'TopicReady');
+    const producer = kafka.producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    await producer.send({ topic: 'kept', acks: -1, messages: [{ value: 'kept' }] });
+    await producer.disconnect();
     await patchTopic('kept', { metadata: { annotations: { [annotations.managed]: 'false' } } });
     await patchTopic('kept', { spec: { partitions: 4 } });
     await until(

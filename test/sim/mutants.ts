@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
     name: 'isr-not-enforced',
     breaks: 'a record is committed when every in-sync replica has it',
     kinds: ['kill', 'power', 'slow'],
-    seeds: 40,
+    seeds: 200,
     plant: () =>
       replace(LeaderCore, 'advance', (_original, self, [writtenOffset]) => {
         if (self.hw >= writtenOffset) return false;
