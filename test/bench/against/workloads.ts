@@ -169,6 +169,7 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
 
   await stage.drop('alone-128');
   await stage.topic('single', 6, 1);
+  await sleepMs(5000);
   for (const rate of [1000, 5000])
     await stage.latency(`latency RF=1 ${rate}/s`, { topic: 'single', partitions: 6, rate });
 
@@ -227,6 +228,7 @@ export async function replicated(contender: Contender, plan: Plan): Promise<Figu
     await stage.drop(topic);
   }
   await stage.topic('single', 6, 3);
+  await sleepMs(5000);
   await stage.latency('latency RF=3 1000/s', { topic: 'single', partitions: 6, rate: 1000 });
   const made = await stage.topic('thousand', 1000, 3);
   stage.note('1,000 partitions RF=3, known, ms', number(made, 'known'));
