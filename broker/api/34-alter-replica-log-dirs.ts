@@ -17,10 +17,11 @@ export function alterReplicaLogDirs({ image, logDirectories, partition: partitio
     if (directory === null) return 'LOG_DIR_NOT_FOUND';
     if (logDirectories.isFailed(directory)) return 'KAFKA_STORAGE_ERROR';
     const topic = image.topic(name);
-    const here = topic === null ? null : partitionOf(topic.id, index);
+    if (topic?.partitions[index] === undefined) return 'REPLICA_NOT_AVAILABLE';
+    const here = partitionOf(topic.id, index);
     if (here !== null)
       return logDirectories.of(here.log) === directory ? 'NONE' : 'UNSUPPORTED_VERSION';
-    logDirectories.want(name, index, directory);
+    logDirectories.want({ topicId: topic.id, partition: index }, directory);
     return 'REPLICA_NOT_AVAILABLE';
   };
   return api({

@@ -149,7 +149,7 @@ test('an administrator may say where a replica is to be made; a failed directory
   lives.live(directories);
   const b = directories.at('/b');
   assert.ok(b !== null);
-  directories.want('t', 4, b);
+  directories.want(idOf(4), b);
   assert.equal(lives.open(directories, 4).folder, '/b/t-4');
   directories.noteFailure(lives.logs.get(0) as PartitionLog);
   assert.equal(directories.failedCount, 1);

@@ -15,7 +15,9 @@ interface Kept {
   readonly highWatermark: number;
 }
 
-const keyOf = ({ topicId, partition }: ReplicaId) => `${topicId}:${partition}`;
+const WISHES_MAX = 10_000;
+
+const keyOf = ({ topicId, partition }: Omit<ReplicaId, 'topic'>) => `${topicId}:${partition}`;
 
 export class LogDirectories {
   readonly all: readonly LogDirectory[];
@@ -25,7 +27,7 @@ export class LogDirectories {
   private readonly places = new Map<string, LogDirectory>();
   /** How many lie in each. */
   private readonly counts = new Map<LogDirectory, number>();
-  /** Where an administrator wants replicas that are not here yet (KIP-113), by topic and number. */
+  /** Where an administrator wants replicas that are not here yet (KIP-113), by topic id and number. */
   private readonly wanted = new Map<string, LogDirectory>();
   private readonly failed = new Set<LogDirectory>();
 
@@ -116,11 +118,11 @@ export class LogDirectories {
     const key = keyOf(id);
     // A folder of that name without a name tag is what a loss of power left of this replica.
     const remains = () => this.all.find((one) => this.disk.exists(one.folderOf(id)));
-    const wish = this.wanted.get(`${id.topic}:${id.partition}`);
+    const wish = this.wanted.get(key);
     const directory = this.places.get(key) ?? remains() ?? wish ?? this.emptiest();
     const opened = directory.openLog(id, config);
     this.place(key, directory);
-    this.wanted.delete(`${id.topic}:${id.partition}`);
+    this.wanted.delete(key);
     return opened;
   }
 
@@ -143,9 +145,13 @@ export class LogDirectories {
     );
   }
 
-  /** Where a replica goes that is to be made here. */
-  want(topic: string, partition: number, directory: LogDirectory): void {
-    this.wanted.set(`${topic}:${partition}`, directory);
+  /** Where a replica goes that is to be made here. Wishes that nothing came of are forgotten, oldest first. */
+  want(id: Omit<ReplicaId, 'topic'>, directory: LogDirectory): void {
+    const key = keyOf(id);
+    this.wanted.delete(key);
+    this.wanted.set(key, directory);
+    if (this.wanted.size > WISHES_MAX)
+      this.wanted.delete(this.wanted.keys().next().value as string);
   }
 
   at(path: string): LogDirectory | null {

@@ -441,6 +441,7 @@ export class Controller implements Disposable {
 
   [Symbol.dispose](): void {
     this.over = true;
+    this.endRest();
     for (const timer of this.timers) timer[Symbol.dispose]();
     for (const { done } of this.pendingIsr) done({ line: null, refused: null });
     for (const { done } of this.leaving) done(-1);
