@@ -2,7 +2,6 @@
  * `npm run bench`: what a broker costs. Starts clusters of its own; prints a table. Compare columns of
  * one run only: absolute times of a shared machine mean little.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createTopic } from '../../cli/topics.ts';
 import { AdminClient, parseBootstrap } from '../../client/admin.ts';
@@ -12,6 +11,7 @@ import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
 import { growthBench } from './against/growth.ts';
 import { against } from './against/main.ts';
+import { cpuSeconds, residentMiB } from './process-cost.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,12 +49,6 @@ const report = (what: string, ...cells: string[]) => {
   process.stderr.write(`${what}: ${cells.join('  ')}\n`);
 };
 
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-const residentMiB = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 const quantile = (sorted: readonly number[], q: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
 
@@ -82,7 +76,6 @@ function batchOf(byteCount: number): Buffer {
 
 const pidsOf = (cluster: TestCluster, brokers: number) =>
   Array.from({ length: brokers }, (_, id) => cluster.pid(id));
-const cpuOf = (pids: readonly number[]) => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 
 /** Pipelined produce requests to every partition's leader; returns bytes per second and CPU per GB. */
 async function produce(cluster: TestCluster, topic: string, batchBytes: number, brokers: number) {
@@ -98,7 +91,7 @@ async function produce(cluster: TestCluster, topic: string, batchBytes: number, 
     topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
   });
   let sent = 0;
-  const before = cpuOf(pids);
+  const before = cpuSeconds(pids);
   const startedMs = performance.now();
   const end = startedMs + SECONDS * 1000;
   await Promise.all(
@@ -119,14 +112,14 @@ async function produce(cluster: TestCluster, topic: string, batchBytes: number, 
   );
   const seconds = (performance.now() - startedMs) / 1000;
   for (const connection of connections) connection[Symbol.dispose]();
-  return { mbps: sent / 1e6 / seconds, cpuPerGb: (cpuOf(pids) - before) / (sent / 1e9) };
+  return { mbps: sent / 1e6 / seconds, cpuPerGb: (cpuSeconds(pids) - before) / (sent / 1e9) };
 }
 
 async function consume(cluster: TestCluster, topic: string, brokers: number) {
   const pids = pidsOf(cluster, brokers);
   const targets = await leaders(cluster, topic);
   let read = 0;
-  const before = cpuOf(pids);
+  const before = cpuSeconds(pids);
   const startedMs = performance.now();
   const end = startedMs + SECONDS * 1000;
   await Promise.all(
@@ -153,7 +146,7 @@ async function consume(cluster: TestCluster, topic: string, brokers: number) {
     }),
   );
   const seconds = (performance.now() - startedMs) / 1000;
-  return { mbps: read / 1e6 / seconds, cpuPerGb: (cpuOf(pids) - before) / (read / 1e9) };
+  return { mbps: read / 1e6 / seconds, cpuPerGb: (cpuSeconds(pids) - before) / (read / 1e9) };
 }
 
 /** One record a request at a fixed rate; a late answer counts from when it was due (no coordinated omission). */
@@ -204,12 +197,12 @@ async function main(): Promise<void> {
   report('broker: ports made to serving clients', `${up} ms`);
   await sleepMs(3000);
   const pids = pidsOf(cluster, 3);
-  const idleBefore = cpuOf(pids);
+  const idleBefore = cpuSeconds(pids);
   await sleepMs(5000);
   report(
     'idle broker',
-    `${Math.round(residentMiB(pids[0] as number))} MiB resident`,
-    `${(((cpuOf(pids) - idleBefore) / 5 / 3) * 100).toFixed(2)} % of a core`,
+    `${Math.round(residentMiB(pids.slice(0, 1)))} MiB resident`,
+    `${(((cpuSeconds(pids) - idleBefore) / 5 / 3) * 100).toFixed(2)} % of a core`,
   );
 
   using admin = new AdminClient(parseBootstrap(cluster.bootstrap));
@@ -244,7 +237,7 @@ async function main(): Promise<void> {
     const shown = [0.5, 0.99, 0.999].map((q) => `p${q * 100} ${quantile(took, q).toFixed(1)} ms`);
     report(`acks=all latency, RF=3, ${rate} single-record requests/s`, ...shown);
   }
-  report('after the load', `${Math.round(residentMiB(pids[0] as number))} MiB resident`);
+  report('after the load', `${Math.round(residentMiB(pids.slice(0, 1)))} MiB resident`);
 
   const victim = ((await cluster.controllerId()) + 1) % 3;
   const killedMs = performance.now();

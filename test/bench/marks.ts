@@ -2,11 +2,11 @@
  * `npm run marks`: quality marks that are numbers but no throughput. One broker, real processes:
  * loading groups and offsets, a rebalance of many members, many idle connections, codec cost.
  */
-import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { BrokerConnection } from '../../client/connection.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { sleepMs, startTestCluster, until } from '../support/local.ts';
+import { residentMiB } from './process-cost.ts';
 
 const GROUPS = 10_000;
 const OFFSETS_PER_GROUP = 10;
@@ -18,10 +18,7 @@ const say = (what: string, figure: string) => process.stdout.write(`${what.padEn
 await using cluster = await startTestCluster({ manifests: 'test/compare/cluster.yaml' });
 const host = await cluster.address(0);
 const open = () => BrokerConnection.open(host, 9092);
-const residentMiB = () => {
-  const status = readFileSync(`/proc/${cluster.pid(0)}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-};
+const resident = () => residentMiB([cluster.pid(0)]);
 
 async function coordinatorReady(connection: BrokerConnection, key: string): Promise<void> {
   await until('the coordinator is there', 30_000, async () => {
@@ -126,7 +123,7 @@ say('kill -9 to readable', `${(performance.now() - killedMs).toFixed(0)} ms`);
 }
 
 {
-  const before = residentMiB();
+  const before = resident();
   const sockets: net.Socket[] = [];
   for (let i = 0; i < CONNECTIONS; i += 200) {
     await Promise.all(
@@ -142,7 +139,7 @@ say('kill -9 to readable', `${(performance.now() - killedMs).toFixed(0)} ms`);
     );
   }
   await sleepMs(1500);
-  const after = residentMiB();
+  const after = resident();
   say(
     `${CONNECTIONS} idle connections, resident`,
     `${after.toFixed(0)} MiB (before ${before.toFixed(0)} MiB)`,

@@ -3,7 +3,6 @@
  * clients feel, and what the operator costs with many clusters and with nothing to do.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conditionOf } from '../../kube/conditions.ts';
@@ -23,6 +22,7 @@ import { kafkaAt, Load } from '../support/load.ts';
 import { startTestCluster, type TestCluster, until } from '../support/local.ts';
 import { OperatorStage } from '../support/operator-stage.ts';
 import { sleepMs } from '../support/wait.ts';
+import { residentMiB } from './process-cost.ts';
 
 const HELP = `Measures the operator, on the embedded API or, with TENURE_TEST_KUBECONFIG, on a real one.
 
@@ -161,12 +161,6 @@ async function roll(cluster: TestCluster): Promise<void> {
   );
 }
 
-/** Resident memory of a process, in MiB. */
-function residentMiB(pid: number): number {
-  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib ?? 0) / 1024;
-}
-
 /** The operator as its image runs it, against an API that holds so many clusters already. */
 async function resident(url: string): Promise<number> {
   const file = await bundle(
@@ -186,7 +180,7 @@ async function resident(url: string): Promise<number> {
     stdio: 'ignore',
   });
   await sleepMs(8_000);
-  const mib = residentMiB(child.pid ?? 0);
+  const mib = residentMiB([child.pid ?? 0]);
   child.kill();
   return mib;
 }

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { BrokerConnection } from '../../client/connection.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { sleepMs, startTestCluster } from '../support/local.ts';
-import { missingForKafka, startApacheKafka } from './apache-kafka.ts';
+import { ApacheKafka, missingForKafka } from './apache-kafka.ts';
 import { type Difference, differencesOf } from './differences.ts';
 import { explanationFor } from './explained.ts';
 import { type Context, scenarios } from './scenarios.ts';
@@ -45,10 +45,12 @@ const SETTINGS = [
   'offsets.topic.num.partitions=4',
   'transaction.state.log.num.partitions=4',
 ];
-await using kafka = await startApacheKafka(SETTINGS);
+await using kafka = await ApacheKafka.make(1, SETTINGS);
+kafka.spawn(0);
+await kafka.listens(0);
 await using tenure = await startTestCluster({ manifests: 'test/compare/cluster.yaml' });
 const systems = [
-  { name: 'kafka', address: [kafka.host, kafka.port] as const },
+  { name: 'kafka', address: ['127.0.0.1', kafka.nodes[0]?.port ?? 0] as const },
   { name: 'tenure', address: [await tenure.address(0), 9092] as const },
 ];
 

@@ -6,9 +6,10 @@ import net from 'node:net';
 import { BrokerConnection } from '../../../client/connection.ts';
 import { apis } from '../../../proto/kafka/messages/index.ts';
 import { sleepMs, until } from '../../support/local.ts';
+import { cpuSeconds, residentMiB } from '../process-cost.ts';
 import { machine, writeSection } from './document.ts';
 import { LoadRun, load, type Options } from './load.ts';
-import { cpuSeconds, residentMiB, type System, tenure } from './systems.ts';
+import { type System, tenure } from './systems.ts';
 
 /** Single-record requests a second: enough to see their cost, far from saturation. */
 const RATE = 1000;

@@ -192,7 +192,9 @@ def latency():
 
 def first():
     """Waits for the first acknowledged record, from before the servers are there."""
+    deadline = time.monotonic() + 180
     while True:
+        assert time.monotonic() < deadline, "nothing was acknowledged within three minutes"
         done = []
         producer = Producer({**QUICK, "acks": "all", "message.timeout.ms": 120000, "log_level": 0})
         producer.produce(args.topic, b"x", partition=0, on_delivery=lambda error, _: done.append(error))

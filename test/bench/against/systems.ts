@@ -1,9 +1,8 @@
 /** The two systems that are compared, each as real processes of this machine. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jars } from '../../compare/apache-kafka.ts';
+import { ApacheKafka } from '../../compare/apache-kafka.ts';
 import { freePort, sleepMs, startTestCluster } from '../../support/local.ts';
 
 export interface System extends AsyncDisposable {
@@ -24,14 +23,7 @@ export interface Contender {
   start(brokers: number, begun: (bootstrap: string) => void): Promise<System>;
 }
 
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const RESTART_MS_MAX = 60_000;
 
 export const tenure: Contender = {
   name: 'Tenure',
@@ -59,11 +51,13 @@ export const tenure: Contender = {
       async restart(broker, signal) {
         const before = cluster.pid(broker);
         process.kill(before, signal);
-        for (;;) {
+        const deadlineMs = Date.now() + RESTART_MS_MAX;
+        while (Date.now() < deadlineMs) {
           const pid = pidOf(broker);
           if (pid !== null && pid !== before) return Date.now();
           await sleepMs(1);
         }
+        throw new Error(`broker ${broker} was not started again within ${RESTART_MS_MAX} ms`);
       },
       address: async () => ({ host: await cluster.address(0), port: 9092 }),
       async kill(broker) {
@@ -77,103 +71,25 @@ export const tenure: Contender = {
   },
 };
 
-/** What Kafka's own start script sets. */
-const JVM = [
-  '-Xmx1G',
-  '-Xms1G',
-  '-server',
-  '-XX:+UseG1GC',
-  '-XX:MaxGCPauseMillis=20',
-  '-XX:InitiatingHeapOccupancyPercent=35',
-  '-XX:+ExplicitGCInvokesConcurrent',
-  '-Djava.awt.headless=true',
-];
-
 /** Its default settings; only addresses, and replication of internal topics where there is one broker. */
 export const apacheKafka: Contender = {
   name: 'Apache Kafka',
   async start(brokers, begun) {
-    const classPath = `${jars()}/*`;
-    const folder = mkdtempSync(join(tmpdir(), 'bench-kafka-'));
-    const nodes: { id: number; port: number; controllerPort: number }[] = [];
-    for (let id = 0; id < brokers; id++)
-      nodes.push({ id, port: await freePort(), controllerPort: await freePort() });
-    const voters = nodes
-      .map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`)
-      .join(',');
-    const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
-    const internalReplicas = Math.min(brokers, 3);
-    const fileOf = (id: number) => join(folder, `server-${id}.properties`);
-    for (const { id, port, controllerPort } of nodes) {
-      mkdirSync(join(folder, `data-${id}`));
-      const lines = [
-        'process.roles=broker,controller',
-        `node.id=${id}`,
-        `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-        `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
-        `controller.quorum.voters=${voters}`,
-        'controller.listener.names=CONTROLLER',
-        `log.dirs=${join(folder, `data-${id}`)}`,
-        `offsets.topic.replication.factor=${internalReplicas}`,
-        `transaction.state.log.replication.factor=${internalReplicas}`,
-        `transaction.state.log.min.isr=${Math.min(internalReplicas, 2)}`,
-      ];
-      writeFileSync(fileOf(id), `${lines.join('\n')}\n`);
-      const format = ['-cp', classPath, 'kafka.tools.StorageTool', 'format'];
-      const formatted = spawnSync('java', [...format, '-t', clusterId, '-c', fileOf(id)], {
-        encoding: 'utf8',
-      });
-      if (formatted.status !== 0) throw new Error(`formatting failed: ${formatted.stderr}`);
-    }
-    const children = new Map<number, ChildProcess>();
-    const spawnNode = (id: number) => {
-      const log = openSync(join(folder, `log-${id}`), 'a');
-      const args = [...JVM, '-cp', classPath, 'kafka.Kafka', fileOf(id)];
-      children.set(id, spawn('java', args, { stdio: ['ignore', log, log] }));
-    };
-    const bootstrap = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
-    begun(bootstrap);
-    for (const { id } of nodes) spawnNode(id);
-    const end = async (id: number, signal: 'SIGTERM' | 'SIGKILL') => {
-      const child = children.get(id);
-      children.delete(id);
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((done) => child.once('exit', done));
-      child.kill(signal);
-      await ended;
-    };
+    const kafka = await ApacheKafka.make(brokers);
+    begun(kafka.bootstrap);
+    for (const { id } of kafka.nodes) kafka.spawn(id);
     return {
-      bootstrap,
-      pids: () => [...children.values()].map(({ pid }) => pid ?? -1).filter(isAlive),
+      bootstrap: kafka.bootstrap,
+      pids: () => kafka.pids(),
       async restart(id, signal) {
-        await end(id, signal);
+        await kafka.end(id, signal);
         const at = Date.now();
-        spawnNode(id);
+        kafka.spawn(id);
         return at;
       },
-      address: async () => ({ host: '127.0.0.1', port: nodes[0]?.port ?? 0 }),
-      kill: (id) => end(id, 'SIGKILL'),
-      async [Symbol.asyncDispose]() {
-        for (const { id } of nodes) await end(id, 'SIGKILL');
-        rmSync(folder, { recursive: true, force: true });
-      },
+      address: async () => ({ host: '127.0.0.1', port: kafka.nodes[0]?.port ?? 0 }),
+      kill: (id) => kafka.end(id, 'SIGKILL'),
+      [Symbol.asyncDispose]: () => kafka[Symbol.asyncDispose](),
     };
   },
 };
-
-/** User and system time of processes so far, their threads included. */
-export function cpuSeconds(pids: readonly number[]): number {
-  let ticks = 0;
-  for (const pid of pids) {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks / 100;
-}
-
-export function residentMiB(pids: readonly number[]): number {
-  let kib = 0;
-  for (const pid of pids)
-    kib += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  return kib / 1024;
-}

@@ -1,8 +1,9 @@
 /** What is asked of each system, and what is measured meanwhile. */
 
 import { sleepMs } from '../../support/local.ts';
+import { cpuSeconds, residentMiB } from '../process-cost.ts';
 import { type Facts, LoadRun, load, type Options } from './load.ts';
-import { type Contender, cpuSeconds, residentMiB, type System } from './systems.ts';
+import type { Contender, System } from './systems.ts';
 
 /** A figure of one system in one round, by name; units are in the names. */
 export type Figures = Record<string, number>;
