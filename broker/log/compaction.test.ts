@@ -14,25 +14,19 @@ import {
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { logConfig } from '../../test/support/log-config.ts';
 import { compactLog } from './compaction.ts';
 import { FileCache } from './file-cache.ts';
-import type { LogConfig } from './log-config.ts';
 import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
-const config: LogConfig = {
+const config = logConfig({
   segmentBytes: 500,
-  segmentMs: 1e12,
-  indexIntervalBytes: 200,
-  retentionMs: -1,
-  retentionBytes: -1,
   deletes: false,
   compacts: true,
   minCleanableRatio: 0,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Infinity,
   deleteRetentionMs: 100,
-};
+});
 const limits = { keyBytesMax: 1e9, pause: () => Promise.resolve() };
 
 function openOn(disk: ReturnType<typeof memoryDisk>, clean = false) {

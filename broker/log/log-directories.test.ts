@@ -3,25 +3,13 @@ import { test } from 'node:test';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { createLogger } from '../../stdx/logger.ts';
+import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
-import type { LogConfig } from './log-config.ts';
 import { LogDirectories } from './log-directories.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
-const config: LogConfig = {
-  segmentBytes: 2000,
-  segmentMs: 1e12,
-  indexIntervalBytes: 200,
-  retentionMs: -1,
-  retentionBytes: -1,
-  deletes: true,
-  compacts: false,
-  minCleanableRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Infinity,
-  deleteRetentionMs: 1000,
-};
+const config = logConfig();
 const logger = createLogger({ level: 'error', format: 'text' });
 const idOf = (partition: number) => ({ topic: 't', partition, topicId: 'AAAA' });
 

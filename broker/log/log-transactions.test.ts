@@ -7,24 +7,12 @@ import {
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
-import type { LogConfig } from './log-config.ts';
 import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
-const config: LogConfig = {
-  segmentBytes: 700,
-  segmentMs: 1e12,
-  indexIntervalBytes: 100,
-  retentionMs: -1,
-  retentionBytes: -1,
-  deletes: true,
-  compacts: false,
-  minCleanableRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Infinity,
-  deleteRetentionMs: 1000,
-};
+const config = logConfig({ segmentBytes: 700, indexIntervalBytes: 100 });
 
 type Op =
   | { readonly kind: 'data'; readonly producer: number }

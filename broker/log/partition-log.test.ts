@@ -3,24 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { batch, batchesOf, buildBatch } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
-import type { LogConfig } from './log-config.ts';
 import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
-const config: LogConfig = {
-  segmentBytes: 2000,
-  segmentMs: 1e12,
-  indexIntervalBytes: 200,
-  retentionMs: -1,
-  retentionBytes: -1,
-  deletes: true,
-  compacts: false,
-  minCleanableRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Infinity,
-  deleteRetentionMs: 1000,
-};
+const config = logConfig();
 
 function setUp(tailBytes = 1500) {
   const disk = memoryDisk();

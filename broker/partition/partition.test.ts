@@ -5,6 +5,7 @@ import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { Turn } from '../../stdx/turn.ts';
+import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from '../log/file-cache.ts';
 import { PartitionLog } from '../log/partition-log.ts';
 import { TailMemory } from '../log/tail-memory.ts';
@@ -32,19 +33,7 @@ function setUp(isr = [1, 2]) {
   const log = new PartitionLog(
     { disk, files: new FileCache(disk, 9), tail: new TailMemory(0) },
     '/d/t-0',
-    {
-      segmentBytes: 1e6,
-      segmentMs: 1e12,
-      indexIntervalBytes: 4096,
-      retentionMs: -1,
-      retentionBytes: -1,
-      deletes: true,
-      compacts: false,
-      minCleanableRatio: 0.5,
-      minCompactionLagMs: 0,
-      maxCompactionLagMs: Infinity,
-      deleteRetentionMs: 1000,
-    },
+    logConfig({ segmentBytes: 1e6, indexIntervalBytes: 4096 }),
   );
   log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });
   const failures: unknown[] = [];
