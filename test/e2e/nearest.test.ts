@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import kafkajs, { type Kafka } from 'kafkajs';
 import { AdminClient, parseBootstrap } from '../../client/admin.ts';
+import { errorName } from '../../proto/kafka/errors.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { startTestCluster, type TestCluster, until } from '../support/local.ts';
 import { runTool } from '../support/programs.ts';
@@ -88,6 +89,22 @@ test('kafkajs reads everything through a rack of its own', async () => {
   });
   await until('100 values', 20_000, () => seen.size === 100);
   await consumer.disconnect();
+});
+
+test('a log directory is named for a replica: its own, another one, one that is not', async () => {
+  using admin = new AdminClient(parseBootstrap(cluster.bootstrap));
+  const { results } = await admin.broker(0, apis.DescribeLogDirs, 4, { topics: null });
+  const own = results.find(({ topics }) => topics.some(({ name }) => name === 'near'))?.logDir;
+  const other = results.find(({ logDir }) => logDir !== own)?.logDir;
+  const ask = async (path: string, partition: number) => {
+    const topics = [{ name: 'near', partitions: [partition] }];
+    const answer = await admin.broker(0, apis.AlterReplicaLogDirs, 2, { dirs: [{ path, topics }] });
+    return errorName(answer.results[0]?.partitions[0]?.errorCode ?? -1);
+  };
+  assert.equal(await ask(own ?? '', 0), 'NONE');
+  assert.equal(await ask(other ?? '', 0), 'UNSUPPORTED_VERSION');
+  assert.equal(await ask('/nowhere', 0), 'LOG_DIR_NOT_FOUND');
+  assert.equal(await ask(own ?? '', 9), 'REPLICA_NOT_AVAILABLE');
 });
 
 test('tools: offsets, resets, records, log directories, moves, elections, transactions', async () => {
