@@ -424,6 +424,7 @@ export class Broker implements AsyncDisposable {
     const apis = registry({
       self: this.options.id,
       clock,
+      turn: this.turn,
       chance: this.ports.chance,
       image,
       config: this.config,

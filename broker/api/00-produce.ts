@@ -12,6 +12,7 @@ import {
 } from '../../proto/kafka/messages/00-produce.ts';
 import { BATCH_HEADER_BYTES, batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
+import { Later } from '../../stdx/later.ts';
 import type { Partition, ProduceResult } from '../partition/partition.ts';
 import { api, type RequestContext } from './handler.ts';
 import { endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
@@ -157,7 +158,7 @@ export function produce(ports: Ports) {
     synchronous: true,
     handle(request: ProduceRequest, { apiVersion, listener }: RequestContext) {
       let left = 1;
-      let resolve: ((response: Partially<Response>) => void) | null = null;
+      const answered = new Later<Partially<Response>>();
       const responses = request.topicData.map(() => ({
         name: '',
         topicId: '',
@@ -166,12 +167,12 @@ export function produce(ports: Ports) {
       const leaders = new Set<number>();
       const finish = () => {
         left--;
-        if (left > 0 || resolve === null) return;
+        if (left > 0) return;
         const nodeEndpoints = [...leaders].flatMap((id) => {
           const broker = image.broker(id);
           return broker === null ? [] : [endpointOf(ports, broker, listener)];
         });
-        resolve({ responses, nodeEndpoints });
+        answered.settle({ responses, nodeEndpoints });
       };
       request.topicData.forEach((topic, t) => {
         const known = apiVersion >= 13 ? image.topicById(topic.topicId) : image.topic(topic.name);
@@ -208,10 +209,8 @@ export function produce(ports: Ports) {
         }
       });
       if (request.acks === 0) return null;
-      return new Promise<Partially<Response>>((settle) => {
-        resolve = settle;
-        finish();
-      });
+      finish();
+      return answered;
     },
     failed: (request, error) => ({
       responses: request.topicData.map(({ name, topicId, partitionData }) => ({

@@ -10,12 +10,13 @@ import {
 } from '../../proto/kafka/messages/01-fetch.ts';
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
+import { Later } from '../../stdx/later.ts';
 import type { LogRead } from '../log/log-reads.ts';
 import type { Slab } from '../log/tail-memory.ts';
 import type { Partition } from '../partition/partition.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
 import { api } from './handler.ts';
-import { untilReadable } from './long-poll.ts';
+import { readWhenReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
 
 type Response = Infer<typeof fetchResponse>;
@@ -270,7 +271,8 @@ export function fetch(ports: Ports) {
     return byteCount >= request.minBytes;
   };
 
-  const poll = (fetching: Fetching): Result[] | Promise<Result[]> => {
+  /** Reads until there is enough or the time is over; what was too little is let go while it waits. */
+  const poll = (fetching: Fetching): Result[] | Later<Result[]> => {
     const { request, partitions } = fetching;
     const first = readAll(fetching);
     if (
@@ -279,17 +281,25 @@ export function fetch(ports: Ports) {
     )
       return first;
     const deadlineMs = ports.clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
-    return (async () => {
-      let results = await first;
-      while (!isEnough(results, fetching)) {
-        const waitMs = deadlineMs - ports.clock.monotonicMs();
-        if (waitMs <= 0) break;
-        release(results);
-        await untilReadable(ports.clock, replicasOf(fetching), waitMs);
-        results = await readAll(fetching);
+    const done = new Later<Result[]>();
+    const judge = (results: Result[] | Promise<Result[]>): void => {
+      if (results instanceof Promise) {
+        results.then(judge).catch((cause: unknown) => done.fail(cause));
+        return;
       }
-      return results;
-    })();
+      const waitMs = deadlineMs - ports.clock.monotonicMs();
+      if (waitMs <= 0 || isEnough(results, fetching)) return done.settle(results);
+      release(results);
+      readWhenReadable(ports, replicasOf(fetching), waitMs, () => {
+        try {
+          judge(readAll(fetching));
+        } catch (cause) {
+          done.fail(cause);
+        }
+      });
+    };
+    judge(first);
+    return done;
   };
 
   /** Groups results by topic; an incremental answer leaves out what the client knows already. */
@@ -356,7 +366,7 @@ export function fetch(ports: Ports) {
         return respond(results, { sessionId, incremental, listener });
       };
       const results = poll({ apiVersion, request, partitions, bytesMax });
-      return results instanceof Promise ? results.then(done) : done(results);
+      return results instanceof Later ? results.map(done) : done(results);
     },
     failed: (_request, error) => ({ errorCode: codeOf(error), sessionId: 0 }),
   });

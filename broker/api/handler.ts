@@ -2,6 +2,7 @@
 
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
+import type { Later } from '../../stdx/later.ts';
 
 export interface RequestContext {
   readonly apiVersion: number;
@@ -21,7 +22,7 @@ export interface RequestContext {
 }
 
 /** A response, now or later; null where the request wants none (acks=0). */
-export type HandlerResult<Response> = Response | null | Promise<Response | null>;
+export type HandlerResult<Response> = Response | null | Promise<Response | null> | Later<Response>;
 
 export interface Api<Request = any, Response = any> {
   readonly key: number;

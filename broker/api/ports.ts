@@ -2,6 +2,7 @@
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
+import type { Turn } from '../../stdx/turn.ts';
 import type { BrokerConfig, TopicRules } from '../config/config.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { TransactionMarker, TxnCoordinator } from '../coordinator/txn-coordinator.ts';
@@ -59,6 +60,7 @@ export interface ChangeOutcome {
 export interface Ports {
   readonly self: number;
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly chance: Chance;
   readonly image: MetadataImage;
   readonly config: BrokerConfig;

@@ -28,13 +28,16 @@ export class Slab {
 
 export interface KeptBytes {
   readonly bytes: Buffer;
-  /** Null: the bytes have memory of their own. */
-  readonly slab: Slab | null;
+  readonly slab: Slab;
 }
 
 export interface TailOwner {
   /** Lets go of its oldest batch; returns how many bytes that freed. */
   dropOldest(): number;
+}
+
+function keepSpare(spare: Slab[], slab: Slab): void {
+  if (spare.length < SPARE_SLABS_MAX) spare.push(slab);
 }
 
 export class TailMemory {
@@ -58,9 +61,10 @@ export class TailMemory {
   keep(source: Buffer): KeptBytes {
     const byteCount = source.length;
     if (byteCount > SLAB_BYTES / 2) {
-      const own = Buffer.allocUnsafeSlow(byteCount);
-      source.copy(own);
-      return { bytes: own, slab: null };
+      const own = new Slab(byteCount);
+      own.batches++;
+      source.copy(own.buffer);
+      return { bytes: own.buffer, slab: own };
     }
     let slab = this.current;
     if (slab === null || slab.used + byteCount > SLAB_BYTES) {
@@ -78,9 +82,10 @@ export class TailMemory {
   }
 
   private recycle(slab: Slab): void {
-    const free = slab.batches === 0 && slab.holds === 0 && slab !== this.current;
-    const spare = slab.buffer.length === SLAB_BYTES ? this.spare : this.spareForReads;
-    if (free && spare.length < SPARE_SLABS_MAX) spare.push(slab);
+    if (slab.batches > 0 || slab.holds > 0 || slab === this.current) return;
+    const { length } = slab.buffer;
+    if (length === SLAB_BYTES) keepSpare(this.spare, slab);
+    else if (length === READ_SLAB_BYTES) keepSpare(this.spareForReads, slab);
   }
 
   /**
@@ -93,8 +98,7 @@ export class TailMemory {
   }
 
   /** A batch that `keep` gave a place is in no tail any more. */
-  drop(slab: Slab | null): void {
-    if (slab === null) return;
+  drop(slab: Slab): void {
     slab.batches--;
     this.recycle(slab);
   }

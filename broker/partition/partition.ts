@@ -37,8 +37,9 @@ import { Verifications } from './verifications.ts';
 export const TURN_WRITE = 0;
 export const TURN_REPLICATE = 1;
 export const TURN_SETTLE = 2;
-export const TURN_SEND = 3;
-export const TURN_PHASES = 4;
+export const TURN_READ = 3;
+export const TURN_SEND = 4;
+export const TURN_PHASES = 5;
 
 export type Role =
   | { readonly kind: 'leader'; readonly core: LeaderCore }

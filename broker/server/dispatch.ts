@@ -9,6 +9,7 @@ import { apiVersionsResponse } from '../../proto/kafka/messages/18-api-versions.
 import { requestHeader } from '../../proto/kafka/messages/headers.ts';
 import { AssertionFailed } from '../../stdx/assert.ts';
 import type { Clock } from '../../stdx/clock.ts';
+import { Later } from '../../stdx/later.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Api, RequestContext } from '../api/handler.ts';
 import type { Answer, Connection } from './connection.ts';
@@ -134,6 +135,14 @@ export class Dispatch {
       busyMs = this.deps.clock.monotonicMs() - startedMs;
       if (result instanceof Promise) {
         result.then((response) => finish(response, false)).catch((cause: unknown) => fail(cause));
+      } else if (result instanceof Later) {
+        result.whenSettled((response) => {
+          try {
+            finish(response, false);
+          } catch (cause) {
+            fail(cause);
+          }
+        }, fail);
       } else finish(result, false);
     } catch (cause) {
       fail(cause);

@@ -121,6 +121,7 @@ const ignore = () => {};
 const ports = {
   self: 0,
   clock,
+  turn,
   image,
   config: new BrokerConfig(() => ({})),
   partition: () => partition,
