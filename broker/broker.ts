@@ -33,6 +33,7 @@ import { findRack } from './metadata/rack.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
+import { LoopDelay } from './observe/loop-delay.ts';
 import { BrokerMetrics } from './observe/metrics.ts';
 import { partitionsPage } from './observe/partitions-page.ts';
 import type { BrokerOptions } from './options.ts';
@@ -64,7 +65,7 @@ export interface BrokerPorts {
   readonly ownsProcess: boolean;
 }
 
-const EXPIRE_MS = 100;
+const EXPIRE_MS = 200;
 /** Two renewals of the session were not answered. */
 const API_AWAY_MS = 5_000;
 /** Who everybody is where nobody has to say. */
@@ -120,7 +121,8 @@ export class Broker implements AsyncDisposable {
       const own = brokerConfig[String(options.id)];
       return own === undefined ? clusterConfig : { ...clusterConfig, ...own };
     });
-    this.metrics = new BrokerMetrics(this.facts());
+    const loopDelay = ports.ownsProcess ? this.lifetime.own(new LoopDelay(clock)) : null;
+    this.metrics = new BrokerMetrics({ loopDelay, ...this.facts() });
     this.session = new Session(
       {
         api,
@@ -619,7 +621,6 @@ export class Broker implements AsyncDisposable {
 
   private facts() {
     return {
-      ownsProcess: this.ports.ownsProcess,
       partitions: () => this.partitions,
       isController: () => this.role?.isController === true,
       ...imageFacts(this.metadata.image),

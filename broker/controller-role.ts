@@ -73,6 +73,7 @@ export class ControllerRole implements AsyncDisposable {
       {
         ...deps,
         epochSeen: () => deps.metadata.states.all()[0]?.spec.controllerEpoch ?? 0,
+        isAlone: () => this.deps.metadata.image.brokers().length <= 1,
         onElected: (epoch) => void this.begin(epoch),
         onDeposed: () => this.stop(),
       },

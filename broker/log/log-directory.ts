@@ -4,7 +4,7 @@
  */
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { type OffsetCheckpoint, readOffsets, writeOffsets } from './checkpoint-file.ts';
+import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
 import type { LogConfig } from './log-config.ts';
 import { type LogDeps, PartitionLog, type Recovery } from './partition-log.ts';
 
@@ -16,6 +16,7 @@ const CHECKPOINTS = {
   highWatermark: 'replication-offset-checkpoint',
   cleaned: 'cleaner-offset-checkpoint',
 } as const;
+type Checkpoint = keyof typeof CHECKPOINTS;
 
 export interface Life {
   readonly epoch: number;
@@ -46,7 +47,8 @@ export class LogDirectory {
   readonly former: Life | null;
   /** The last stop was orderly. */
   readonly clean: boolean;
-  private readonly known: Record<keyof typeof CHECKPOINTS, OffsetCheckpoint>;
+  private readonly checkpoints: Record<Checkpoint, CheckpointFile>;
+  private readonly known: Record<Checkpoint, OffsetCheckpoint>;
   private readonly bootId: string;
   /** What `present` read, until the logs are opened. */
   private readonly tags = new Map<string, string>();
@@ -59,11 +61,20 @@ export class LogDirectory {
     this.disk.makeFolder(path);
     this.former = this.readLife();
     this.clean = this.readMarker() === this.former?.epoch;
+    const file = (name: Checkpoint) =>
+      new CheckpointFile(this.disk, `${path}/${CHECKPOINTS[name]}`);
+    this.checkpoints = {
+      recovery: file('recovery'),
+      start: file('start'),
+      highWatermark: file('highWatermark'),
+      cleaned: file('cleaned'),
+    };
+    const { recovery, start, highWatermark, cleaned } = this.checkpoints;
     this.known = {
-      recovery: readOffsets(this.disk, `${path}/${CHECKPOINTS.recovery}`),
-      start: readOffsets(this.disk, `${path}/${CHECKPOINTS.start}`),
-      highWatermark: readOffsets(this.disk, `${path}/${CHECKPOINTS.highWatermark}`),
-      cleaned: readOffsets(this.disk, `${path}/${CHECKPOINTS.cleaned}`),
+      recovery: recovery.read(),
+      start: start.read(),
+      highWatermark: highWatermark.read(),
+      cleaned: cleaned.read(),
     };
     // From here on a stop without a marker is an unclean one.
     this.disk.remove(`${path}/${CLEAN_MARKER}`);
@@ -212,9 +223,8 @@ export class LogDirectory {
       maps.highWatermark.set(key, highWatermark);
       if (log.config.compacts) maps.cleaned.set(key, log.cleanedOffset);
     }
-    for (const [name, file] of Object.entries(CHECKPOINTS)) {
-      writeOffsets(this.disk, `${this.path}/${file}`, maps[name as keyof typeof CHECKPOINTS]);
-    }
+    for (const [name, file] of Object.entries(this.checkpoints))
+      file.write(maps[name as Checkpoint]);
   }
 
   /** The promise that nothing is missing; never made after an I/O error. */

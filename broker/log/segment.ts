@@ -61,8 +61,10 @@ export class Segment {
   }
 
   get file() {
-    return this.deps.files.get(this.path('.log'));
+    this.logPath ??= this.path('.log');
+    return this.deps.files.get(this.logPath);
   }
+  private logPath: string | null = null;
 
   private get index(): { offsets: OffsetIndex; times: TimeIndex } {
     if (this.indexes === null) {

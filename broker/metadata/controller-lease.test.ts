@@ -37,6 +37,7 @@ async function takesFrom(holderIdentity: string): Promise<boolean> {
       logger: createLogger({ level: 'error', format: 'text' }),
       owner: () => ({ apiVersion: 'v1', kind: 'X', name: 'c', uid: 'u' }),
       epochSeen: () => 0,
+      isAlone: () => false,
       onElected: (epoch) => void elected.push(epoch),
       onDeposed: () => {},
     },

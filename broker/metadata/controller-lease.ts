@@ -14,6 +14,8 @@ import { microTime } from './session.ts';
 
 const LEASE_MS = 3_000;
 const RENEW_MS = 500;
+/** Nobody else stands: who comes later still sees the Lease move well within its time. */
+const RENEW_ALONE_MS = 1_800;
 const TICK_MS = 200;
 
 export interface ControllerLeaseDeps {
@@ -24,6 +26,8 @@ export interface ControllerLeaseDeps {
   readonly owner: () => OwnerReference;
   /** Highest controller epoch that the cluster's objects show; a new one goes above it. */
   readonly epochSeen: () => number;
+  /** This is the only broker there is. */
+  readonly isAlone: () => boolean;
   readonly onElected: (epoch: number) => void;
   readonly onDeposed: () => void;
 }
@@ -81,7 +85,8 @@ export class ControllerLease {
     if (this.over) return;
     const nowMs = this.deps.clock.monotonicMs();
     if (this.held !== null) {
-      if (nowMs - this.renewedAtMs >= RENEW_MS) await this.renew();
+      const periodMs = this.deps.isAlone() ? RENEW_ALONE_MS : RENEW_MS;
+      if (nowMs - this.renewedAtMs >= periodMs) await this.renew();
       return;
     }
     const free = this.seen === null || holderId(this.seen) < 0;

@@ -9,14 +9,17 @@ import { isMoving } from '../../kube/partition-line.ts';
 import type { TrafficObserver } from '../api/ports.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { RequestObserver } from '../server/dispatch.ts';
+import type { LoopDelay } from './loop-delay.ts';
 import { Sample } from './quantiles.ts';
 
+/** The longest that a timer takes. */
+const NEVER_MS = 0x7fff_ffff;
 const QUANTILES = [0.5, 0.75, 0.95, 0.98, 0.99, 0.999] as const;
 
 /** What is read at scrape time. */
 export interface BrokerFacts {
-  /** Whether figures of the process are this broker's; not where several run in one. */
-  readonly ownsProcess: boolean;
+  /** Null where several brokers run in one process: its figures are then of none of them. */
+  readonly loopDelay: LoopDelay | null;
   readonly partitions: () => Iterable<Partition>;
   readonly isController: () => boolean;
   readonly offlinePartitions: () => number;
@@ -72,9 +75,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
   private utilization = performance.eventLoopUtilization();
 
   constructor(facts: BrokerFacts) {
-    // Looked at every 10 ms, as is the default, the loop's delay would be what an idle broker does most.
-    if (facts.ownsProcess)
-      collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 100 });
+    if (facts.loopDelay !== null) this.nodeMetrics(facts.loopDelay);
     this.trafficMetrics();
     this.requestMetrics();
     this.replicaMetrics(facts);
@@ -148,6 +149,20 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
         this.inc(value());
       },
     });
+  }
+
+  private nodeMetrics(loopDelay: LoopDelay): void {
+    // The library would wake the process every 10 ms to look how late it is, and call those 10 ms a delay.
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: NEVER_MS });
+    for (const figure of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
+      this.registry.removeSingleMetric(`nodejs_eventloop_lag_${figure}_seconds`);
+    const figures = { p50: 0.5, p90: 0.9, p99: 0.99, max: 1 };
+    for (const [name, quantile] of Object.entries(figures))
+      this.gauge(
+        `nodejs_eventloop_lag_${name}_seconds`,
+        'How late the event loop was with what was due, of the last three minutes.',
+        () => (loopDelay.quantiles([quantile])[0] as number) / 1000,
+      );
   }
 
   private gauge(name: string, help: string, value: () => number): void {

@@ -58,13 +58,22 @@ export class PeerServer implements AsyncDisposable {
   private readonly deps: PeerServerDeps;
   private serving: AsyncDisposable | null = null;
   private readonly streams = new Set<LeaderStream>();
-  private readonly timer: Disposable;
+  /** Runs while there are streams. */
+  private timer: Disposable | null = null;
 
   constructor(deps: PeerServerDeps) {
     this.deps = deps;
-    this.timer = deps.clock.every(TICK_MS, () => {
-      for (const stream of this.streams) stream.tick();
-    });
+  }
+
+  private tickWhileFollowed(): void {
+    if (this.streams.size > 0)
+      this.timer ??= this.deps.clock.every(TICK_MS, () => {
+        for (const stream of this.streams) stream.tick();
+      });
+    else {
+      this.timer?.[Symbol.dispose]();
+      this.timer = null;
+    }
   }
 
   /** Whether any follower's stream stands. */
@@ -115,8 +124,10 @@ export class PeerServer implements AsyncDisposable {
       else stream.onMessage(message);
     });
     const over = () => {
-      if (stream !== null) this.streams.delete(stream);
-      stream?.close();
+      if (stream === null) return;
+      this.streams.delete(stream);
+      this.tickWhileFollowed();
+      stream.close();
     };
     call.on('end', () => {
       over();
@@ -148,12 +159,13 @@ export class PeerServer implements AsyncDisposable {
       hello.follower,
     );
     this.streams.add(stream);
+    this.tickWhileFollowed();
     stream.onMessage(message);
     return stream;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.timer[Symbol.dispose]();
+    this.timer?.[Symbol.dispose]();
     for (const stream of this.streams) stream.close();
     await this.serving?.[Symbol.asyncDispose]();
   }
