@@ -119,7 +119,8 @@ export class LogDirectories {
     // A folder of that name without a name tag is what a loss of power left of this replica.
     const remains = () => this.all.find((one) => this.disk.exists(one.folderOf(id)));
     const wish = this.wanted.get(key);
-    const directory = this.places.get(key) ?? remains() ?? wish ?? this.emptiest();
+    const only = this.all.length === 1 ? this.all[0] : undefined;
+    const directory = this.places.get(key) ?? only ?? remains() ?? wish ?? this.emptiest();
     const opened = directory.openLog(id, config);
     this.place(key, directory);
     this.wanted.delete(key);

@@ -6,7 +6,8 @@ import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
 import type { LogConfig } from './log-config.ts';
-import { type LogDeps, PartitionLog, type Recovery } from './partition-log.ts';
+import type { Recovery } from './log-opening.ts';
+import { type LogDeps, PartitionLog } from './partition-log.ts';
 
 const CLEAN_MARKER = '.kafka_cleanshutdown';
 const LIFE = 'tenure-life.json';
@@ -162,24 +163,29 @@ export class LogDirectory {
   /** Opens a replica's log, recovering it as needed; a folder of another topic of that name is set aside. */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
     const folder = this.folderOf(id);
-    const text = this.tags.get(folder) ?? this.disk.readText(`${folder}/partition.metadata`);
+    const known = this.tags.get(folder);
+    const wasThere = known !== undefined || this.disk.exists(folder);
+    const text = known ?? (wasThere ? this.disk.readText(`${folder}/partition.metadata`) : null);
     this.tags.delete(folder);
     const isOther = text !== null && !text.includes(id.topicId);
     if (isOther) this.setAside(folder, 'stray');
     const isNew = text === null || isOther;
     const nameTag = `version: 0\ntopic_id: ${id.topicId}\n`;
-    const isThere = this.disk.exists(folder);
+    const isThere = wasThere && !isOther;
     const log = new PartitionLog(this.deps, folder, config, isThere ? null : nameTag);
     const key = `${id.topic} ${id.partition}`;
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
-    const recovery = log.open({
-      clean: this.clean && !isNew,
-      // A folder that lost its name tag lost more than that.
-      lossy: (!this.clean && !this.sameBoot) || (text === null && isThere),
-      recoveryPoint: of(this.known.recovery),
-      startOffset: of(this.known.start),
-      cleanedOffset: of(this.known.cleaned),
-    });
+    const recovery = log.open(
+      {
+        clean: this.clean && !isNew,
+        // A folder that lost its name tag lost more than that.
+        lossy: (!this.clean && !this.sameBoot) || (text === null && isThere),
+        recoveryPoint: of(this.known.recovery),
+        startOffset: of(this.known.start),
+        cleanedOffset: of(this.known.cleaned),
+      },
+      isThere,
+    );
     if (isNew && isThere) this.disk.writeFile(`${folder}/partition.metadata`, Buffer.from(nameTag));
     return { log, highWatermark: of(this.known.highWatermark), recovery };
   }

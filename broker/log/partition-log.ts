@@ -16,11 +16,22 @@ import {
 } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
-import { CompactedSegment, finishSwaps } from './compacted-segment.ts';
+import { CompactedSegment } from './compacted-segment.ts';
 import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
+import {
+  epochsPath,
+  type KnownOfLog,
+  loadProducersBefore,
+  missingPath,
+  NO_EPOCHS,
+  type OpenedFiles,
+  openFiles,
+  type Recovery,
+  snapshotPath,
+} from './log-opening.ts';
 import {
   type LogRead,
   NOTHING,
@@ -30,7 +41,7 @@ import {
 } from './log-reads.ts';
 import { LogTail, type TailEntry } from './log-tail.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
-import { Segment, segmentFileName } from './segment.ts';
+import { Segment } from './segment.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
@@ -40,19 +51,11 @@ export interface LogDeps {
   readonly tail: TailMemory;
 }
 
-const NO_EPOCHS = new LeaderEpochs().toText();
-
 interface TailBatch extends TailEntry {
   /** The transaction that this batch, a marker, aborts. */
   readonly aborts: EndedTransaction | null;
   /** A segment begins here: the snapshot of the producers before this batch. */
   readonly rollsWith: Buffer | null;
-}
-
-export interface Recovery {
-  /** No whole batch was lost or damaged: only a torn, never acknowledged tail may have been cut. */
-  readonly clean: boolean;
-  readonly scannedBytes: number;
 }
 
 export class PartitionLog {
@@ -129,183 +132,61 @@ export class PartitionLog {
   }
   private isMade = false;
 
-  /** Loads what is on disk. `clean`: the last stop was orderly, so nothing needs scanning. */
-  open(known: {
-    clean: boolean;
-    /** The machine may have lost its power: what was not flushed may be gone, in any order. */
-    lossy?: boolean;
-    recoveryPoint: number;
-    startOffset: number;
-    cleanedOffset?: number;
-  }): Recovery {
-    const { disk } = this.deps;
-    this.isMade = disk.exists(this.folder);
-    const names = this.isMade ? this.tidyUp() : [];
-    const bases = names.flatMap((name) =>
-      name.endsWith('.log') ? [Number(name.slice(0, -4))] : [],
-    );
-    const epochsText = disk.readText(this.epochsPath);
-    this.safeEpochs = epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '';
-    this.epochs =
-      (epochsText === null ? null : LeaderEpochs.fromText(epochsText)) ?? new LeaderEpochs();
-    this.segments = bases.map((base) => new Segment(this.deps, this.folder, base));
-    if (this.segments.length === 0) this.startAt(known.startOffset);
-    if (known.clean) this.loadNewestProducers(names);
-    const recovery = this.loadSegments(known);
-    const { baseOffset } = this.segments[0] as Segment;
-    this.missingFrom = this.findMissing(baseOffset, known);
-    this.startOffset = Math.max(known.startOffset, baseOffset);
-    this.writtenOffset = this.endOffset;
-    this.startOffset = Math.min(this.startOffset, this.endOffset);
-    this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, this.endOffset);
-    this.recoveryPoint = known.clean
-      ? this.endOffset
-      : Math.min(known.recoveryPoint, this.endOffset);
+  /** Loads what is on disk. `isThere`: whether the folder is, where that is known. */
+  open(known: KnownOfLog, isThere = this.deps.disk.exists(this.folder)): Recovery {
+    this.isMade = isThere;
+    const opened = isThere ? this.openFolder(known) : this.beginNew(known.startOffset);
+    const { segments, epochs, safeEpochs, endOffset, missingFrom, recovery } = opened;
+    this.segments = segments;
+    this.epochs = epochs;
+    this.safeEpochs = safeEpochs;
+    this.endOffset = endOffset;
+    this.missingFrom = missingFrom;
+    const { baseOffset } = segments[0] as Segment;
+    this.writtenOffset = endOffset;
+    this.startOffset = Math.min(Math.max(known.startOffset, baseOffset), endOffset);
+    this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, endOffset);
+    this.recoveryPoint = known.clean ? endOffset : Math.min(known.recoveryPoint, endOffset);
     // A log without a record needs nothing, however it was left.
-    this.changed = !known.clean && (this.endOffset > 0 || this.segments.length > 1);
+    this.changed = !known.clean && (endOffset > 0 || segments.length > 1);
     return recovery;
   }
 
-  /** Ends what a stop interrupted; returns the files that there are. */
-  private tidyUp(): string[] {
+  private openFolder(known: KnownOfLog): OpenedFiles {
+    const { folder, producers } = this;
     const { disk, files } = this.deps;
-    const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
-    const names = finishSwaps(disk, files, this.folder);
-    for (const name of names) if (isLeftOver(name)) disk.remove(`${this.folder}/${name}`);
-    return names.filter((name) => !isLeftOver(name));
+    const { indexIntervalBytes } = this.config;
+    return openFiles({ disk, files, folder, indexIntervalBytes, producers }, known);
   }
 
-  /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
-  private findMissing(
-    baseOffset: number,
-    { lossy, startOffset }: { lossy?: boolean; startOffset: number },
-  ): number | null {
-    const { disk } = this.deps;
-    const noted = disk.readText(this.missingPath);
-    if (noted !== null) return Number(noted);
-    if (lossy !== true || baseOffset <= startOffset) return null;
-    disk.replaceFile(this.missingPath, String(startOffset));
-    return startOffset;
+  /** Nothing is looked for where there is no folder: of ten thousand new replicas that would be noticed. */
+  private beginNew(offset: number): OpenedFiles {
+    return {
+      segments: [this.firstSegment(offset)],
+      epochs: new LeaderEpochs(),
+      safeEpochs: NO_EPOCHS,
+      endOffset: offset,
+      missingFrom: null,
+      recovery: { clean: true, scannedBytes: 0 },
+    };
   }
 
   /** For the next start after a kill; the next flush makes it safe from a loss of power. */
   private writeEpochs(): void {
     this.makeFolder();
-    this.deps.disk.writeFile(this.epochsPath, Buffer.from(this.epochs.toText()));
+    this.deps.disk.writeFile(epochsPath(this.folder), Buffer.from(this.epochs.toText()));
     this.safeEpochs = '';
   }
 
-  private get missingPath(): string {
-    return `${this.folder}/missing-from`;
-  }
-
-  private get epochsPath(): string {
-    return `${this.folder}/leader-epoch-checkpoint`;
-  }
-
-  private startAt(offset: number): void {
+  private firstSegment(offset: number): Segment {
     const segment = new Segment(this.deps, this.folder, offset);
     // A log without a file begins at 0 too.
-    if (offset === 0) segment.startEmpty();
+    if (offset === 0) segment.startNew();
     else {
       this.makeFolder();
       segment.create();
     }
-    this.segments = [segment];
-    this.endOffset = offset;
-  }
-
-  private loadSegments(known: {
-    clean: boolean;
-    lossy?: boolean;
-    recoveryPoint: number;
-  }): Recovery {
-    const { disk } = this.deps;
-    let scannedBytes = 0;
-    let end = (this.segments[0] as Segment).baseOffset;
-    const noted = (b: Buffer, at: number, segment: Segment) => {
-      end = batch.lastOffset(b, at) + 1;
-      this.epochs.assign(batch.leaderEpoch(b, at), batch.baseOffset(b, at));
-      const ended = this.producers.observe(b, at);
-      if (ended?.committed === false) segment.addAborted(ended);
-    };
-    // Everything from the recovery point on is checked; after an orderly stop that is nothing.
-    const recoverFrom = this.segments.findLastIndex(
-      ({ baseOffset }) => baseOffset <= known.recoveryPoint || baseOffset === end,
-    );
-    const scanFrom = known.clean ? recoverFrom : this.loadProducersBefore(recoverFrom);
-    for (const [i, segment] of this.segments.entries()) {
-      if (!disk.exists(segment.path('.log'))) continue;
-      if (i < scanFrom || known.clean) {
-        // A stop between two steps of a compaction may have left a segment without its indexes.
-        if (segment.hasIndexes) segment.openComplete();
-        else segment.reindex(this.config.indexIntervalBytes);
-        continue;
-      }
-      if (i > scanFrom && known.lossy === true && segment.baseOffset !== end) {
-        // A whole segment in between did not make it: what comes after it has no beginning.
-        for (const later of this.segments.splice(i)) later.setAside('.corrupt');
-        this.endOffset = end;
-        return { clean: false, scannedBytes };
-      }
-      if (i === scanFrom) this.epochs.truncateFromEnd(segment.baseOffset);
-      if (i > scanFrom && segment.baseOffset < end) this.epochs.truncateFromEnd(segment.baseOffset);
-      end = segment.baseOffset;
-      // It may be what a loss of power took; the next scan begins at one.
-      if (i > scanFrom) this.writeSnapshot(segment.baseOffset);
-      const result = segment.scan(this.config.indexIntervalBytes, (b, at) => noted(b, at, segment));
-      scannedBytes += segment.byteCount;
-      if (result.kind === 'whole') continue;
-      if (result.kind === 'corrupt') segment.keepDamaged(result.position);
-      segment.file.truncate(result.position);
-      const dropped = this.segments.splice(i + 1);
-      for (const later of dropped) later.setAside('.corrupt');
-      this.endOffset = end;
-      return { clean: result.kind === 'torn' && dropped.length === 0, scannedBytes };
-    }
-    this.endOffset = known.clean ? this.findEndOffset() : end;
-    return { clean: true, scannedBytes };
-  }
-
-  /** After an orderly stop: the end of the last batch, found from the last index entry on. */
-  private findEndOffset(): number {
-    const { active } = this;
-    if (active.byteCount === 0) return active.baseOffset;
-    let end = active.baseOffset;
-    let position = active.positionFor(Number.MAX_SAFE_INTEGER);
-    const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    while (position < active.byteCount) {
-      assert(
-        active.file.readAt(position, header) === BATCH_HEADER_BYTES,
-        `${active.path('.log')} must hold whole batches after an orderly stop`,
-      );
-      end = batch.lastOffset(header) + 1;
-      position += batch.byteCount(header);
-    }
-    return end;
-  }
-
-  /** After an orderly stop: what the stop wrote. */
-  private loadNewestProducers(names: readonly string[]): void {
-    const { disk } = this.deps;
-    const snapshots = names.filter((name) => name.endsWith('.snapshot'));
-    for (const name of snapshots.reverse()) {
-      const bytes = disk.readBytes(`${this.folder}/${name}`);
-      if (bytes !== null && this.producers.load(bytes)) return;
-    }
-  }
-
-  /**
-   * Loads the producers as they were where a segment begins: that segment's if its snapshot is
-   * whole, else an earlier one's.
-   * @returns which segment: from there on batches must be observed.
-   */
-  private loadProducersBefore(latest: number): number {
-    for (let i = latest; i >= 0; i--) {
-      const bytes = this.deps.disk.readBytes((this.segments[i] as Segment).path('.snapshot'));
-      if (bytes !== null && this.producers.load(bytes)) return i;
-    }
-    return 0;
+    return segment;
   }
 
   /**
@@ -420,11 +301,7 @@ export class PartitionLog {
 
   /** Even of no producers: an older snapshot must not be taken for this one. */
   private writeSnapshot(offset: number, snapshot = this.producers.toSnapshot()): void {
-    this.deps.disk.writeFile(this.snapshotPath(offset), snapshot);
-  }
-
-  private snapshotPath(offset: number): string {
-    return `${this.folder}/${segmentFileName(offset, '.snapshot')}`;
+    this.deps.disk.writeFile(snapshotPath(this.folder, offset), snapshot);
   }
 
   /** How much of the log a power loss could take. */
@@ -443,14 +320,14 @@ export class PartitionLog {
     );
     for (const segment of dirty) await segment.flush();
     // The snapshot of an orderly stop.
-    const atEnd = this.snapshotPath(this.endOffset);
+    const atEnd = snapshotPath(this.folder, this.endOffset);
     if (this.closed && this.changed && this.deps.disk.exists(atEnd)) await this.flushFile(atEnd);
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
     const epochs = this.epochs.toText();
     if (epochs !== this.safeEpochs) {
       // After `close` it is the file that was just written; before, the old one must not be lost.
-      if (this.closed) await this.flushFile(this.epochsPath);
-      else this.deps.disk.replaceFile(this.epochsPath, epochs);
+      if (this.closed) await this.flushFile(epochsPath(this.folder));
+      else this.deps.disk.replaceFile(epochsPath(this.folder), epochs);
     }
     this.safeEpochs = epochs;
     this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
@@ -524,7 +401,8 @@ export class PartitionLog {
       const beyond = name.endsWith('.snapshot') && Number(name.slice(0, -9)) > this.endOffset;
       if (beyond) this.deps.disk.remove(`${this.folder}/${name}`);
     }
-    const from = this.loadProducersBefore(this.segments.length - 1);
+    const { disk } = this.deps;
+    const from = loadProducersBefore(disk, this.producers, this.segments, this.segments.length - 1);
     const header = Buffer.alloc(BATCH_HEADER_BYTES);
     for (const segment of this.segments.slice(from)) {
       for (let position = 0; position < segment.byteCount; position += batch.byteCount(header)) {
@@ -561,13 +439,14 @@ export class PartitionLog {
     this.changed = true;
     this.tail.clear();
     for (const segment of this.segments) segment.remove();
-    this.startAt(offset);
+    this.segments = [this.firstSegment(offset)];
+    this.endOffset = offset;
     this.startOffset = offset;
     this.cleanedOffset = offset;
     this.writtenOffset = offset;
     this.recoveryPoint = offset;
     this.missingFrom = null;
-    this.deps.disk.remove(this.missingPath);
+    this.deps.disk.remove(missingPath(this.folder));
     this.epochs = new LeaderEpochs();
     this.producers.clear();
     this.writeEpochs();

@@ -104,6 +104,12 @@ export class Segment {
     this.startIndexes();
   }
 
+  /** A segment of a folder in which there is none: nothing is looked for. */
+  startNew(): void {
+    this.abortedHere = [];
+    this.startIndexes();
+  }
+
   private startIndexes(): void {
     this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
     this.byteCount = 0;

@@ -1,0 +1,245 @@
+/**
+ * What a log finds in its folder at a start and makes of it: after an orderly stop what is noted there
+ * holds; after any other, batches from the recovery point on are checked, and what is torn or damaged is
+ * cut.
+ */
+import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
+import { assert } from '../../stdx/assert.ts';
+import type { Disk } from '../../stdx/disk.ts';
+import { finishSwaps } from './compacted-segment.ts';
+import type { FileCache } from './file-cache.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import type { ProducerState } from './producer-state.ts';
+import { Segment, segmentFileName } from './segment.ts';
+
+export interface Recovery {
+  /** No whole batch was lost or damaged: only a torn, never acknowledged tail may have been cut. */
+  readonly clean: boolean;
+  readonly scannedBytes: number;
+}
+
+/** What is known of a log before its folder is looked at. */
+export interface KnownOfLog {
+  /** The last stop was orderly, so nothing needs scanning. */
+  readonly clean: boolean;
+  /** The machine may have lost its power: what was not flushed may be gone, in any order. */
+  readonly lossy?: boolean;
+  readonly recoveryPoint: number;
+  readonly startOffset: number;
+  readonly cleanedOffset?: number;
+}
+
+export interface OpenedFiles {
+  readonly segments: Segment[];
+  readonly epochs: LeaderEpochs;
+  /** What the epoch file on stable storage says. */
+  readonly safeEpochs: string;
+  readonly endOffset: number;
+  /** Where the log should begin, if its first segments did not survive a loss of power. */
+  readonly missingFrom: number | null;
+  readonly recovery: Recovery;
+}
+
+export const NO_EPOCHS = new LeaderEpochs().toText();
+
+export const missingPath = (folder: string) => `${folder}/missing-from`;
+export const epochsPath = (folder: string) => `${folder}/leader-epoch-checkpoint`;
+export const snapshotPath = (folder: string, offset: number) =>
+  `${folder}/${segmentFileName(offset, '.snapshot')}`;
+
+/**
+ * Loads the producers as they were where a segment begins: that segment's if its snapshot is whole,
+ * else an earlier one's.
+ * @returns which segment: from there on batches must be observed.
+ */
+export function loadProducersBefore(
+  disk: Disk,
+  producers: ProducerState,
+  segments: readonly Segment[],
+  latest: number,
+): number {
+  for (let i = latest; i >= 0; i--) {
+    const bytes = disk.readBytes((segments[i] as Segment).path('.snapshot'));
+    if (bytes !== null && producers.load(bytes)) return i;
+  }
+  return 0;
+}
+
+export interface OpeningDeps {
+  readonly disk: Disk;
+  readonly files: FileCache;
+  readonly folder: string;
+  readonly indexIntervalBytes: number;
+  /** Of the log; filled in. */
+  readonly producers: ProducerState;
+}
+
+/** Opens the folder, which is there. */
+export function openFiles(deps: OpeningDeps, known: KnownOfLog): OpenedFiles {
+  return new LogOpening(deps, known).run();
+}
+
+class LogOpening {
+  private readonly deps: OpeningDeps;
+  private readonly known: KnownOfLog;
+  private segments: Segment[] = [];
+  private epochs = new LeaderEpochs();
+  private endOffset = 0;
+  private scannedBytes = 0;
+
+  constructor(deps: OpeningDeps, known: KnownOfLog) {
+    this.deps = deps;
+    this.known = known;
+  }
+
+  run(): OpenedFiles {
+    const { deps, known } = this;
+    const { disk, folder } = deps;
+    const names = this.tidyUp();
+    const epochsText = disk.readText(epochsPath(folder));
+    if (epochsText !== null) this.epochs = LeaderEpochs.fromText(epochsText) ?? this.epochs;
+    this.segments = names
+      .filter((name) => name.endsWith('.log'))
+      .map((name) => new Segment(deps, folder, Number(name.slice(0, -4))));
+    if (this.segments.length === 0) this.begin(known.startOffset);
+    if (known.clean) this.loadNewestProducers(names);
+    const clean = this.loadSegments();
+    const { baseOffset } = this.segments[0] as Segment;
+    return {
+      segments: this.segments,
+      epochs: this.epochs,
+      safeEpochs: epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '',
+      endOffset: this.endOffset,
+      missingFrom: this.findMissing(baseOffset),
+      recovery: { clean, scannedBytes: this.scannedBytes },
+    };
+  }
+
+  /** Ends what a stop interrupted; returns the files that there are. */
+  private tidyUp(): string[] {
+    const { disk, files, folder } = this.deps;
+    const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
+    const names = finishSwaps(disk, files, folder);
+    for (const name of names) if (isLeftOver(name)) disk.remove(`${folder}/${name}`);
+    return names.filter((name) => !isLeftOver(name));
+  }
+
+  private begin(offset: number): void {
+    const segment = new Segment(this.deps, this.deps.folder, offset);
+    // A log without a file begins at 0 too.
+    if (offset === 0) segment.startEmpty();
+    else segment.create();
+    this.segments = [segment];
+  }
+
+  /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
+  private findMissing(baseOffset: number): number | null {
+    const { disk, folder } = this.deps;
+    const { lossy, startOffset } = this.known;
+    const noted = disk.readText(missingPath(folder));
+    if (noted !== null) return Number(noted);
+    if (lossy !== true || baseOffset <= startOffset) return null;
+    disk.replaceFile(missingPath(folder), String(startOffset));
+    return startOffset;
+  }
+
+  /** @returns whether nothing whole was lost. */
+  private loadSegments(): boolean {
+    return this.known.clean ? this.trustAll() : this.recover();
+  }
+
+  private trustAll(): boolean {
+    for (const segment of this.segments) this.trust(segment);
+    this.endOffset = this.findEndOffset();
+    return true;
+  }
+
+  private trust(segment: Segment): void {
+    if (!this.deps.disk.exists(segment.path('.log'))) return;
+    // A stop between two steps of a compaction may have left a segment without its indexes.
+    if (segment.hasIndexes) segment.openComplete();
+    else segment.reindex(this.deps.indexIntervalBytes);
+  }
+
+  /** Everything from the recovery point on is checked. */
+  private recover(): boolean {
+    const { disk, producers } = this.deps;
+    const { lossy, recoveryPoint } = this.known;
+    let end = (this.segments[0] as Segment).baseOffset;
+    const recoverFrom = this.segments.findLastIndex(
+      ({ baseOffset }) => baseOffset <= recoveryPoint || baseOffset === end,
+    );
+    const scanFrom = loadProducersBefore(disk, producers, this.segments, recoverFrom);
+    for (const [i, segment] of this.segments.entries()) {
+      if (i < scanFrom) {
+        this.trust(segment);
+        continue;
+      }
+      if (!disk.exists(segment.path('.log'))) continue;
+      if (i > scanFrom && lossy === true && segment.baseOffset !== end) {
+        // A whole segment in between did not make it: what comes after it has no beginning.
+        this.setAsideFrom(i);
+        this.endOffset = end;
+        return false;
+      }
+      if (i === scanFrom || segment.baseOffset < end)
+        this.epochs.truncateFromEnd(segment.baseOffset);
+      end = segment.baseOffset;
+      // It may be what a loss of power took; the next scan begins at one.
+      if (i > scanFrom) disk.writeFile(snapshotPath(this.deps.folder, end), producers.toSnapshot());
+      const result = segment.scan(this.deps.indexIntervalBytes, (b, at) => {
+        end = batch.lastOffset(b, at) + 1;
+        this.note(b, at, segment);
+      });
+      this.scannedBytes += segment.byteCount;
+      if (result.kind === 'whole') continue;
+      if (result.kind === 'corrupt') segment.keepDamaged(result.position);
+      segment.file.truncate(result.position);
+      const dropped = this.setAsideFrom(i + 1);
+      this.endOffset = end;
+      return result.kind === 'torn' && dropped === 0;
+    }
+    this.endOffset = end;
+    return true;
+  }
+
+  private note(b: Buffer, at: number, segment: Segment): void {
+    this.epochs.assign(batch.leaderEpoch(b, at), batch.baseOffset(b, at));
+    const ended = this.deps.producers.observe(b, at);
+    if (ended?.committed === false) segment.addAborted(ended);
+  }
+
+  private setAsideFrom(index: number): number {
+    const later = this.segments.splice(index);
+    for (const segment of later) segment.setAside('.corrupt');
+    return later.length;
+  }
+
+  /** After an orderly stop: the end of the last batch, found from the last index entry on. */
+  private findEndOffset(): number {
+    const active = this.segments[this.segments.length - 1] as Segment;
+    if (active.byteCount === 0) return active.baseOffset;
+    let end = active.baseOffset;
+    let position = active.positionFor(Number.MAX_SAFE_INTEGER);
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    while (position < active.byteCount) {
+      assert(
+        active.file.readAt(position, header) === BATCH_HEADER_BYTES,
+        `${active.path('.log')} must hold whole batches after an orderly stop`,
+      );
+      end = batch.lastOffset(header) + 1;
+      position += batch.byteCount(header);
+    }
+    return end;
+  }
+
+  /** After an orderly stop: what the stop wrote. */
+  private loadNewestProducers(names: readonly string[]): void {
+    const { disk, folder, producers } = this.deps;
+    const snapshots = names.filter((name) => name.endsWith('.snapshot'));
+    for (const name of snapshots.reverse()) {
+      const bytes = disk.readBytes(`${folder}/${name}`);
+      if (bytes !== null && producers.load(bytes)) return;
+    }
+  }
+}
