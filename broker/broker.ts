@@ -666,7 +666,7 @@ export class Broker implements AsyncDisposable {
       if (this.directories !== undefined) {
         this.directories.checkpoint(all);
         if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)
-          this.directories.markClean(this.session.epoch);
+          this.directories.markClean(this.session.epoch, all);
       }
     } catch (cause) {
       logger.error('closing the logs failed: the next start will scan them', { cause });

@@ -6,6 +6,7 @@ import { createLogger } from '../../stdx/logger.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
 import { LogDirectories } from './log-directories.ts';
+import type { LogRead } from './log-reads.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
@@ -46,10 +47,13 @@ class Lives {
 
   end(directories: LogDirectories): void {
     for (const log of this.logs.values()) log.close();
-    directories.checkpoint(
-      [...this.logs].map(([partition, log]) => ({ ...idOf(partition), log, highWatermark: 1 })),
-    );
-    directories.markClean(this.epoch);
+    const kept = [...this.logs].map(([partition, log]) => ({
+      ...idOf(partition),
+      log,
+      highWatermark: 1,
+    }));
+    directories.checkpoint(kept);
+    directories.markClean(this.epoch, kept);
   }
 
   lose(path: string): void {
@@ -87,6 +91,59 @@ test('new replicas go where fewest are, and are found again', () => {
     [0, 1, 2, 3],
   );
   for (const log of lives.logs.values()) assert.equal(log.endOffset, 1);
+});
+
+test('after an orderly stop nothing is read in the folders of the replicas', () => {
+  const lives = firstLife();
+  const asked: string[] = [];
+  const { readBytes, readText, list } = lives.disk;
+  const note = (path: string) => asked.push(path);
+  Object.assign(lives.disk, {
+    readBytes: (path: string) => (note(path), readBytes.call(lives.disk, path)),
+    readText: (path: string) => (note(path), readText.call(lives.disk, path)),
+    list: (path: string) => (note(path), list.call(lives.disk, path)),
+  });
+  const again = lives.begin(['/a', '/b']);
+  lives.live(again);
+  assert.deepEqual(
+    asked.filter((path) => path.includes('/t-')),
+    [],
+  );
+  assert.equal(lives.logs.size, 4);
+  for (const [partition, log] of lives.logs) {
+    assert.equal(log.endOffset, 1);
+    const { buffers } = log.read({
+      offset: 0,
+      bytesMax: 1e6,
+      endOffset: 1,
+      atLeastOne: true,
+    }) as LogRead;
+    assert.ok(Buffer.concat(buffers as Buffer[]).includes(`v${partition}`));
+  }
+});
+
+test('a log that is not as the stop noted it is looked into', () => {
+  const lives = firstLife();
+  const path = '/a/t-0/00000000000000000000.log';
+  const record = { key: null, value: Buffer.from('put there by somebody else') };
+  const batch = buildBatch([record], { timestampMs: 1 });
+  batch.writeBigInt64BE(1n, 0);
+  const before = lives.disk.readBytes(path) as Buffer;
+  lives.disk.writeFile(path, Buffer.concat([before, batch]));
+  lives.live(lives.begin(['/a', '/b']));
+  assert.equal(lives.logs.get(0)?.endOffset, 2);
+});
+
+test('an inventory of an earlier stop counts for nothing', () => {
+  const lives = firstLife();
+  const old = lives.disk.readText('/a/tenure-logs.json') as string;
+  const second = lives.begin(['/a', '/b']);
+  lives.live(second);
+  write(lives.logs.get(0) as PartitionLog, 'more');
+  lives.end(second);
+  lives.disk.writeFile('/a/tenure-logs.json', Buffer.from(old));
+  lives.live(lives.begin(['/a', '/b']));
+  assert.equal(lives.logs.get(0)?.endOffset, 2);
 });
 
 test('a killed process kept its writes on the same boot only', () => {

@@ -5,15 +5,14 @@
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { LogConfig } from './log-config.ts';
-import { type Life, LogDirectory, type OpenedLog, type ReplicaId } from './log-directory.ts';
+import {
+  type Kept,
+  type Life,
+  LogDirectory,
+  type OpenedLog,
+  type ReplicaId,
+} from './log-directory.ts';
 import type { LogDeps, PartitionLog } from './partition-log.ts';
-
-interface Kept {
-  readonly topic: string;
-  readonly partition: number;
-  readonly log: PartitionLog;
-  readonly highWatermark: number;
-}
 
 const WISHES_MAX = 10_000;
 
@@ -196,12 +195,17 @@ export class LogDirectories {
   }
 
   checkpoint(replicas: Iterable<Kept>): void {
-    const byDirectory = new Map<LogDirectory, Kept[]>(this.all.map((one) => [one, []]));
-    for (const replica of replicas) byDirectory.get(this.of(replica.log))?.push(replica);
-    for (const [directory, kept] of byDirectory) directory.checkpoint(kept);
+    for (const [directory, kept] of this.byDirectory(replicas)) directory.checkpoint(kept);
   }
 
-  markClean(brokerEpoch: number): void {
-    for (const directory of this.all) directory.markClean(brokerEpoch);
+  markClean(brokerEpoch: number, replicas: Iterable<Kept>): void {
+    for (const [directory, kept] of this.byDirectory(replicas))
+      directory.markClean(brokerEpoch, kept);
+  }
+
+  private byDirectory(replicas: Iterable<Kept>): Map<LogDirectory, Kept[]> {
+    const found = new Map<LogDirectory, Kept[]>(this.all.map((one) => [one, []]));
+    for (const replica of replicas) found.get(this.of(replica.log))?.push(replica);
+    return found;
   }
 }

@@ -6,6 +6,7 @@ import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
 import type { LogConfig } from './log-config.ts';
+import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
 import type { Recovery } from './log-opening.ts';
 import { type LogDeps, PartitionLog } from './partition-log.ts';
 
@@ -34,6 +35,17 @@ export interface ReplicaId {
   readonly topicId: string;
 }
 
+/** A replica that this broker keeps. */
+export interface Kept {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly log: PartitionLog;
+  readonly highWatermark: number;
+}
+
+const nameTagOf = (topicId: string) => `version: 0\ntopic_id: ${topicId}\n`;
+
 export interface OpenedLog {
   readonly log: PartitionLog;
   readonly highWatermark: number;
@@ -53,6 +65,8 @@ export class LogDirectory {
   private readonly bootId: string;
   /** What `present` read, until the logs are opened. */
   private readonly tags = new Map<string, string>();
+  /** What the orderly stop noted, until the logs are opened; by folder name. */
+  private readonly noted: Map<string, NotedReplica>;
 
   constructor(deps: LogDeps & { readonly logger: Logger }, path: string, bootId: string) {
     this.deps = deps;
@@ -61,7 +75,10 @@ export class LogDirectory {
     this.bootId = bootId;
     this.disk.makeFolder(path);
     this.former = this.readLife();
-    this.clean = this.readMarker() === this.former?.epoch;
+    const markedBy = this.readMarker();
+    this.clean = markedBy === this.former?.epoch;
+    this.noted =
+      this.clean && markedBy !== undefined ? readInventory(this.disk, path, markedBy) : new Map();
     const file = (name: Checkpoint) =>
       new CheckpointFile(this.disk, `${path}/${CHECKPOINTS[name]}`);
     this.checkpoints = {
@@ -149,13 +166,19 @@ export class LogDirectory {
     for (const name of this.disk.list(this.path)) {
       const dash = name.lastIndexOf('-');
       if (dash <= 0 || name.endsWith('-delete') || name.endsWith('-stray')) continue;
+      const partition = Number(name.slice(dash + 1));
+      const topic = name.slice(0, dash);
+      const noted = this.noted.get(name);
+      if (noted !== undefined) {
+        found.push({ topic, partition, topicId: noted.topicId });
+        continue;
+      }
       const folder = `${this.path}/${name}`;
       const text = this.disk.readText(`${folder}/partition.metadata`);
       const topicId = /^topic_id: (.+)$/m.exec(text ?? '')?.[1];
       if (text === null || topicId === undefined) continue;
       this.tags.set(folder, text);
-      const partition = Number(name.slice(dash + 1));
-      found.push({ topic: name.slice(0, dash), partition, topicId });
+      found.push({ topic, partition, topicId });
     }
     return found;
   }
@@ -163,14 +186,17 @@ export class LogDirectory {
   /** Opens a replica's log, recovering it as needed; a folder of another topic of that name is set aside. */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
     const folder = this.folderOf(id);
-    const known = this.tags.get(folder);
+    const name = `${id.topic}-${id.partition}`;
+    const noted = this.noted.get(name);
+    this.noted.delete(name);
+    const known = noted === undefined ? this.tags.get(folder) : nameTagOf(noted.topicId);
     const wasThere = known !== undefined || this.disk.exists(folder);
     const text = known ?? (wasThere ? this.disk.readText(`${folder}/partition.metadata`) : null);
     this.tags.delete(folder);
     const isOther = text !== null && !text.includes(id.topicId);
     if (isOther) this.setAside(folder, 'stray');
     const isNew = text === null || isOther;
-    const nameTag = `version: 0\ntopic_id: ${id.topicId}\n`;
+    const nameTag = nameTagOf(id.topicId);
     const isThere = wasThere && !isOther;
     const log = new PartitionLog(this.deps, folder, config, isThere ? null : nameTag);
     const key = `${id.topic} ${id.partition}`;
@@ -185,6 +211,7 @@ export class LogDirectory {
         cleanedOffset: of(this.known.cleaned),
       },
       isThere,
+      isNew ? null : (noted ?? null),
     );
     if (isNew && isThere) this.disk.writeFile(`${folder}/partition.metadata`, Buffer.from(nameTag));
     return { log, highWatermark: of(this.known.highWatermark), recovery };
@@ -193,6 +220,7 @@ export class LogDirectory {
   /** Moves a folder out of the way and returns where it is now; null: there is none. */
   setAside(folder: string, why: 'delete' | 'stray'): string | null {
     this.tags.delete(folder);
+    this.noted.delete(folder.slice(this.path.length + 1));
     if (!this.disk.exists(folder)) return null;
     let target = `${folder}.${why}-${why}`;
     for (let i = 1; this.disk.exists(target); i++) target = `${folder}.${i}-${why}`;
@@ -208,14 +236,7 @@ export class LogDirectory {
       .map((name) => `${this.path}/${name}`);
   }
 
-  checkpoint(
-    replicas: Iterable<{
-      topic: string;
-      partition: number;
-      log: PartitionLog;
-      highWatermark: number;
-    }>,
-  ): void {
+  checkpoint(replicas: Iterable<Kept>): void {
     const maps = {
       recovery: new Map<string, number>(),
       start: new Map<string, number>(),
@@ -233,8 +254,19 @@ export class LogDirectory {
       file.write(maps[name as Checkpoint]);
   }
 
-  /** The promise that nothing is missing; never made after an I/O error. */
-  markClean(brokerEpoch: number): void {
+  /** The promise that nothing is missing; never made after an I/O error. The logs are closed. */
+  markClean(brokerEpoch: number, replicas: Iterable<Kept>): void {
+    const noted: NotedReplica[] = [];
+    for (const { topic, topicId, partition, log } of replicas) {
+      const { note } = log;
+      if (note !== null) noted.push({ folder: `${topic}-${partition}`, topicId, ...note });
+    }
+    try {
+      writeInventory(this.disk, this.path, brokerEpoch, noted);
+    } catch (cause) {
+      // The next start looks into every folder, as it does after any other stop.
+      this.deps.logger.warn('the inventory of the logs was not written', { cause });
+    }
     this.disk.replaceFile(
       `${this.path}/${CLEAN_MARKER}`,
       JSON.stringify({ version: 0, brokerEpoch }),

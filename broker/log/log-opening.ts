@@ -9,6 +9,7 @@ import type { Disk } from '../../stdx/disk.ts';
 import { finishSwaps } from './compacted-segment.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
+import type { NotedLog } from './log-inventory.ts';
 import type { ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
 
@@ -42,8 +43,10 @@ export interface OpenedFiles {
 
 export const NO_EPOCHS = new LeaderEpochs().toText();
 
-export const missingPath = (folder: string) => `${folder}/missing-from`;
-export const epochsPath = (folder: string) => `${folder}/leader-epoch-checkpoint`;
+const MISSING = 'missing-from';
+const EPOCHS = 'leader-epoch-checkpoint';
+export const missingPath = (folder: string) => `${folder}/${MISSING}`;
+export const epochsPath = (folder: string) => `${folder}/${EPOCHS}`;
 export const snapshotPath = (folder: string, offset: number) =>
   `${folder}/${segmentFileName(offset, '.snapshot')}`;
 
@@ -74,6 +77,31 @@ export interface OpeningDeps {
   readonly producers: ProducerState;
 }
 
+/**
+ * The files of a log as the stop noted them; they are looked into when they are needed.
+ * @returns null where the newest of them is not what was noted: the folder must tell.
+ */
+export function openNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | null {
+  const { disk, folder, producers } = deps;
+  const epochs = LeaderEpochs.fromText(noted.epochs);
+  const segments = noted.segments.map((of) => Segment.noted(deps, folder, of));
+  const active = segments.at(-1);
+  if (epochs === null || active === undefined) return null;
+  const path = active.path('.log');
+  if (active.byteCount > 0 && !(disk.exists(path) && disk.byteCount(path) === active.byteCount))
+    return null;
+  if (noted.producers !== null && !producers.load(Buffer.from(noted.producers, 'base64')))
+    return null;
+  return {
+    segments,
+    epochs,
+    safeEpochs: noted.epochs,
+    endOffset: noted.endOffset,
+    missingFrom: noted.missingFrom,
+    recovery: { clean: true, scannedBytes: 0 },
+  };
+}
+
 /** Opens the folder, which is there. */
 export function openFiles(deps: OpeningDeps, known: KnownOfLog): OpenedFiles {
   return new LogOpening(deps, known).run();
@@ -96,7 +124,7 @@ class LogOpening {
     const { deps, known } = this;
     const { disk, folder } = deps;
     const names = this.tidyUp();
-    const epochsText = disk.readText(epochsPath(folder));
+    const epochsText = names.includes(EPOCHS) ? disk.readText(epochsPath(folder)) : null;
     if (epochsText !== null) this.epochs = LeaderEpochs.fromText(epochsText) ?? this.epochs;
     this.segments = names
       .filter((name) => name.endsWith('.log'))
@@ -110,7 +138,7 @@ class LogOpening {
       epochs: this.epochs,
       safeEpochs: epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '',
       endOffset: this.endOffset,
-      missingFrom: this.findMissing(baseOffset),
+      missingFrom: this.findMissing(baseOffset, names),
       recovery: { clean, scannedBytes: this.scannedBytes },
     };
   }
@@ -133,10 +161,10 @@ class LogOpening {
   }
 
   /** What is missing is noted beside the log: the next start of this boot knows nothing of a loss. */
-  private findMissing(baseOffset: number): number | null {
+  private findMissing(baseOffset: number, names: readonly string[]): number | null {
     const { disk, folder } = this.deps;
     const { lossy, startOffset } = this.known;
-    const noted = disk.readText(missingPath(folder));
+    const noted = names.includes(MISSING) ? disk.readText(missingPath(folder)) : null;
     if (noted !== null) return Number(noted);
     if (lossy !== true || baseOffset <= startOffset) return null;
     disk.replaceFile(missingPath(folder), String(startOffset));

@@ -9,6 +9,7 @@ import {
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
+import type { NotedLog } from './log-inventory.ts';
 import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
 
@@ -50,6 +51,15 @@ const ops = fc.array(
 );
 
 const FOLDER = '/data/t-0';
+
+const stateOf = (log: PartitionLog) => ({
+  note: log.note,
+  startOffset: log.startOffset,
+  writtenOffset: log.writtenOffset,
+  recoveryPoint: log.recoveryPoint,
+  maxTimestamp: log.maxTimestamp,
+  aborted: log.abortedTransactions(0, log.endOffset),
+});
 
 class Subject {
   readonly disk = memoryDisk();
@@ -95,8 +105,16 @@ class Subject {
     this.log.writePending();
     if (clean) this.log.close();
     const { recoveryPoint, startOffset } = this.log;
+    const known = { clean, recoveryPoint, startOffset };
+    // As it goes through the file that an orderly stop writes.
+    const { note } = this.log;
+    const noted = clean ? (JSON.parse(JSON.stringify(note)) as NotedLog | null) : null;
     this.log = this.make();
-    this.log.open({ clean, recoveryPoint, startOffset });
+    this.log.open(known, undefined, noted);
+    if (!clean) return;
+    const looked = this.make();
+    looked.open(known);
+    assert.deepEqual(stateOf(this.log), stateOf(looked), 'what was noted is what is there');
   }
 
   loseSnapshot(which: number): void {

@@ -21,6 +21,7 @@ import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
+import type { NotedLog } from './log-inventory.ts';
 import {
   epochsPath,
   type KnownOfLog,
@@ -29,6 +30,7 @@ import {
   NO_EPOCHS,
   type OpenedFiles,
   openFiles,
+  openNoted,
   type Recovery,
   snapshotPath,
 } from './log-opening.ts';
@@ -132,10 +134,18 @@ export class PartitionLog {
   }
   private isMade = false;
 
-  /** Loads what is on disk. `isThere`: whether the folder is, where that is known. */
-  open(known: KnownOfLog, isThere = this.deps.disk.exists(this.folder)): Recovery {
+  /**
+   * Loads what is on disk.
+   * @param isThere whether the folder is, where that is known
+   * @param noted what the orderly stop noted of this log
+   */
+  open(
+    known: KnownOfLog,
+    isThere = this.deps.disk.exists(this.folder),
+    noted: NotedLog | null = null,
+  ): Recovery {
     this.isMade = isThere;
-    const opened = isThere ? this.openFolder(known) : this.beginNew(known.startOffset);
+    const opened = isThere ? this.openFolder(known, noted) : this.beginNew(known.startOffset);
     const { segments, epochs, safeEpochs, endOffset, missingFrom, recovery } = opened;
     this.segments = segments;
     this.epochs = epochs;
@@ -152,11 +162,25 @@ export class PartitionLog {
     return recovery;
   }
 
-  private openFolder(known: KnownOfLog): OpenedFiles {
+  private openFolder(known: KnownOfLog, noted: NotedLog | null): OpenedFiles {
     const { folder, producers } = this;
     const { disk, files } = this.deps;
     const { indexIntervalBytes } = this.config;
-    return openFiles({ disk, files, folder, indexIntervalBytes, producers }, known);
+    const deps = { disk, files, folder, indexIntervalBytes, producers };
+    const asNoted = known.clean && noted !== null ? openNoted(deps, noted) : null;
+    return asNoted ?? openFiles(deps, known);
+  }
+
+  /** What the next start need not look for, once the log is closed; null: there is nothing on disk. */
+  get note(): NotedLog | null {
+    if (!this.isMade) return null;
+    return {
+      segments: this.segments.map(({ note }) => note),
+      endOffset: this.endOffset,
+      epochs: this.epochs.toText(),
+      producers: this.producers.isEmpty ? null : this.producers.toSnapshot().toString('base64'),
+      missingFrom: this.missingFrom,
+    };
   }
 
   /** Nothing is looked for where there is no folder: of ten thousand new replicas that would be noticed. */

@@ -218,6 +218,10 @@ export class ProducerState {
   }
 
   /** Kafka's producer snapshot file, version 1: the last batch of each producer. */
+  get isEmpty(): boolean {
+    return this.producers.size === 0;
+  }
+
   toSnapshot(): Buffer {
     const w = new Writer(256);
     w.int32(this.producers.size);

@@ -4,6 +4,7 @@ import { BATCH_HEADER_BYTES, batch, batchFault } from '../../proto/kafka/record-
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { FileCache } from './file-cache.ts';
+import type { NotedSegment } from './log-inventory.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
 import {
   ABORTED_BYTES,
@@ -54,6 +55,23 @@ export class Segment {
     this.deps = deps;
     this.folder = folder;
     this.baseOffset = baseOffset;
+  }
+
+  /** A segment as an orderly stop left it: its files are read when they are needed. */
+  static noted(
+    deps: SegmentDeps,
+    folder: string,
+    [baseOffset, byteCount, maxTimestampMs, maxTimestampOffset]: NotedSegment,
+  ): Segment {
+    const segment = new Segment(deps, folder, baseOffset);
+    segment.byteCount = byteCount;
+    segment.maxTimestampMs = maxTimestampMs;
+    segment.maxTimestampOffset = maxTimestampOffset;
+    return segment;
+  }
+
+  get note(): NotedSegment {
+    return [this.baseOffset, this.byteCount, this.maxTimestampMs, this.maxTimestampOffset];
   }
 
   path(suffix: string): string {
