@@ -267,6 +267,7 @@ export class Partition implements TurnTask {
     }
     const baseOffset = this.log.endOffset;
     this.log.append(bytes, { leaderEpoch: core.line.leaderEpoch });
+    this.deps.turn.weigh(bytes.length);
     this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);
   }
@@ -337,6 +338,7 @@ export class Partition implements TurnTask {
       if (batch.baseOffset(records, at) < this.log.endOffset) continue; // A resent batch.
       this.log.append(records.subarray(at, end), null);
     }
+    this.deps.turn.weigh(records.length);
     this.deps.turn.schedule(TURN_WRITE, this);
     return null;
   }

@@ -182,6 +182,7 @@ class LeaderConnection implements TurnTask {
     this.deps.onReceived(taken);
     this.outgoing.takenBytes = (this.outgoing.takenBytes ?? 0) + taken;
     this.deps.turn.schedule(TURN_SETTLE, this);
+    this.deps.turn.endIfHeavy();
   }
 
   private onData({ handle, leaderEpoch, highWatermark, logStartOffset, records }: Data): void {

@@ -101,6 +101,7 @@ export class Connection implements TurnTask {
       this.close(cause);
       return false;
     }
+    this.deps.turn.endIfHeavy();
     const full =
       this.slots.length >= IN_FLIGHT_MAX ||
       (this.socket?.writableLength ?? 0) > WRITE_BACKLOG_BYTES_MAX;
