@@ -10,8 +10,12 @@
 const SLAB_BYTES = 1024 * 1024;
 /** What a consumer asks of one partition by default, and a little more to cut batches from. */
 const READ_SLAB_BYTES = SLAB_BYTES + 64 * 1024;
-/** Slabs of each size kept for later; more than that goes back to the system. */
-const SPARE_SLABS_MAX = 8;
+/**
+ * Slabs kept for later; more than that goes back to the system. As many as followers keep at a time: to
+ * make and drop slabs all the time is what collections are run for.
+ */
+const SPARE_SLABS_MAX = 32;
+const SPARE_READ_SLABS_MAX = 8;
 
 export class Slab {
   readonly buffer: Buffer;
@@ -34,10 +38,6 @@ export interface KeptBytes {
 export interface TailOwner {
   /** Lets go of its oldest batch; returns how many bytes that freed. */
   dropOldest(): number;
-}
-
-function keepSpare(spare: Slab[], slab: Slab): void {
-  if (spare.length < SPARE_SLABS_MAX) spare.push(slab);
 }
 
 export class TailMemory {
@@ -84,8 +84,10 @@ export class TailMemory {
   private recycle(slab: Slab): void {
     if (slab.batches > 0 || slab.holds > 0 || slab === this.current) return;
     const { length } = slab.buffer;
-    if (length === SLAB_BYTES) keepSpare(this.spare, slab);
-    else if (length === READ_SLAB_BYTES) keepSpare(this.spareForReads, slab);
+    const { spare, spareForReads } = this;
+    if (length === SLAB_BYTES && spare.length < SPARE_SLABS_MAX) spare.push(slab);
+    else if (length === READ_SLAB_BYTES && spareForReads.length < SPARE_READ_SLABS_MAX)
+      spareForReads.push(slab);
   }
 
   /**

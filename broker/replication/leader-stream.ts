@@ -23,8 +23,11 @@ import {
 } from './services.ts';
 import type { ReplicationThrottle } from './throttle.ts';
 
-/** Bytes that may be on their way to a follower, unacknowledged. */
-const CREDIT_BYTES = 8 * 1024 * 1024;
+/**
+ * Bytes that may be on their way to a follower, unacknowledged: some milliseconds of a fast network. They
+ * keep whole slabs from being used again.
+ */
+const CREDIT_BYTES = 2 * 1024 * 1024;
 const FRAME_BYTES = 256 * 1024;
 const SHARE_BYTES = 256 * 1024;
 
