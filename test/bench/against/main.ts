@@ -6,9 +6,9 @@ import { VERSION } from '../../../stdx/version.ts';
 import { missingForKafka } from '../../compare/apache-kafka.ts';
 import { machine, writeSection } from './document.ts';
 import { load, missingForLoad } from './load.ts';
-import { type Comparison, chartOf, tableOf } from './report.ts';
+import { CLIENT_ALONE, type Comparison, chartOf, tableOf } from './report.ts';
 import { apacheKafka, type Contender, tenure } from './systems.ts';
-import { alone, type Figures, type Plan, replicated } from './workloads.ts';
+import { alone, clientAlone, type Figures, type Plan, replicated } from './workloads.ts';
 
 const RESULTS = join(ROOT, 'test/bench/results');
 
@@ -39,6 +39,10 @@ export async function against(options: AgainstOptions): Promise<void> {
       const figures = await round(contender, { seconds: options.seconds, say }, options.only);
       (rounds[contender.name] ??= []).push(figures);
     }
+    if (options.only === 'replicated') continue;
+    const say = (what: string) =>
+      void process.stderr.write(`${i}/${options.rounds} client alone: ${what}\n`);
+    (rounds[CLIENT_ALONE] ??= []).push(await clientAlone({ seconds: options.seconds, say }));
   }
   const flags = [
     `--rounds ${options.rounds}`,

@@ -2,6 +2,9 @@
 import { isMet, type Mark, marks, words } from './marks.ts';
 import type { Figures } from './workloads.ts';
 
+/** What client and loopback take by themselves. */
+export const CLIENT_ALONE = 'client alone';
+
 export interface Comparison {
   readonly at: string;
   readonly command: string;
@@ -32,6 +35,7 @@ interface Row {
   readonly figure: string;
   readonly ours: readonly number[];
   readonly theirs: readonly number[];
+  readonly floor: readonly number[];
   readonly mark: Mark | null;
 }
 
@@ -46,6 +50,7 @@ export function rowsOf({ rounds }: Comparison, ours = 'Tenure', theirs = 'Apache
     figure,
     ours: of(ours, figure),
     theirs: of(theirs, figure),
+    floor: of(CLIENT_ALONE, figure),
     mark: marks.find((mark) => mark.figure === figure) ?? null,
   }));
 }
@@ -70,6 +75,7 @@ export function tableOf(comparison: Comparison): string {
       row.figure,
       cell(row.ours),
       cell(row.theirs),
+      cell(row.floor),
       ratio === null ? '' : ratio.toFixed(2),
       row.mark === null ? '' : words(row.mark),
       verdict(row),
@@ -77,8 +83,8 @@ export function tableOf(comparison: Comparison): string {
     return `| ${cells.join(' | ')} |`;
   });
   return [
-    '| figure | Tenure | Apache Kafka | ratio | mark | |',
-    '| --- | ---: | ---: | ---: | ---: | --- |',
+    `| figure | Tenure | Apache Kafka | ${CLIENT_ALONE} | ratio | mark | |`,
+    '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
     ...lines,
   ].join('\n');
 }

@@ -1,14 +1,20 @@
 /** The two systems that are compared, each as real processes of this machine. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ROOT } from '../../../stdx/root.ts';
 import { ApacheKafka } from '../../compare/apache-kafka.ts';
 import { freePort, sleepMs, startTestCluster } from '../../support/local.ts';
 
-export interface System extends AsyncDisposable {
+export interface Measured extends AsyncDisposable {
   readonly bootstrap: string;
   /** Of the brokers, those that run. */
   pids(): number[];
+}
+
+export interface System extends Measured {
   /** Ends a broker and has it started again; resolves with when its new process began, in epoch ms. */
   restart(broker: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
   /** Where the first broker serves clients. */
@@ -24,6 +30,25 @@ export interface Contender {
 }
 
 const RESTART_MS_MAX = 60_000;
+
+/** A server that acknowledges everything at once, with these topics. */
+export async function startFloor(topics: Readonly<Record<string, number>>): Promise<Measured> {
+  const port = await freePort();
+  const script = join(ROOT, 'test/bench/against/floor.ts');
+  const args = Object.entries(topics).map(([name, partitions]) => `${name}=${partitions}`);
+  const child = spawn(process.execPath, [script, String(port), ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await once(child, 'spawn');
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    pids: () => (child.pid === undefined || child.exitCode !== null ? [] : [child.pid]),
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    },
+  };
+}
 
 export const tenure: Contender = {
   name: 'Tenure',

@@ -3,7 +3,7 @@
 import { sleepMs } from '../../support/local.ts';
 import { cpuSeconds, residentMiB } from '../process-cost.ts';
 import { type Facts, LoadRun, load, type Options } from './load.ts';
-import type { Contender, System } from './systems.ts';
+import { type Contender, type Measured, type System, startFloor } from './systems.ts';
 
 /** A figure of one system in one round, by name; units are in the names. */
 export type Figures = Record<string, number>;
@@ -27,10 +27,10 @@ function must(facts: Facts): Facts {
 
 class Stage {
   readonly figures: Figures = {};
-  private readonly system: System;
+  private readonly system: Measured;
   private readonly plan: Plan;
 
-  constructor(system: System, plan: Plan) {
+  constructor(system: Measured, plan: Plan) {
     this.system = system;
     this.plan = plan;
   }
@@ -69,6 +69,15 @@ class Stage {
     }
   }
 
+  /** Topics of one partition, made with one request. */
+  async thousandTopics(replicas: number): Promise<void> {
+    const made = must(
+      await load('topics', this.options({ topic: 'many', partitions: 1000, replicas })),
+    );
+    this.note(`1,000 topics RF=${replicas}, known, ms`, number(made, 'known'));
+    this.note(`1,000 topics RF=${replicas}, each acknowledged, ms`, number(made, 'whole'));
+  }
+
   async drop(topic: string): Promise<void> {
     await load('delete', this.options({ topic }));
     await sleepMs(2500);
@@ -98,6 +107,17 @@ class Stage {
     this.note(`${name}, MB/s`, bytes / 1e6 / number(facts, 'seconds'));
     this.note(`${name}, broker CPU-s/GB`, cpu / (bytes / 1e9));
     return peakMiB;
+  }
+
+  /** One record a request, one producer. */
+  async singles(): Promise<void> {
+    for (const rate of [1000, 5000])
+      await this.latency(`latency RF=1 ${rate}/s`, { topic: 'single', partitions: 6, rate });
+  }
+
+  async manyProducers(): Promise<void> {
+    const of = { topic: 'thousand', partitions: 1000, producers: 200, rate: 2000 };
+    await this.latency('200 producers, 1,000 partitions, 2000/s', of);
   }
 
   async latency(name: string, more: Options): Promise<void> {
@@ -171,26 +191,31 @@ export async function alone(contender: Contender, plan: Plan): Promise<Figures> 
   await stage.drop('alone-128');
   await stage.topic('single', 6, 1);
   await sleepMs(5000);
-  for (const rate of [1000, 5000])
-    await stage.latency(`latency RF=1 ${rate}/s`, { topic: 'single', partitions: 6, rate });
+  await stage.singles();
 
   const made = await stage.topic('thousand', 1000, 1);
   stage.note('1,000 partitions RF=1, known, ms', number(made, 'known'));
   stage.note('1,000 partitions RF=1, each acknowledged, ms', number(made, 'whole'));
   await sleepMs(3000);
   stage.note('1,000 partitions, MiB', residentMiB(system.pids()));
-  await stage.latency('200 producers, 1,000 partitions, 2000/s', {
-    topic: 'thousand',
-    partitions: 1000,
-    producers: 200,
-    rate: 2000,
-  });
+  await stage.manyProducers();
   const topic = 'thousand';
   const name = 'start, 1,000 partitions, ms';
   await restart(stage, system, { name, topic, signal: 'SIGTERM' });
   await sleepMs(3000);
   const killed = 'start after kill -9, 1,000 partitions, ms';
   await restart(stage, system, { name: killed, topic, signal: 'SIGKILL' });
+  await sleepMs(3000);
+  await stage.thousandTopics(1);
+  return stage.figures;
+}
+
+/** The same records to a server that does nothing with them. */
+export async function clientAlone(plan: Plan): Promise<Figures> {
+  await using system = await startFloor({ single: 6, thousand: 1000 });
+  const stage = new Stage(system, plan);
+  await stage.singles();
+  await stage.manyProducers();
   return stage.figures;
 }
 
@@ -234,7 +259,8 @@ export async function replicated(contender: Contender, plan: Plan): Promise<Figu
   const made = await stage.topic('thousand', 1000, 3);
   stage.note('1,000 partitions RF=3, known, ms', number(made, 'known'));
   stage.note('1,000 partitions RF=3, each acknowledged, ms', number(made, 'whole'));
-  await sleepMs(2000);
+  await stage.thousandTopics(3);
+  await sleepMs(3000);
   const run = new LoadRun(
     'latency',
     stage.options({ topic: 'single', partitions: 6, rate: 200, seconds: 20 }),
