@@ -82,4 +82,4 @@ export async function main(): Promise<void> {
   }
 }
 
-await main();
+void main();

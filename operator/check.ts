@@ -22,7 +22,7 @@ export async function checkOperator(url: string | undefined): Promise<void> {
   }
 }
 
-await checkOperator(process.argv[2]).catch((cause: unknown) => {
+checkOperator(process.argv[2]).catch((cause: unknown) => {
   process.stderr.write(`${(cause as Error).message}\n`);
   process.exit(1);
 });

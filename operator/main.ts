@@ -58,7 +58,7 @@ export async function main(): Promise<void> {
   await operator.start();
 }
 
-await main().catch((cause: unknown) => {
+main().catch((cause: unknown) => {
   process.stderr.write(`operator: ${(cause as Error).message}\n`);
   process.exit(1);
 });

@@ -165,7 +165,7 @@ async function roll(cluster: TestCluster): Promise<void> {
 async function resident(url: string): Promise<number> {
   const file = await bundle(
     'operator/main.ts',
-    join(ROOT, 'node_modules/.cache/tenure/operator.mjs'),
+    join(ROOT, 'node_modules/.cache/tenure/operator.cjs'),
   );
   const child = spawn(process.execPath, [file], {
     env: {

@@ -22,12 +22,14 @@ parser.add_argument("--rate", type=float, default=1000, help="records a second, 
 parser.add_argument("--batch-bytes", type=int, default=16384)
 parser.add_argument("--record-bytes", type=int, default=1024)
 parser.add_argument("--producers", type=int, default=1)
+parser.add_argument("--wait", type=int, default=0, help="say that everything is loaded, and go at a line")
 args = parser.parse_args()
 QUICK = {
     "bootstrap.servers": args.bootstrap,
     "reconnect.backoff.ms": 10,
-    "reconnect.backoff.max.ms": 50,
+    "reconnect.backoff.max.ms": 20,
     "retry.backoff.ms": 10,
+    "retry.backoff.max.ms": 20,
     "topic.metadata.refresh.fast.interval.ms": 20,
     "socket.nagle.disable": True,
 }
@@ -193,6 +195,9 @@ def latency():
 
 def first():
     """Waits for the first acknowledged record, from before the servers are there."""
+    if args.wait:
+        say(ready=True)
+        sys.stdin.readline()
     deadline = time.monotonic() + 180
     while True:
         assert time.monotonic() < deadline, "nothing was acknowledged within three minutes"

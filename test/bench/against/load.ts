@@ -24,11 +24,16 @@ export class LoadRun {
 
   constructor(command: string, options: Options) {
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.child = spawn(python, [SCRIPT, command, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(python, [SCRIPT, command, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stderr?.on('data', (part: Buffer) => this.errors.push(part));
     this.lines = createInterface({ input: this.child.stdout as NodeJS.ReadableStream })[
       Symbol.asyncIterator
     ]();
+  }
+
+  /** For a load that was told to wait. */
+  go(): void {
+    this.child.stdin?.write('\n');
   }
 
   /** @throws Error with what the load printed, where it ended without saying anything. */
