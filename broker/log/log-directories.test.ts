@@ -96,13 +96,14 @@ test('new replicas go where fewest are, and are found again', () => {
 test('after an orderly stop nothing is read in the folders of the replicas', () => {
   const lives = firstLife();
   const asked: string[] = [];
-  const { readBytes, readText, list } = lives.disk;
-  const note = (path: string) => asked.push(path);
-  Object.assign(lives.disk, {
-    readBytes: (path: string) => (note(path), readBytes.call(lives.disk, path)),
-    readText: (path: string) => (note(path), readText.call(lives.disk, path)),
-    list: (path: string) => (note(path), list.call(lives.disk, path)),
-  });
+  const before = { ...lives.disk };
+  for (const method of ['readBytes', 'readText', 'list'] as const)
+    Object.assign(lives.disk, {
+      [method](path: string) {
+        asked.push(path);
+        return before[method](path);
+      },
+    });
   const again = lives.begin(['/a', '/b']);
   lives.live(again);
   assert.deepEqual(
