@@ -93,7 +93,11 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a log whose first segments are gone is no complete replica',
     kinds: ['power', 'kill', 'stop'],
     seeds: 80,
-    plant: () => replace(PartitionLog, 'findMissing', () => null),
+    plant: () =>
+      replace(PartitionLog, 'openFolder', (original, _, args) => ({
+        ...original(...args),
+        missingFrom: null,
+      })),
   },
   {
     name: 'no-compare-and-swap',
