@@ -87,6 +87,12 @@ export function memoryDisk(): MemoryDisk {
       }
       if (folders.delete(from)) folders.add(to);
     },
+    link(from, to) {
+      const content = files.get(from);
+      if (content === undefined || files.has(to)) return false;
+      files.set(to, content);
+      return true;
+    },
     remove(path) {
       for (const name of [...files.keys()]) {
         if (name === path || name.startsWith(`${path}/`)) files.delete(name);

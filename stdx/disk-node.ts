@@ -106,6 +106,14 @@ export const nodeDisk: Disk = {
   byteCount: (path) => guarded(path, () => fs.statSync(path).size),
   makeFolder: (path) => guarded(path, () => void fs.mkdirSync(path, { recursive: true })),
   rename: (from, to) => guarded(from, () => fs.renameSync(from, to)),
+  link(from, to) {
+    try {
+      fs.linkSync(from, to);
+      return true;
+    } catch {
+      return false; // Gone, too many names already, or a file system without them.
+    }
+  },
   remove: (path) => guarded(path, () => fs.rmSync(path, { recursive: true, force: true })),
   readBytes(path) {
     try {

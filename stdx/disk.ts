@@ -42,6 +42,8 @@ export interface Disk {
   byteCount(path: string): number;
   makeFolder(path: string): void;
   rename(from: string, to: string): void;
+  /** Gives a file that never changes a second name; false where there is no such file or it cannot have one. */
+  link(from: string, to: string): boolean;
   /** Removes a file or a whole folder; what is missing already is fine. */
   remove(path: string): void;
   readBytes(path: string): Buffer | null;

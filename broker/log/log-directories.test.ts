@@ -123,6 +123,24 @@ test('after an orderly stop nothing is read in the folders of the replicas', () 
   }
 });
 
+test('every folder says whose it is, also where the tag is one file with many names', () => {
+  const lives = firstLife();
+  const tags = () =>
+    ['/a/t-0', '/a/t-2', '/b/t-1', '/b/t-3'].map((folder) =>
+      lives.disk.readText(`${folder}/partition.metadata`),
+    );
+  assert.deepEqual(new Set(tags()), new Set(['version: 0\ntopic_id: AAAA\n']));
+  // A topic of the same name that was made anew has a tag of its own, and its first one is gone by then.
+  const again = lives.begin(['/a']);
+  lives.live(again);
+  lives.disk.remove('/a/t-0');
+  const other = again.openLog({ topic: 'u', partition: 0, topicId: 'BBBB' }, config).log;
+  write(other, 'x');
+  write(lives.open(again, 4), 'y');
+  assert.equal(lives.disk.readText('/a/u-0/partition.metadata'), 'version: 0\ntopic_id: BBBB\n');
+  assert.equal(lives.disk.readText('/a/t-4/partition.metadata'), 'version: 0\ntopic_id: AAAA\n');
+});
+
 test('a log that is not as the stop noted it is looked into', () => {
   const lives = firstLife();
   const path = '/a/t-0/00000000000000000000.log';

@@ -12,6 +12,8 @@ import { type LogDeps, PartitionLog } from './partition-log.ts';
 
 const CLEAN_MARKER = '.kafka_cleanshutdown';
 const LIFE = 'tenure-life.json';
+/** Kafka's file that names the topic of a replica by its id. */
+const TAG = 'partition.metadata';
 const CHECKPOINTS = {
   recovery: 'recovery-point-offset-checkpoint',
   start: 'log-start-offset-checkpoint',
@@ -63,6 +65,8 @@ export class LogDirectory {
   private readonly checkpoints: Record<Checkpoint, CheckpointFile>;
   private readonly known: Record<Checkpoint, OffsetCheckpoint>;
   private readonly bootId: string;
+  /** The tag that was written last. */
+  private newestTag: { readonly topicId: string; readonly path: string } | null = null;
   /** What `present` read, until the logs are opened. */
   private readonly tags = new Map<string, string>();
   /** What the orderly stop noted, until the logs are opened; by folder name. */
@@ -174,7 +178,7 @@ export class LogDirectory {
         continue;
       }
       const folder = `${this.path}/${name}`;
-      const text = this.disk.readText(`${folder}/partition.metadata`);
+      const text = this.disk.readText(`${folder}/${TAG}`);
       const topicId = /^topic_id: (.+)$/m.exec(text ?? '')?.[1];
       if (text === null || topicId === undefined) continue;
       this.tags.set(folder, text);
@@ -191,14 +195,18 @@ export class LogDirectory {
     this.noted.delete(name);
     const known = noted === undefined ? this.tags.get(folder) : nameTagOf(noted.topicId);
     const wasThere = known !== undefined || this.disk.exists(folder);
-    const text = known ?? (wasThere ? this.disk.readText(`${folder}/partition.metadata`) : null);
+    const text = known ?? (wasThere ? this.disk.readText(`${folder}/${TAG}`) : null);
     this.tags.delete(folder);
     const isOther = text !== null && !text.includes(id.topicId);
     if (isOther) this.setAside(folder, 'stray');
     const isNew = text === null || isOther;
-    const nameTag = nameTagOf(id.topicId);
     const isThere = wasThere && !isOther;
-    const log = new PartitionLog(this.deps, folder, config, isThere ? null : nameTag);
+    const log = new PartitionLog(
+      this.deps,
+      folder,
+      config,
+      isThere ? null : () => this.tag(folder, id.topicId),
+    );
     const key = `${id.topic} ${id.partition}`;
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
     const recovery = log.open(
@@ -213,8 +221,24 @@ export class LogDirectory {
       isThere,
       isNew ? null : (noted ?? null),
     );
-    if (isNew && isThere) this.disk.writeFile(`${folder}/partition.metadata`, Buffer.from(nameTag));
+    if (isNew && isThere) this.writeTag(folder, id.topicId);
     return { log, highWatermark: of(this.known.highWatermark), recovery };
+  }
+
+  /**
+   * Says in a folder whose it is. Partitions of a topic have the same tag, so it is one file with many names:
+   * new files are what a large new topic costs most.
+   */
+  private tag(folder: string, topicId: string): void {
+    const path = `${folder}/${TAG}`;
+    if (this.newestTag?.topicId === topicId && this.disk.link(this.newestTag.path, path)) return;
+    this.writeTag(folder, topicId);
+  }
+
+  private writeTag(folder: string, topicId: string): void {
+    const path = `${folder}/${TAG}`;
+    this.disk.writeFile(path, Buffer.from(nameTagOf(topicId)));
+    this.newestTag = { topicId, path };
   }
 
   /** Moves a folder out of the way and returns where it is now; null: there is none. */

@@ -89,14 +89,19 @@ export class PartitionLog {
   /** Whether the next start would need more than what lies on the disk already. */
   private changed = false;
   private closed = false;
-  /** What `partition.metadata` is to say once there is a folder; null where it is there. */
-  private readonly nameTag: string | null;
+  /** Says in a new folder whose it is; null where it says so already. */
+  private readonly tagFolder: (() => void) | null;
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
-  constructor(deps: LogDeps, folder: string, config: LogConfig, nameTag: string | null = null) {
+  constructor(
+    deps: LogDeps,
+    folder: string,
+    config: LogConfig,
+    tagFolder: (() => void) | null = null,
+  ) {
     this.deps = deps;
-    this.nameTag = nameTag;
+    this.tagFolder = tagFolder;
     this.folder = folder;
     this.config = config;
     this.tail = new LogTail(deps.tail);
@@ -129,8 +134,7 @@ export class PartitionLog {
     if (this.isMade) return;
     this.isMade = true;
     this.deps.disk.makeFolder(this.folder);
-    if (this.nameTag !== null)
-      this.deps.disk.writeFile(`${this.folder}/partition.metadata`, Buffer.from(this.nameTag));
+    this.tagFolder?.();
   }
   private isMade = false;
 

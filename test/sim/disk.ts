@@ -82,6 +82,12 @@ export function simDisk(random: Random): SimDisk {
         durable.delete(path);
       }
     },
+    link(from, to) {
+      const linked = inner.link(from, to);
+      const safe = durable.get(from);
+      if (linked && safe !== undefined) durable.set(to, safe);
+      return linked;
+    },
     remove(path) {
       inner.remove(path);
       for (const name of [...durable.keys()])
