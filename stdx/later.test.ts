@@ -45,3 +45,18 @@ test('a change that throws is the outcome, and the settling call does not see it
   doubled.settle(2);
   assert.deepEqual(seen, [['value', 4]]);
 });
+
+test('what throws in whoever is told is not taken for the change', () => {
+  const later = new Later<number>();
+  const told: unknown[] = [];
+  later
+    .map((value) => value)
+    .whenSettled(
+      () => {
+        throw new Error('planted');
+      },
+      (cause) => told.push(cause),
+    );
+  assert.throws(() => later.settle(1), /planted/);
+  assert.deepEqual(told, []);
+});

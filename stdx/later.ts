@@ -34,11 +34,13 @@ export class Later<T> {
     const changed = new Later<U>();
     this.whenSettled(
       (value) => {
+        let next: U;
         try {
-          changed.settle(change(value));
+          next = change(value);
         } catch (cause) {
-          changed.fail(cause);
+          return changed.fail(cause);
         }
+        changed.settle(next);
       },
       (cause) => changed.fail(cause),
     );

@@ -123,6 +123,41 @@ test('after an orderly stop nothing is read in the folders of the replicas', () 
   }
 });
 
+test('what a stop found no time to remove is removed by the next start', () => {
+  const lives = firstLife();
+  const second = lives.begin(['/a', '/b']);
+  lives.live(second);
+  const log = lives.logs.get(0) as PartitionLog;
+  log.config = { ...config, segmentBytes: 1, retentionBytes: 0 };
+  write(log, 'a segment of its own');
+  assert.ok(log.retain(1, log.endOffset).length > 0);
+  const leftOver = () => lives.disk.list('/a/t-0').filter((name) => name.endsWith('.deleted'));
+  lives.end(second);
+  assert.ok(leftOver().length > 0);
+  lives.live(lives.begin(['/a', '/b']));
+  assert.deepEqual(leftOver(), []);
+  assert.equal(lives.logs.get(0)?.endOffset, 2);
+});
+
+test('indexes that a scan made anew are not taken for saved ones', () => {
+  const lives = firstLife();
+  const second = lives.begin(['/a', '/b']);
+  lives.live(second);
+  const log = lives.logs.get(0) as PartitionLog;
+  log.config = { ...config, segmentBytes: 1 };
+  for (const value of ['b', 'c']) write(log, value);
+  // A closed segment without its indexes, as a stop between two steps of a compaction leaves it.
+  lives.disk.remove('/a/t-0/00000000000000000001.index');
+  const third = lives.begin(['/a', '/b']); // The second life was killed.
+  lives.live(third);
+  lives.end(third);
+  const fourth = lives.begin(['/a', '/b']);
+  lives.live(fourth);
+  assert.equal(lives.logs.get(0)?.endOffset, 3);
+  assert.equal(lives.logs.get(0)?.note, null, 'a start has to look for them');
+  assert.notEqual(lives.logs.get(1)?.note, null);
+});
+
 test('every folder says whose it is, also where the tag is one file with many names', () => {
   const lives = firstLife();
   const tags = () =>

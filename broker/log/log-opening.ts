@@ -6,7 +6,7 @@
 import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
-import { finishSwaps } from './compacted-segment.ts';
+import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { NotedLog } from './log-inventory.ts';
@@ -66,6 +66,15 @@ export function loadProducersBefore(
     if (bytes !== null && producers.load(bytes)) return i;
   }
   return 0;
+}
+
+const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
+
+/** Whether a start has something to end or to remove in the folder. */
+export function hasLeftOvers(disk: Disk, folder: string): boolean {
+  return disk
+    .list(folder)
+    .some((name) => isLeftOver(name) || name.endsWith(CLEANED) || name.endsWith(SWAP));
 }
 
 export interface OpeningDeps {
@@ -146,7 +155,6 @@ class LogOpening {
   /** Ends what a stop interrupted; returns the files that there are. */
   private tidyUp(): string[] {
     const { disk, files, folder } = this.deps;
-    const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
     const names = finishSwaps(disk, files, folder);
     for (const name of names) if (isLeftOver(name)) disk.remove(`${folder}/${name}`);
     return names.filter((name) => !isLeftOver(name));

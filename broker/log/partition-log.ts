@@ -24,6 +24,7 @@ import type { LogConfig } from './log-config.ts';
 import type { NotedLog } from './log-inventory.ts';
 import {
   epochsPath,
+  hasLeftOvers,
   type KnownOfLog,
   loadProducersBefore,
   missingPath,
@@ -89,6 +90,8 @@ export class PartitionLog {
   /** Whether the next start would need more than what lies on the disk already. */
   private changed = false;
   private closed = false;
+  /** Segments were set aside or a compaction begun in this life: not all of that may have been ended. */
+  private isUntidy = false;
   /** Says in a new folder whose it is; null where it says so already. */
   private readonly tagFolder: (() => void) | null;
   /** Set once by the first failed write: nothing is appended afterwards. */
@@ -175,9 +178,13 @@ export class PartitionLog {
     return asNoted ?? openFiles(deps, known);
   }
 
-  /** What the next start need not look for, once the log is closed; null: there is nothing on disk. */
+  /**
+   * What the next start need not look for, once the log is closed; null where there is no folder, or something
+   * in it for a start to do: files to remove, indexes to make anew.
+   */
   get note(): NotedLog | null {
-    if (!this.isMade) return null;
+    if (!this.isMade || !this.segments.every(({ isIndexed }) => isIndexed)) return null;
+    if (this.isUntidy && hasLeftOvers(this.deps.disk, this.folder)) return null;
     return {
       segments: this.segments.map(({ note }) => note),
       endOffset: this.endOffset,
@@ -507,6 +514,7 @@ export class PartitionLog {
       aside.push(...oldest.setAside());
       this.segments.shift();
       this.advanceStartOffset(next.baseOffset);
+      this.isUntidy = true;
     }
     return aside;
   }
@@ -544,6 +552,7 @@ export class PartitionLog {
   }
 
   newCompacted(baseOffset: number): CompactedSegment {
+    this.isUntidy = true;
     return new CompactedSegment(this.deps, this.folder, baseOffset);
   }
 

@@ -67,8 +67,15 @@ export class Segment {
     segment.byteCount = byteCount;
     segment.maxTimestampMs = maxTimestampMs;
     segment.maxTimestampOffset = maxTimestampOffset;
+    segment.hasSavedIndexes = true;
     return segment;
   }
+
+  /** Whether what stands beside the file is enough to open it; not after a scan, until it is written. */
+  get isIndexed(): boolean {
+    return this.byteCount === 0 || this.hasSavedIndexes;
+  }
+  private hasSavedIndexes = false;
 
   get note(): NotedSegment {
     return [this.baseOffset, this.byteCount, this.maxTimestampMs, this.maxTimestampOffset];
@@ -130,6 +137,7 @@ export class Segment {
 
   private startIndexes(): void {
     this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
+    this.hasSavedIndexes = false;
     this.byteCount = 0;
     this.maxTimestampMs = -1;
     this.maxTimestampOffset = -1;
@@ -156,6 +164,7 @@ export class Segment {
 
   /** Opens a segment whose indexes are known to be complete. */
   openComplete(): void {
+    this.hasSavedIndexes = true;
     this.byteCount = this.deps.disk.byteCount(this.path('.log'));
     const last = this.index.times.last;
     this.maxTimestampMs = last?.timestampMs ?? -1;
@@ -252,6 +261,7 @@ export class Segment {
     }
     this.deps.disk.writeFile(this.path('.index'), offsets.toBytes());
     this.deps.disk.writeFile(this.path('.timeindex'), times.toBytes());
+    this.hasSavedIndexes = true;
   }
 
   /** Frees the memory of the indexes; they are read again when needed. */
