@@ -9,6 +9,7 @@ import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { type BrokerConfig, topicRules } from './config/config.ts';
 import { topicObjectFault } from './config/faults.ts';
+import { internalReplicas, internalShape } from './internal-topics.ts';
 import { Controller, type PartitionWish } from './metadata/controller.ts';
 import { ControllerLease } from './metadata/controller-lease.ts';
 import { Liveness } from './metadata/liveness.ts';
@@ -186,6 +187,8 @@ export class ControllerRole implements AsyncDisposable {
         replicas: config.number('default.replication.factor'),
         brokers: metadata.image.brokersWanted,
         drained: metadata.image.drained,
+        internalReplicas: (topic) => internalReplicas(config, metadata.image, topic),
+        internalMinIsr: (topic) => internalShape(config, topic)?.minIsr ?? null,
         configFault: topicObjectFault,
       }),
       balanced: () => metadata.states.all()[0]?.spec.balancedBrokers ?? null,

@@ -6,13 +6,60 @@ import type { BrokerConfig } from './config/config.ts';
 import type { MetadataImage } from './metadata/image.ts';
 import type { TopicAdmin } from './metadata/topic-admin.ts';
 
-interface Shape {
+export interface InternalShape {
   readonly partitions: number;
+  /** As the settings say: there may be fewer brokers. */
   readonly replicas: number;
   /** Null: what the cluster says. */
   readonly minIsr: number | null;
   readonly policy: string;
   readonly segmentBytes: number;
+}
+
+/** What a topic of the brokers' own must be like; null of any other topic. */
+export function internalShape(config: BrokerConfig, name: string): InternalShape | null {
+  const number = (setting: string) => config.number(setting);
+  switch (name) {
+    case OFFSETS_TOPIC:
+      return {
+        partitions: number('offsets.topic.num.partitions'),
+        replicas: number('offsets.topic.replication.factor'),
+        minIsr: null,
+        segmentBytes: number('offsets.topic.segment.bytes'),
+        policy: 'compact',
+      };
+    case TRANSACTIONS_TOPIC:
+      return {
+        partitions: number('transaction.state.log.num.partitions'),
+        replicas: number('transaction.state.log.replication.factor'),
+        minIsr: number('transaction.state.log.min.isr'),
+        segmentBytes: number('transaction.state.log.segment.bytes'),
+        policy: 'compact',
+      };
+    case SHARE_TOPIC:
+      return {
+        partitions: number('share.coordinator.state.topic.num.partitions'),
+        replicas: number('share.coordinator.state.topic.replication.factor'),
+        minIsr: number('share.coordinator.state.topic.min.isr'),
+        segmentBytes: number('share.coordinator.state.topic.segment.bytes'),
+        policy: 'compact',
+      };
+    default:
+      return null;
+  }
+}
+
+/**
+ * How many replicas it has to have: as many as the settings say, or as the cluster's spec has brokers.
+ * Who happens to be there does not count.
+ */
+export function internalReplicas(
+  config: BrokerConfig,
+  image: Pick<MetadataImage, 'brokersInSpec'>,
+  name: string,
+): number | null {
+  const shape = internalShape(config, name);
+  return shape === null ? null : Math.min(shape.replicas, image.brokersInSpec() ?? shape.replicas);
 }
 
 export class InternalTopics {
@@ -21,6 +68,8 @@ export class InternalTopics {
   private readonly admin: () => TopicAdmin;
   private readonly logger: Logger;
   private readonly creating = new Set<string>();
+  /** What could not be made yet, so that it is told once. */
+  private readonly waiting = new Set<string>();
 
   constructor(config: BrokerConfig, image: MetadataImage, admin: () => TopicAdmin, logger: Logger) {
     this.config = config;
@@ -29,52 +78,34 @@ export class InternalTopics {
     this.logger = logger;
   }
 
-  private shapeOf(name: string): Shape | null {
-    const number = (setting: string) => this.config.number(setting);
-    switch (name) {
-      case OFFSETS_TOPIC:
-        return {
-          partitions: number('offsets.topic.num.partitions'),
-          replicas: number('offsets.topic.replication.factor'),
-          minIsr: null,
-          segmentBytes: number('offsets.topic.segment.bytes'),
-          policy: 'compact',
-        };
-      case TRANSACTIONS_TOPIC:
-        return {
-          partitions: number('transaction.state.log.num.partitions'),
-          replicas: number('transaction.state.log.replication.factor'),
-          minIsr: number('transaction.state.log.min.isr'),
-          segmentBytes: number('transaction.state.log.segment.bytes'),
-          policy: 'compact',
-        };
-      case SHARE_TOPIC:
-        return {
-          partitions: number('share.coordinator.state.topic.num.partitions'),
-          replicas: number('share.coordinator.state.topic.replication.factor'),
-          minIsr: number('share.coordinator.state.topic.min.isr'),
-          segmentBytes: number('share.coordinator.state.topic.segment.bytes'),
-          policy: 'compact',
-        };
-      default:
-        return null;
+  /** Whether brokers enough are registered; clients ask again until there are. */
+  private isDue(name: string, replicas: number): boolean {
+    const brokers = this.image.stayingBrokers().length;
+    if (brokers >= replicas) {
+      this.waiting.delete(name);
+      return true;
     }
+    if (!this.waiting.has(name)) {
+      this.waiting.add(name);
+      const topic = { topic: name, replicas, brokers };
+      this.logger.info('an internal topic waits until brokers enough are registered', topic);
+    }
+    return false;
   }
 
-  /** Makes the topic if there is none; it is usable a moment later. */
+  /** Makes the topic if there is none and it can be; it is usable a moment later. */
   ensure(name: string): void {
-    const shape = this.shapeOf(name);
-    if (shape === null || this.creating.has(name) || this.image.topicObjectNamed(name) !== null)
-      return;
+    const shape = internalShape(this.config, name);
+    const replicas = internalReplicas(this.config, this.image, name);
+    if (shape === null || replicas === null || this.creating.has(name)) return;
+    if (this.image.topicObjectNamed(name) !== null || !this.isDue(name, replicas)) return;
     this.creating.add(name);
-    const replicas = Math.min(shape.replicas, Math.max(this.image.liveBrokers().length, 1));
     const config = {
       'cleanup.policy': shape.policy,
       'compression.type': 'producer',
       'segment.bytes': String(shape.segmentBytes),
-      ...(shape.minIsr === null
-        ? {}
-        : { 'min.insync.replicas': String(Math.min(shape.minIsr, replicas)) }),
+      // Not lowered where replicas are fewer: it never asks for more than there are.
+      ...(shape.minIsr === null ? {} : { 'min.insync.replicas': String(shape.minIsr) }),
     };
     this.admin()
       .create({ name, partitions: shape.partitions, replicas, config })

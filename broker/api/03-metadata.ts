@@ -38,11 +38,10 @@ function autoCreate(ports: Ports, name: string): ErrorName {
   const fault = topicNameFault(name);
   if (fault !== null) return 'INVALID_TOPIC_EXCEPTION';
   if (ports.image.topicObjectNamed(name) === null) {
-    const brokers = ports.image.liveBrokers().length;
-    const replicas = Math.min(
-      ports.config.number('default.replication.factor'),
-      Math.max(brokers, 1),
-    );
+    const wanted = ports.config.number('default.replication.factor');
+    const replicas = Math.min(wanted, ports.image.brokersInSpec() ?? wanted);
+    // As in Kafka the client asks again until there are brokers enough.
+    if (replicas > ports.image.stayingBrokers().length) return 'LEADER_NOT_AVAILABLE';
     const partitions = ports.config.number('num.partitions');
     ports.admin.create({ name, partitions, replicas, config: {} }).catch((cause: unknown) => {
       if (!(cause instanceof KafkaError)) throw cause;

@@ -57,11 +57,11 @@ export function wantedTopic(
   }
   if (replicas < 1)
     throw new KafkaError('INVALID_REPLICATION_FACTOR', 'the replication factor must be at least 1');
-  const brokers = ports.image.liveBrokers().length;
+  const brokers = ports.image.stayingBrokers().length;
   if (replicas > brokers) {
     throw new KafkaError(
       'INVALID_REPLICATION_FACTOR',
-      `the replication factor must not exceed the ${brokers} available brokers, it is ${replicas}`,
+      `the replication factor must not exceed the ${brokers} registered brokers, it is ${replicas}`,
     );
   }
   return { name: asked.name, config, partitions, replicas };

@@ -217,7 +217,7 @@ const own: readonly Setting[] = [
     'share.coordinator.state.topic.replication.factor',
     'INT',
     '3',
-    'Replicas of __share_group_state; fewer where there are fewer brokers.',
+    'Replicas of __share_group_state; fewer only where spec.replicas is.',
     1,
   ),
   row(
@@ -334,7 +334,7 @@ const own: readonly Setting[] = [
     'offsets.topic.replication.factor',
     'INT',
     '3',
-    'Replicas of __consumer_offsets; fewer where there are fewer brokers.',
+    'Replicas of __consumer_offsets; fewer only where spec.replicas is.',
     1,
   ),
   row(
@@ -402,7 +402,7 @@ const own: readonly Setting[] = [
     'transaction.state.log.replication.factor',
     'INT',
     '3',
-    'Replicas of __transaction_state; fewer where there are fewer brokers.',
+    'Replicas of __transaction_state; fewer only where spec.replicas is.',
     1,
   ),
   row(

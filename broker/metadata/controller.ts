@@ -6,7 +6,9 @@
  * Must never know: records, logs, clients.
  */
 
+import { tell } from '../../kube/events.ts';
 import {
+  API_VERSION,
   type ConfigMapOf,
   type KafkaBroker,
   type KafkaTopic,
@@ -14,6 +16,7 @@ import {
   kafkaTopics,
   TOPIC_FINALIZER,
   topicIdOf,
+  topicNameOf,
 } from '../../kube/kafka-objects.ts';
 import {
   type Member,
@@ -38,7 +41,7 @@ import {
 import type { Liveness } from './liveness.ts';
 import { Deposed, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
-import { planTopics, type TopicDefaults, type TopicPlan, wantsResize } from './topic-plan-core.ts';
+import { planTopics, resizeOf, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
 import { TopicStatusWriter } from './topic-status.ts';
 
 export interface ControllerDeps {
@@ -95,6 +98,8 @@ interface PendingIsr extends IsrRequest {
   readonly done: (answer: IsrAnswer) => void;
 }
 
+/** Objects from a list may come without their kind. */
+const KAFKA_TOPIC = { apiVersion: API_VERSION, kind: 'KafkaTopic' };
 const RETRY_MS = 300;
 /** A look whose thinking took longer than this is followed by a rest, unless something is urgent. */
 const QUICK_LOOK_MS = 5;
@@ -389,17 +394,24 @@ export class Controller implements Disposable {
     for (const topic of plan.deleted) {
       if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER)) await this.release(topic);
     }
-    for (const topic of this.deps.topics()) if (wantsResize(topic)) await this.beginResize(topic);
+    const defaults = this.deps.defaults();
+    for (const topic of this.deps.topics()) {
+      const line = this.deps.pages.get(partitionKey(topicIdOf(topic), 0)) ?? null;
+      const replicas = resizeOf(topic, { line, brokers, defaults });
+      if (replicas !== null) await this.beginResize(topic, replicas);
+    }
     for (const broker of this.deps.brokers()) await this.showFenced(broker, brokers);
     this.statuses.update(this.deps.topics(), this.deps.pages.all(), plan.problems, brokers);
     this.statuses.writeDue();
   }
 
   /** Writes down that replicas are to become more or fewer; once that is seen, they do. */
-  private async beginResize({ metadata, spec }: KafkaTopic): Promise<void> {
-    const { namespace = '', name } = metadata;
-    const status = { observedReplicas: spec.replicas, resizingTo: spec.replicas };
+  private async beginResize(topic: KafkaTopic, replicas: number): Promise<void> {
+    const { namespace = '', name } = topic.metadata;
     try {
+      // A topic of the brokers' own gets what it should have had from the start.
+      if (topic.spec.replicas !== replicas) await this.raise(topic, replicas);
+      const status = { observedReplicas: replicas, resizingTo: replicas };
       await this.deps.api.patch(
         kafkaTopics,
         { namespace, name, subresource: 'status' },
@@ -408,6 +420,22 @@ export class Controller implements Disposable {
     } catch (cause) {
       if (!isKubeError(cause, 404)) throw cause;
     }
+  }
+
+  /** What was lowered because brokers were missing when the topic was made is put right, and told. */
+  private async raise(topic: KafkaTopic, replicas: number): Promise<void> {
+    const { api, clock, defaults, logger } = this.deps;
+    const { namespace = '', name } = topic.metadata;
+    const minIsr = defaults().internalMinIsr(topicNameOf(topic));
+    const own = topic.spec.config?.['min.insync.replicas'];
+    const isLow = minIsr !== null && own !== undefined && Number(own) < minIsr;
+    const config = isLow ? { config: { 'min.insync.replicas': String(minIsr) } } : {};
+    await api.patch(kafkaTopics, { namespace, name }, { spec: { replicas, ...config } });
+    const message = `${topicNameOf(topic)} had too few replicas: it is given ${replicas}, now that there are brokers enough`;
+    logger.warn('an internal topic had too few replicas', { topic: name, replicas });
+    const telling = { type: 'Normal', reason: 'ReplicasRaised', message } as const;
+    const of = { telling: { ...telling, component: 'tenure-controller' }, nowMs: clock.nowMs() };
+    await tell({ api, logger }, { ...topic, ...KAFKA_TOPIC }, of);
   }
 
   /** A fenced broker is shown as such, so that clients are not sent to it; a live one is not. */

@@ -10,6 +10,7 @@ import {
   topicNameOf,
 } from '../../kube/kafka-objects.ts';
 import { type PartitionLine, parsePage, partitionKey } from '../../kube/partition-line.ts';
+import { brokersInSpec, registered } from './placement-core.ts';
 
 export interface TopicImage {
   readonly name: string;
@@ -98,6 +99,14 @@ export class MetadataImage {
   /** Every registered broker, by id. */
   brokers(): BrokerImage[] {
     return [...this.brokersById.values()].sort((a, b) => a.id - b.id);
+  }
+  /** Registered brokers that stay, fenced or not. */
+  stayingBrokers(): BrokerImage[] {
+    return registered(this.brokers(), { wanted: this.brokersWanted, drained: this.drained });
+  }
+  /** How many brokers there are to be that may hold anything, by the cluster's spec. */
+  brokersInSpec(): number | null {
+    return brokersInSpec({ wanted: this.brokersWanted, drained: this.drained });
   }
   liveBrokers(): BrokerImage[] {
     return this.brokers().filter(({ fenced }) => !fenced);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { API_VERSION, type KafkaTopic } from '../../kube/kafka-objects.ts';
 import { partitionKey } from '../../kube/partition-line.ts';
 import type { BrokerView } from './election-core.ts';
-import { planTopics, wantsResize } from './topic-plan-core.ts';
+import { planTopics, resizeOf } from './topic-plan-core.ts';
 
 const brokers = new Map(
   [0, 1, 2].map((id): [number, BrokerView] => [
@@ -31,6 +31,8 @@ const defaults = {
   replicas: 1,
   brokers: null,
   drained: new Set<number>(),
+  internalReplicas: (name: string) => (name === '__consumer_offsets' ? 3 : null),
+  internalMinIsr: () => null,
   configFault: ({ spec }: KafkaTopic) => (spec.config?.bad === undefined ? null : 'bad is bad'),
 };
 const plan = (topics: readonly KafkaTopic[], lines = new Map()) =>
@@ -127,9 +129,11 @@ test('another number of replicas is acted on once it is asked for, and not befor
   assert.equal(moves(asked(3, { resizingTo: 3 }))[0]?.target.length, 3);
   assert.equal(moves(asked(1, { resizingTo: 1 }))[0]?.target.length, 1);
   assert.deepEqual(moves(asked(3, { observedReplicas: 3 })), [], 'what a client did stays');
-  assert.equal(wantsResize(asked(3, { observedReplicas: 2 })), true);
-  assert.equal(wantsResize(asked(3, { observedReplicas: 3 })), false);
-  assert.equal(wantsResize(asked(3, {})), false, 'a new topic is as it was asked for');
+  const line = created[0] ?? null;
+  const resize = (of: KafkaTopic) => resizeOf(of, { line, brokers, defaults });
+  assert.equal(resize(asked(3, { observedReplicas: 2 })), 3);
+  assert.equal(resize(asked(3, { observedReplicas: 3 })), null);
+  assert.equal(resize(asked(3, {})), null, 'a new topic is as it was asked for');
 });
 
 test('brokers beyond the number that is wanted get nothing new', () => {
@@ -138,4 +142,61 @@ test('brokers beyond the number that is wanted get nothing new', () => {
     brokers: 2,
   });
   assert.ok(created.every(({ replicas }) => replicas.every((id) => id < 2)));
+});
+
+const away = (...ids: number[]) =>
+  new Map([...brokers].map(([id, view]) => [id, { ...view, live: !ids.includes(id) }]));
+
+test('a broker that is away counts: its replicas are placed last and are not in sync yet', () => {
+  const wanted = [topic('a', { partitions: 6, replicas: 3 })];
+  const { created, problems } = planTopics(wanted, new Map(), away(1), defaults);
+  assert.deepEqual([created.length, problems], [6, []]);
+  for (const { isr, leader, replicas } of created) {
+    assert.equal(replicas[2], 1);
+    assert.deepEqual(new Set(isr.map(({ id }) => id)), new Set([0, 2]));
+    assert.notEqual(leader?.id, 1);
+  }
+  const two = planTopics(
+    [topic('a', { partitions: 6, replicas: 2 })],
+    new Map(),
+    away(1),
+    defaults,
+  );
+  assert.ok(two.created.every(({ replicas }) => !replicas.includes(1)));
+});
+
+test('one broker must be there, or nothing is made', () => {
+  const { created, problems } = planTopics(
+    [topic('a', { replicas: 3 })],
+    new Map(),
+    away(0, 1, 2),
+    defaults,
+  );
+  assert.deepEqual([created, problems[0]?.reason], [[], 'InvalidReplicationFactor']);
+  const chosen = topic('a', { assignments: [[1]] });
+  const refused = planTopics([chosen], new Map(), away(1), defaults);
+  assert.deepEqual([refused.created, refused.problems[0]?.reason], [[], 'InvalidAssignment']);
+});
+
+test('an internal topic has what the cluster says it must have, and gets what it lacks', () => {
+  const offsets = (replicas: number, status: KafkaTopic['status'] = {}) => ({
+    ...topic('offsets', { topicName: '__consumer_offsets', replicas }),
+    status,
+  });
+  const made = plan([offsets(1)]).created;
+  assert.equal(made[0]?.replicas.length, 3, 'whatever its object says');
+
+  const line = { ...made[0], replicas: [0, 1] } as (typeof made)[number];
+  const resize = (of: KafkaTopic, there = brokers) =>
+    resizeOf(of, { line, brokers: there, defaults });
+  assert.equal(resize(offsets(2, { observedReplicas: 2 })), 3);
+  assert.equal(resize(offsets(2)), 3, 'before its status was written, too');
+  const two = new Map([...brokers].slice(0, 2));
+  assert.equal(resize(offsets(2, { observedReplicas: 2 }), two), null, 'brokers are missing');
+  assert.equal(resize(offsets(3, { observedReplicas: 3 })), null, 'once, not for ever');
+  assert.equal(resize(offsets(2, { observedReplicas: 3 })), null, 'a manifest does not undo it');
+  assert.equal(
+    resize({ ...offsets(2), metadata: { ...topic('x').metadata, deletionTimestamp: 'now' } }),
+    null,
+  );
 });

@@ -1,9 +1,9 @@
 /** Which partition lines the topics of a cluster call for. Pure. */
 import { annotations, type KafkaTopic, topicIdOf, topicNameOf } from '../../kube/kafka-objects.ts';
 import { type PartitionLine, partitionKey, targetReplicas } from '../../kube/partition-line.ts';
-import { loadOf, type Move, placeable, resized } from './balance-core.ts';
+import { loadOf, type Move, resized } from './balance-core.ts';
 import type { Brokers } from './election-core.ts';
-import { placePartition } from './placement-core.ts';
+import { isReady, placePartition, registered } from './placement-core.ts';
 
 export interface TopicDefaults {
   readonly partitions: number;
@@ -12,6 +12,10 @@ export interface TopicDefaults {
   readonly brokers: number | null;
   /** Brokers that are to be emptied. */
   readonly drained: ReadonlySet<number>;
+  /** Replicas that a topic of the brokers' own must have, whatever its object says; null of other topics. */
+  readonly internalReplicas: (topic: string) => number | null;
+  /** Their min.insync.replicas; null where the cluster's counts, and of other topics. */
+  readonly internalMinIsr: (topic: string) => number | null;
   /** What is wrong with a topic's configuration, as a sentence; null if nothing is. */
   readonly configFault: (topic: KafkaTopic) => string | null;
 }
@@ -100,7 +104,8 @@ export function planTopics(
   const created: PartitionLine[] = [];
   const moves: Move[] = [];
   const load = loadOf(lines.values());
-  const usable = placeable(brokers, defaults.brokers, defaults.drained);
+  const { brokers: wantedBrokers, drained } = defaults;
+  const usable = registered(brokers.values(), { wanted: wantedBrokers, drained });
   const isNew = (topic: KafkaTopic) => !lines.has(partitionKey(topicIdOf(topic), 0));
   const fresh = current.filter(isNew).sort(byAge);
   const settledFirst = [...current.filter((topic) => !isNew(topic)), ...fresh];
@@ -109,7 +114,7 @@ export function planTopics(
     const wanted = topic.spec.partitions ?? defaults.partitions;
     const first = lines.get(partitionKey(topicId, 0));
     const settled = first === undefined ? undefined : targetReplicas(first).length;
-    const replicaCount = settled ?? topic.spec.replicas ?? defaults.replicas;
+    const replicaCount = settled ?? newReplicas(topic, defaults);
     const fault = topicNameFault(topicNameOf(topic));
     if (fault !== null) {
       problems.push({ topic, reason: 'InvalidTopicName', message: fault });
@@ -132,7 +137,7 @@ export function planTopics(
       const replicas =
         asked === undefined ? placePartition(usable, replicaCount, load) : [...asked];
       if (replicas === null) {
-        const message = `spec.replicas is ${replicaCount}, but only ${usable.length} brokers are available`;
+        const message = `spec.replicas is ${replicaCount}, but only ${usable.length} brokers are registered`;
         problems.push({ topic, reason: 'InvalidReplicationFactor', message });
         break;
       }
@@ -144,7 +149,14 @@ export function planTopics(
         });
         break;
       }
-      created.push(newLine({ topic: topicNameOf(topic), topicId, partition, replicas }, brokers));
+      const line = newLine({ topic: topicNameOf(topic), topicId, partition, replicas }, brokers);
+      if (line.leader === null) {
+        const message = `no broker of partition ${partition} is there: one must be, to lead it`;
+        const reason = asked === undefined ? 'InvalidReplicationFactor' : 'InvalidAssignment';
+        problems.push({ topic, reason, message });
+        break;
+      }
+      created.push(line);
     }
     const asked = askedReplicas(topic);
     if (asked === null) continue;
@@ -155,7 +167,7 @@ export function planTopics(
       const target = resized(line, asked, usable, load);
       if (target !== null) moves.push({ line, target });
       else {
-        const message = `spec.replicas is ${asked}, but only ${usable.length} brokers are available`;
+        const message = `spec.replicas is ${asked}, but only ${usable.length} brokers are registered`;
         problems.push({ topic, reason: 'InvalidReplicationFactor', message });
         break;
       }
@@ -173,17 +185,37 @@ function askedReplicas({ status }: KafkaTopic): number | null {
   return status?.resizingTo ?? null;
 }
 
-/** Whether somebody has changed the number of replicas since it was last seen. */
-export function wantsResize(topic: KafkaTopic): boolean {
-  const { spec, status } = topic;
+/**
+ * The number of replicas that a topic is now to be given, null where it stays: somebody has changed it
+ * since it was last seen, or the brokers made a topic of their own with too few of them, when not all
+ * brokers had come yet. `line`: the topic's first partition.
+ */
+export function resizeOf(
+  topic: KafkaTopic,
+  of: {
+    readonly line: PartitionLine | null;
+    readonly brokers: Brokers;
+    readonly defaults: TopicDefaults;
+  },
+): number | null {
+  const { spec, status, metadata } = topic;
+  if (!isManaged(topic) || metadata.deletionTimestamp !== undefined) return null;
+  const { brokers: wanted, drained, internalReplicas } = of.defaults;
+  const least = internalReplicas(topicNameOf(topic)) ?? 0;
   const seen = status?.observedReplicas;
-  return (
-    isManaged(topic) &&
-    topic.metadata.deletionTimestamp === undefined &&
-    spec.replicas !== undefined &&
-    seen !== undefined &&
-    seen !== spec.replicas
-  );
+  const { replicas } = spec;
+  if (replicas !== undefined && seen !== undefined && seen !== replicas && replicas >= least)
+    return replicas;
+  if (of.line === null || least === 0) return null;
+  const has = Math.max(seen ?? targetReplicas(of.line).length, replicas ?? 0);
+  const there = registered(of.brokers.values(), { wanted, drained }).length;
+  return least > has && there >= least ? least : null;
+}
+
+function newReplicas(topic: KafkaTopic, defaults: TopicDefaults): number {
+  const { replicas } = topic.spec;
+  const least = defaults.internalReplicas(topicNameOf(topic));
+  return least === null ? (replicas ?? defaults.replicas) : Math.max(replicas ?? 0, least);
 }
 
 /** Every live replica of a new partition is in sync: all of them hold nothing. */
@@ -193,7 +225,7 @@ function newLine(
 ): PartitionLine {
   const isr = of.replicas.flatMap((id) => {
     const broker = brokers.get(id);
-    return broker?.live === true ? [{ id, epoch: broker.epoch }] : [];
+    return broker !== undefined && isReady(broker) ? [{ id, epoch: broker.epoch }] : [];
   });
   return {
     ...of,

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { tell } from '../../kube/events.ts';
 import {
   API_VERSION,
   annotations,
@@ -317,27 +318,10 @@ export class ClusterReconciler {
     reason: string,
     message: string,
   ): Promise<void> {
-    const { namespace = '', name, uid } = cluster.metadata;
-    const at = this.deps.clock.nowMs();
-    const now = this.now();
-    const event = {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: { name: `${name}.${at.toString(16)}.${reason.toLowerCase()}`, namespace },
-      involvedObject: { apiVersion: API_VERSION, kind: 'KafkaCluster', name, namespace, uid },
-      reason,
-      message: message.slice(0, 1024),
-      type,
-      source: { component: FIELD_MANAGER },
-      firstTimestamp: now,
-      lastTimestamp: now,
-      count: 1,
-    };
-    try {
-      await this.deps.api.create(events, event as KubeObject);
-    } catch (cause) {
-      this.deps.logger.debug('writing an event failed', { cause });
-    }
+    // Objects from a list may come without their kind.
+    const about = { ...cluster, apiVersion: API_VERSION, kind: 'KafkaCluster' };
+    const telling = { type, reason, message, component: FIELD_MANAGER };
+    await tell(this.deps, about, { telling, nowMs: this.deps.clock.nowMs() });
   }
 
   private async writeStatus(observed: Observed, status: ClusterStatus): Promise<void> {
@@ -375,14 +359,6 @@ export class ClusterReconciler {
     }
   }
 }
-
-const events: Resource = {
-  group: '',
-  version: 'v1',
-  plural: 'events',
-  kind: 'Event',
-  namespaced: true,
-};
 
 /** Versions of one resource are numbers that grow (KEP-5504). */
 function isOlder(a: string, b: string): boolean {

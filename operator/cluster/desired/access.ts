@@ -29,6 +29,8 @@ export function access(cluster: KafkaCluster): Desired[] {
       resources: ['leases'],
       verbs: ['get', 'list', 'watch', 'create', 'update'],
     },
+    // The controller tells of what it does to a topic.
+    { apiGroups: [''], resources: ['events'], verbs: ['create'] },
     // The controller sees there that a broker's process has ended; a broker, in which rack it is.
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
   ];
