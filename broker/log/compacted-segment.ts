@@ -2,8 +2,16 @@
  * A segment that compaction writes beside the ones it replaces. Its file goes by three names:
  * `.cleaned` while it is written (removed at a start), `.swap` once it is whole (a start finishes
  * what was begun), then the segment's own.
+ *
+ * An abort marker and its entry in the index go together: the entry of a marker that is gone would hide
+ * everything that its producer committed later, because readers look for that marker.
  */
-import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  batch,
+  CONTROL_BIT,
+  transactionEndOf,
+} from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { FileCache } from './file-cache.ts';
 import { Segment, segmentFileName } from './segment.ts';
@@ -23,15 +31,24 @@ export class CompactedSegment {
   private readonly path: string;
   /** Counts and indexes as they will be; its files are written under the other name. */
   readonly segment: Segment;
+  /** What is known of transactions, by the offset of their abort marker. */
+  private readonly known: ReadonlyMap<number, AbortedTransaction>;
+  /** Those whose marker was written, in order. */
   private readonly aborted: AbortedTransaction[] = [];
 
-  constructor(deps: Deps, folder: string, baseOffset: number) {
+  constructor(
+    deps: Deps,
+    folder: string,
+    of: { readonly baseOffset: number; readonly aborted: readonly AbortedTransaction[] },
+  ) {
+    const { baseOffset } = of;
     this.deps = deps;
     this.baseOffset = baseOffset;
     this.path = `${folder}/${segmentFileName(baseOffset, '.log')}`;
+    this.known = new Map(of.aborted.map((one) => [one.lastOffset, one]));
     this.segment = new Segment(deps, folder, baseOffset);
     this.segment.startBeside();
-    deps.disk.remove(this.path + CLEANED);
+    this.discard();
   }
 
   get byteCount(): number {
@@ -41,11 +58,17 @@ export class CompactedSegment {
   add(batches: readonly Buffer[], indexIntervalBytes: number): void {
     if (batches.length === 0) return;
     this.deps.files.get(this.path + CLEANED).writeAt(this.segment.byteCount, batches);
-    for (const bytes of batches) this.segment.account(bytes, 0, indexIntervalBytes);
+    for (const bytes of batches) {
+      this.segment.account(bytes, 0, indexIntervalBytes);
+      this.indexMarker(bytes);
+    }
   }
 
-  addAborted(aborted: readonly AbortedTransaction[]): void {
-    this.aborted.push(...aborted);
+  private indexMarker(bytes: Buffer): void {
+    if ((batch.attributes(bytes) & CONTROL_BIT) === 0) return;
+    if (transactionEndOf(bytes)?.committed !== false) return;
+    const aborted = this.known.get(batch.lastOffset(bytes));
+    if (aborted !== undefined) this.aborted.push(aborted);
   }
 
   async flush(): Promise<void> {
@@ -60,6 +83,7 @@ export class CompactedSegment {
     const aside = replaced.flatMap((segment) => segment.setAside('.deleted', KEPT_FILES));
     disk.rename(this.path + SWAP, this.path);
     this.segment.writeIndexes();
+    // A start that misses it misses nothing: no record of an aborted transaction is left here.
     if (this.aborted.length > 0) {
       const bytes = Buffer.concat(this.aborted.map(abortedToBytes));
       disk.writeFile(this.segment.path('.txnindex'), bytes);
@@ -85,19 +109,20 @@ export function finishSwaps(disk: Disk, files: FileCache, folder: string): strin
     if (!name.endsWith(`.log${SWAP}`)) continue;
     const path = `${folder}/${name}`;
     const base = Number(name.slice(0, 20));
-    const last = lastOffsetIn(files, path);
+    const last = Math.max(lastOffsetIn(files, path), base);
+    // Each by itself: of a segment that was being set aside only some files may be left.
     for (const other of names) {
-      if (!other.endsWith('.log')) continue;
+      if (!REPLACED_FILES.has(other.slice(20))) continue;
       const otherBase = Number(other.slice(0, 20));
-      if (otherBase < base || otherBase > Math.max(last, base)) continue;
-      for (const suffix of ['.log', '.index', '.timeindex', '.txnindex'])
-        disk.remove(`${folder}/${segmentFileName(otherBase, suffix)}`);
+      if (otherBase >= base && otherBase <= last) disk.remove(`${folder}/${other}`);
     }
     files.close(path);
     disk.rename(path, path.slice(0, -SWAP.length));
   }
   return disk.list(folder);
 }
+
+const REPLACED_FILES: ReadonlySet<string> = new Set(['.log', '.index', '.timeindex', '.txnindex']);
 
 function lastOffsetIn(files: FileCache, path: string): number {
   const file = files.get(path);

@@ -147,7 +147,9 @@ export class BatchFilter {
   private filterMarker(b: Buffer, at: number, whole: Buffer): Buffer | null {
     const producerId = batch.producerId(b, at);
     const hasData = this.withData.delete(producerId);
-    const mayGo = !hasData && transactionEndOf(b, at) !== null;
+    // One without its record went before, and stayed only for what its header says of the producer.
+    const isKnown = batch.count(b, at) === 0 || transactionEndOf(b, at) !== null;
+    const mayGo = !hasData && isKnown;
     const horizonMs = horizonOf(b, at);
     if (!mayGo) return whole;
     if (horizonMs === null) {

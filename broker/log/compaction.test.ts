@@ -12,6 +12,7 @@ import {
   CONTROL_BIT,
   recordsOf,
   TRANSACTIONAL_BIT,
+  transactionEndOf,
 } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { logConfig } from '../../test/support/log-config.ts';
@@ -19,6 +20,7 @@ import { compactLog } from './compaction.ts';
 import { FileCache } from './file-cache.ts';
 import { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 const config = logConfig({
   segmentBytes: 500,
@@ -45,32 +47,47 @@ interface Seen {
   readonly value: string | null;
 }
 
-/** What a reader of committed records sees. */
-async function readCommitted(log: PartitionLog): Promise<Seen[]> {
+/** Which batches of an answer are of aborted transactions: the way Kafka's consumers tell. */
+function abortedFilter(aborted: readonly AbortedTransaction[]) {
+  const ahead = [...aborted].sort((x, y) => x.firstOffset - y.firstOffset);
+  const now = new Set<number>();
+  return (bytes: Buffer, at: number): boolean => {
+    const producerId = batch.producerId(bytes, at);
+    while (ahead.length > 0 && ahead[0]!.firstOffset <= batch.lastOffset(bytes, at))
+      now.add(ahead.shift()!.producerId);
+    const attributes = batch.attributes(bytes, at);
+    if ((attributes & CONTROL_BIT) === 0)
+      return (attributes & TRANSACTIONAL_BIT) !== 0 && now.has(producerId);
+    if (transactionEndOf(bytes, at)?.committed === false) now.delete(producerId);
+    return false;
+  };
+}
+
+/** What a reader of committed records sees, or of all. */
+async function readAll(
+  log: PartitionLog,
+  { committed, bytesMax }: { committed: boolean; bytesMax: number },
+): Promise<Seen[]> {
   const seen: Seen[] = [];
   let offset = log.startOffset;
   while (offset < log.writtenOffset) {
     const { buffers } = await log.read({
       offset,
-      bytesMax: 700,
+      bytesMax,
       endOffset: log.writtenOffset,
       atLeastOne: true,
     });
     if (buffers.length === 0) break;
     const before = offset;
+    for (const bytes of buffers)
+      for (const { at } of batchesOf(bytes)) offset = batch.lastOffset(bytes, at) + 1;
+    const isAborted = abortedFilter(log.abortedTransactions(before, offset));
     for (const bytes of buffers) {
       for (const { at, end } of batchesOf(bytes)) {
         assert.equal(batchFault(bytes, at, end), null);
-        offset = batch.lastOffset(bytes, at) + 1;
+        const hidden = isAborted(bytes, at) && committed;
         if ((batch.attributes(bytes, at) & CONTROL_BIT) !== 0) continue;
-        const base = batch.baseOffset(bytes, at);
-        const producerId = batch.producerId(bytes, at);
-        const isAborted =
-          (batch.attributes(bytes, at) & TRANSACTIONAL_BIT) !== 0 &&
-          log
-            .abortedTransactions(base, base + 1)
-            .some((of) => of.producerId === producerId && of.firstOffset <= base);
-        if (isAborted || batch.count(bytes, at) === 0) continue;
+        if (hidden || batch.count(bytes, at) === 0) continue;
         const plain = rebuildBatch(bytes, at, rawRecords(bytes, at), { codec: 'none', level: 0 });
         for (const record of recordsOf(plain)) {
           seen.push({
@@ -86,38 +103,53 @@ async function readCommitted(log: PartitionLog): Promise<Seen[]> {
   return seen;
 }
 
+const readCommitted = (log: PartitionLog, bytesMax = 700) =>
+  readAll(log, { committed: true, bytesMax });
+
 const latestOf = (seen: readonly Seen[]) => new Map(seen.map((one) => [one.key, one]));
 
+const records = (maxLength: number) =>
+  fc.array(
+    fc.record({
+      key: fc.integer({ min: 0, max: 6 }),
+      value: fc.option(fc.integer(), { freq: 4 }),
+    }),
+    { minLength: 1, maxLength },
+  );
+const producerId = fc.integer({ min: 1, max: 3 });
+// A marker goes after three runs that had something to do, if no unclean start made the index anew.
 const step = fc.oneof(
-  fc.record({
-    kind: fc.constant('plain' as const),
-    records: fc.array(
-      fc.record({
-        key: fc.integer({ min: 0, max: 6 }),
-        value: fc.option(fc.integer(), { freq: 4 }),
-      }),
-      { minLength: 1, maxLength: 5 },
-    ),
-    codec: fc.constantFrom(...codecs),
-  }),
-  fc.record({
-    kind: fc.constant('txn' as const),
-    producerId: fc.integer({ min: 1, max: 3 }),
-    records: fc.array(
-      fc.record({
-        key: fc.integer({ min: 0, max: 6 }),
-        value: fc.option(fc.integer(), { freq: 4 }),
-      }),
-      { minLength: 1, maxLength: 3 },
-    ),
-  }),
-  fc.record({
-    kind: fc.constant('end' as const),
-    producerId: fc.integer({ min: 1, max: 3 }),
-    committed: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant('compact' as const), waitMs: fc.integer({ min: 0, max: 200 }) }),
-  fc.record({ kind: fc.constant('reopen' as const), clean: fc.boolean() }),
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('plain' as const),
+      records: records(5),
+      codec: fc.constantFrom(...codecs),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('txn' as const), producerId, records: records(3) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('end' as const),
+      producerId,
+      committed: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('compact' as const),
+      waitMs: fc.integer({ min: 0, max: 200 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('reopen' as const), clean: fc.boolean() }),
+  },
 );
 
 test('compaction keeps the latest of every key, offsets, transactions and sequences (property)', async () => {
@@ -125,7 +157,9 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 40, maxLength: 160, size: 'max' }),
-      async (steps) => {
+      fc.constantFrom(700, 100_000),
+      fc.constantFrom(0, 100),
+      async (steps, bytesMax, deleteRetentionMs) => {
         const disk = memoryDisk();
         let log = openOn(disk);
         let nowMs = 1000;
@@ -134,6 +168,21 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
         /** What a reader would have seen had nothing ever been compacted. */
         let full: Seen[] = [];
         const open = new Map<number, Seen[]>();
+        /** Offsets of aborted records. */
+        const undone = new Set<number>();
+        const check = async () => {
+          const stable = log.producers.firstUnstableOffset(log.endOffset);
+          const seen = (await readCommitted(log, bytesMax)).filter(({ offset }) => offset < stable);
+          for (const { offset } of seen)
+            assert.ok(!undone.has(offset), 'no aborted record is seen');
+          for (const { offset, value } of seen) assert.equal(String(value), written.get(offset));
+          const expected = latestOf(full.filter(({ offset }) => offset < stable));
+          const actual = latestOf(seen);
+          for (const [key, { value, offset }] of expected) {
+            if (value !== null) assert.deepEqual(actual.get(key), { key, value, offset });
+            else assert.ok((actual.get(key)?.value ?? null) === null, `${key} is deleted`);
+          }
+        };
         for (const one of steps) {
           switch (one.kind) {
             case 'plain':
@@ -184,6 +233,7 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
               log.append(marker, { leaderEpoch: 0 });
               log.writePending();
               if (one.committed) full.push(...(open.get(one.producerId) ?? []));
+              else for (const { offset } of open.get(one.producerId) ?? []) undone.add(offset);
               full = full.sort((a, b) => a.offset - b.offset);
               open.delete(one.producerId);
               break;
@@ -197,9 +247,10 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
               await compactLog(
                 log,
                 until,
-                { nowMs, deleteRetentionMs: 100, producers: log.producers },
+                { nowMs, deleteRetentionMs, producers: log.producers },
                 limits,
               );
+              await check();
               break;
             }
             case 'reopen': {
@@ -212,15 +263,7 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
           }
           nowMs++;
         }
-        const stable = log.producers.firstUnstableOffset(log.endOffset);
-        const seen = (await readCommitted(log)).filter(({ offset }) => offset < stable);
-        for (const { offset, value } of seen) assert.equal(String(value), written.get(offset));
-        const expected = latestOf(full.filter(({ offset }) => offset < stable));
-        const actual = latestOf(seen);
-        for (const [key, { value, offset }] of expected) {
-          if (value !== null) assert.deepEqual(actual.get(key), { key, value, offset });
-          else assert.ok((actual.get(key)?.value ?? null) === null, `${key} is deleted`);
-        }
+        await check();
         for (const [producerId, next] of sequences) {
           const last = log.producers.get(producerId)?.batches.at(-1);
           assert.equal(last?.lastSequence, next - 1, 'the last sequence of a producer is known');
@@ -229,6 +272,92 @@ test('compaction keeps the latest of every key, offsets, transactions and sequen
     ),
     { numRuns: 200 },
   );
+});
+
+function writeTransaction(
+  log: PartitionLog,
+  of: { key: string; sequence: number; committed: boolean; nowMs: number },
+) {
+  const { key, sequence, committed, nowMs } = of;
+  const producer = { timestampMs: nowMs, producerId: 7, producerEpoch: 0 };
+  const data = buildBatch([{ key: Buffer.from(key), value: Buffer.from(`${committed}`) }], {
+    ...producer,
+    baseSequence: sequence,
+    attributes: TRANSACTIONAL_BIT,
+  });
+  log.append(data, { leaderEpoch: 0 });
+  log.append(buildTransactionMarker({ committed, coordinatorEpoch: 0 }, producer), {
+    leaderEpoch: 0,
+  });
+  log.writePending();
+}
+
+test('an abort marker that is compacted away takes its entry of the transaction index along', async () => {
+  const disk = memoryDisk();
+  let log = openOn(disk);
+  writeTransaction(log, { key: 'undone', sequence: 0, committed: false, nowMs: 1000 });
+  for (let i = 1; i <= 20; i++)
+    writeTransaction(log, { key: `done${i}`, sequence: i, committed: true, nowMs: 1000 });
+  for (let i = 0; i < 4; i++) {
+    write(
+      log,
+      Array.from({ length: 30 }, (_, n): [string, string] => [`f${n}`, 'x'.repeat(60)]),
+      2000 + i,
+    );
+    const rules = { nowMs: 3000 + i, deleteRetentionMs: 0, producers: log.producers };
+    assert.notEqual(await compactLog(log, log.endOffset, rules, limits), null);
+  }
+  log.close();
+  log = openOn(disk, true);
+  const keysOf = (seen: readonly Seen[]) =>
+    new Set(seen.map(({ key }) => key).filter((key) => key.includes('done')));
+  const expected = new Set(Array.from({ length: 20 }, (_, i) => `done${i + 1}`));
+  const all = await readAll(log, { committed: false, bytesMax: 100_000 });
+  assert.deepEqual(keysOf(all), expected);
+  assert.deepEqual(keysOf(await readCommitted(log, 100_000)), expected);
+  assert.deepEqual(log.abortedTransactions(0, log.endOffset), []);
+});
+
+test('wherever a swap is interrupted, the next start has no entry without its marker', async () => {
+  const started = memoryDisk();
+  const prepared = openOn(started);
+  const filler = Array.from({ length: 30 }, (_, n): [string, string] => [`f${n}`, 'x'.repeat(60)]);
+  writeTransaction(prepared, { key: 'a', sequence: 0, committed: false, nowMs: 1000 });
+  writeTransaction(prepared, { key: 'b', sequence: 1, committed: true, nowMs: 1000 });
+  const rules = { nowMs: 3000, deleteRetentionMs: 0, producers: prepared.producers };
+  // The next run is the one that drops the marker.
+  for (let i = 0; i < 2; i++) {
+    write(prepared, filler, 2000);
+    await compactLog(prepared, prepared.endOffset, rules, limits);
+  }
+  assert.equal(prepared.abortedTransactions(0, prepared.endOffset).length, 1);
+  write(prepared, filler, 2000);
+  prepared.close();
+  for (let stopAt = 1; ; stopAt++) {
+    const disk = memoryDisk();
+    for (const [path, bytes] of started.files) disk.files.set(path, Buffer.from(bytes));
+    const log = openOn(disk, true);
+    const rename = disk.rename.bind(disk);
+    let left = stopAt;
+    disk.rename = (from, to) => {
+      if (left-- === 1) throw new Error('killed');
+      rename(from, to);
+    };
+    const done = await compactLog(log, log.endOffset, rules, limits).then(
+      () => true,
+      () => false,
+    );
+    disk.rename = rename;
+    log.abandon();
+    const again = openOn(disk, true);
+    const seen = new Set((await readCommitted(again, 100_000)).map(({ key }) => key));
+    assert.ok(!seen.has('a'), `killed after ${stopAt - 1} renames`);
+    assert.ok(seen.has('b'), `killed after ${stopAt - 1} renames`);
+    again.abandon();
+    if (!done) continue;
+    assert.ok(stopAt > 5, 'there are several steps');
+    return;
+  }
 });
 
 function write(log: PartitionLog, entries: readonly [string, string | null][], nowMs: number) {

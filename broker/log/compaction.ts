@@ -116,7 +116,8 @@ async function run(
   let bytesAfter = 0;
   const aside: string[] = [];
   for (const group of grouped([...clean, ...covered], log.config.segmentBytes)) {
-    const fresh = log.newCompacted((group[0] as Segment).baseOffset);
+    const known = group.flatMap((segment) => segment.aborted);
+    const fresh = log.newCompacted((group[0] as Segment).baseOffset, known);
     try {
       for (const segment of group) {
         bytesBefore += segment.byteCount;
@@ -129,7 +130,6 @@ async function run(
           fresh.add(kept, log.config.indexIntervalBytes);
           await limits.pause(bytes.length);
         }
-        fresh.addAborted(segment.aborted);
       }
       await fresh.flush();
       bytesAfter += fresh.byteCount;

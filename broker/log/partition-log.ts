@@ -551,9 +551,10 @@ export class PartitionLog {
     };
   }
 
-  newCompacted(baseOffset: number): CompactedSegment {
+  /** @param aborted what is known of the transactions whose abort markers may be written into it */
+  newCompacted(baseOffset: number, aborted: readonly AbortedTransaction[]): CompactedSegment {
     this.isUntidy = true;
-    return new CompactedSegment(this.deps, this.folder, baseOffset);
+    return new CompactedSegment(this.deps, this.folder, { baseOffset, aborted });
   }
 
   /** Whether the segments are still neighbours in this log, and nothing forbids to touch them. */
