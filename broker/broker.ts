@@ -23,6 +23,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
+import { LineKeeper } from './line-keeper.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectories } from './log/log-directories.ts';
 import { TailMemory } from './log/tail-memory.ts';
@@ -324,8 +325,7 @@ export class Broker implements AsyncDisposable {
         this.role?.control.alterPartition(request) ?? { accepted: false, results: [] },
       leave: async (broker) =>
         this.role?.control.leave(broker) ?? { accepted: false, leadersLeft: -1 },
-      allocateProducerIds: async () =>
-        this.role?.control.allocateProducerIds() ?? { accepted: false, first: 0, count: 0 },
+      allocateProducerIds: () => this.allocateProducerIds(),
       changePartitions: async (wishes) =>
         this.role?.control.changePartitions(wishes) ?? { accepted: false, results: [] },
     };
@@ -351,6 +351,14 @@ export class Broker implements AsyncDisposable {
     await server.listen(this.options.bindHost, this.options.replicationPort);
   }
 
+  /** The volumes of the controller know of a block before anybody gets an id of it. */
+  private async allocateProducerIds() {
+    const block = await this.role?.control.allocateProducerIds();
+    if (block === undefined) return { accepted: false, first: 0, count: 0 };
+    if (block.accepted) this.directories.noteProducerId(block.first + block.count);
+    return block;
+  }
+
   /** Claims the broker's place, with the standing that its disk justifies. */
   private async register(): Promise<void> {
     const { former, keptWrites } = this.directories;
@@ -367,7 +375,8 @@ export class Broker implements AsyncDisposable {
     await this.session.begin(
       this.cluster,
       { epoch: former?.epoch ?? 0, keptSince: former?.keptSince ?? 0, keptData },
-      (epoch, keptSince) => this.directories.noteLife(epoch, keptSince),
+      (epoch, keptSince) =>
+        this.directories.noteLife({ epoch, keptSince, incarnation: this.session.incarnation }),
     );
   }
 
@@ -547,6 +556,7 @@ export class Broker implements AsyncDisposable {
         onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       }),
     );
+    this.lifetime.own(new LineKeeper(clock, this.directories));
     this.lifetime.own(
       new Cleaner({
         clock,
@@ -665,6 +675,7 @@ export class Broker implements AsyncDisposable {
       await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
       if (this.directories !== undefined) {
         this.directories.checkpoint(all);
+        this.directories.saveLinesNow();
         if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)
           this.directories.markClean(this.session.epoch, all);
       }

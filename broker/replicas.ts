@@ -8,6 +8,7 @@ import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
+import { configDigestOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
 import { Partition } from './partition/partition.ts';
@@ -54,6 +55,8 @@ export class Replicas {
   private readonly retained = new Set<string>();
   /** Logs on the disk that could not be opened: nobody knows what they hold. */
   private readonly unopened = new Set<string>();
+  /** Of the configurations of topics, by id. */
+  private readonly digests = new Map<string, string>();
 
   constructor(deps: ReplicasDeps) {
     this.deps = deps;
@@ -154,8 +157,20 @@ export class Replicas {
     const before = partition.line;
     partition.applyLine(line, self);
     this.noteIsr(partition, before);
+    this.keepLine(partition);
     this.deps.followers.update(partition);
     this.announce(partition);
+  }
+
+  /** The volume is to know what became of a replica that lies on it. */
+  private keepLine({ line, topicId }: Partition): void {
+    if (line === null) return;
+    let digest = this.digests.get(topicId);
+    if (digest === undefined) {
+      digest = configDigestOf(this.deps.image.topicConfig(topicId));
+      this.digests.set(topicId, digest);
+    }
+    this.deps.directories.noteLine(line, digest);
   }
 
   /** Counts and logs changes of an ISR that is led here. */
@@ -280,10 +295,12 @@ export class Replicas {
   /** Topic or cluster configuration changed: rules take effect at once. */
   refreshRules(topicId: string | null): void {
     const { partitions } = this.deps;
+    if (topicId !== null) this.digests.delete(topicId);
     for (const partition of topicId === null ? partitions : partitions.ofTopic(topicId)) {
       const rules = this.rulesOf(partition.topicId);
       partition.log.config = rules.log;
       partition.rules = rules.partition;
+      if (topicId !== null) this.keepLine(partition);
     }
   }
 }

@@ -36,7 +36,7 @@ class Lives {
   live(directories: LogDirectories): void {
     this.logs = new Map();
     for (const id of directories.present()) this.open(directories, id.partition);
-    directories.noteLife(++this.epoch, 1);
+    directories.noteLife({ epoch: ++this.epoch, keptSince: 1, incarnation: `life-${this.epoch}` });
   }
 
   open(directories: LogDirectories, partition: number): PartitionLog {

@@ -2,21 +2,25 @@
  * All the log directories of a broker, each on its own volume: a replica lies in one of them, and a
  * broker has kept its data only if every one of them is there again.
  */
+
+import type { PartitionLine } from '../../kube/partition-line.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import type { DirectoryRecord, Life } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
-import {
-  type Kept,
-  type Life,
-  LogDirectory,
-  type OpenedLog,
-  type ReplicaId,
-} from './log-directory.ts';
+import { type Kept, LogDirectory, type OpenedLog, type ReplicaId } from './log-directory.ts';
 import type { LogDeps, PartitionLog } from './partition-log.ts';
 
 const WISHES_MAX = 10_000;
 
 const keyOf = ({ topicId, partition }: Omit<ReplicaId, 'topic'>) => `${topicId}:${partition}`;
+
+/** The highest producer id in logs, or -1. */
+function idMaxOf(replicas: readonly Kept[]): number {
+  let max = -1;
+  for (const { log } of replicas) max = Math.max(max, log.producers.idMax);
+  return max;
+}
 
 export class LogDirectories {
   readonly all: readonly LogDirectory[];
@@ -64,9 +68,61 @@ export class LogDirectories {
     return this.all.every(({ clean }) => clean);
   }
 
-  noteLife(epoch: number, keptSince: number): void {
+  noteLife(life: { epoch: number; keptSince: number; incarnation: string }): void {
     const directories = this.all.map(({ id }) => id);
-    for (const directory of this.all) directory.noteLife(epoch, keptSince, directories);
+    for (const directory of this.all) directory.noteLife({ ...life, directories });
+  }
+
+  /** What the directories say of themselves and of what is in them; new ones say nothing yet. */
+  recorded(): DirectoryRecord[] {
+    return this.all.flatMap(({ records }) => records.record ?? []);
+  }
+
+  /** The newest line of a replica that lies here. It is written down soon, together with others. */
+  noteLine(line: PartitionLine, configDigest: string): void {
+    const directory = this.places.get(keyOf(line));
+    if (directory === undefined) return;
+    if (directory.records.noteLine(line, configDigest)) this.onStale?.();
+  }
+  /** Called when a line is to be written down. */
+  onStale: (() => void) | null = null;
+
+  get hasStaleLines(): boolean {
+    return this.all.some(({ records }) => records.isStale);
+  }
+
+  get lineCount(): number {
+    return this.all.reduce((sum, { records }) => sum + records.lineCount, 0);
+  }
+
+  /** Writes lines down that changed. What a directory refuses is tried again. */
+  async saveLines(): Promise<void> {
+    for (const directory of this.all) {
+      if (this.failed.has(directory)) continue;
+      try {
+        await directory.records.save();
+      } catch (cause) {
+        this.logger.warn('the lines of replicas were not written down', {
+          path: directory.path,
+          cause,
+        });
+      }
+    }
+  }
+
+  /** The same at once, for an orderly stop. @throws DiskError */
+  saveLinesNow(): void {
+    for (const { records } of this.all) records.saveNow();
+  }
+
+  /** On stable storage when this returns, in every directory. @throws DiskError */
+  noteStoreGeneration(generation: number): void {
+    for (const { records } of this.all) records.noteStoreGeneration(generation);
+  }
+
+  /** Ids below `end` may be in use: on stable storage when this returns. @throws DiskError */
+  noteProducerId(end: number): void {
+    for (const { records } of this.all) records.noteProducerId(end);
   }
 
   /**
@@ -75,7 +131,7 @@ export class LogDirectories {
    */
   claim(of: { clusterId: string; nodeId: number; newId: () => string }): void {
     for (const directory of this.all) {
-      const other = directory.meta;
+      const other = directory.identity;
       if (other !== null && other.clusterId !== of.clusterId)
         throw new Error(
           `the data folder ${directory.path} belongs to cluster ${other.clusterId}, not to ${of.clusterId}: it must be emptied or the right volume mounted`,
@@ -84,7 +140,7 @@ export class LogDirectories {
         throw new Error(
           `the data folder ${directory.path} belongs to broker ${other.nodeId}, not to ${of.nodeId}: the right volume must be mounted`,
         );
-      directory.writeMeta({ ...of, directoryId: of.newId() });
+      directory.noteIdentity({ ...of, directoryId: other?.directoryId ?? of.newId() });
     }
     if (this.former !== null && !this.isComplete)
       this.logger.warn(
@@ -170,6 +226,7 @@ export class LogDirectories {
     const place = this.places.get(keyOf(id));
     if (place !== undefined) this.counts.set(place, this.countIn(place) - 1);
     this.places.delete(keyOf(id));
+    if (this.of(log).records.forgetLine(id)) this.onStale?.();
     return this.of(log).setAside(log.folder, why);
   }
 
@@ -195,7 +252,10 @@ export class LogDirectories {
   }
 
   checkpoint(replicas: Iterable<Kept>): void {
-    for (const [directory, kept] of this.byDirectory(replicas)) directory.checkpoint(kept);
+    for (const [directory, kept] of this.byDirectory(replicas)) {
+      directory.checkpoint(kept);
+      directory.records.noteProducerId(idMaxOf(kept) + 1);
+    }
   }
 
   markClean(brokerEpoch: number, replicas: Iterable<Kept>): void {

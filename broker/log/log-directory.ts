@@ -1,17 +1,19 @@
 /**
- * A log directory, in Kafka's layout: one folder per replica, checkpoints beside them, and what the
- * broker was called in its last life.
+ * A log directory, in Kafka's layout: one folder per replica, checkpoints beside them, and what it says
+ * of itself.
  */
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
+import { DirectoryRecords, type Identity, type Life } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
 import type { Recovery } from './log-opening.ts';
 import { type LogDeps, PartitionLog } from './partition-log.ts';
 
 const CLEAN_MARKER = '.kafka_cleanshutdown';
-const LIFE = 'tenure-life.json';
+/** Kafka's file that says whose a log directory is. */
+const META = 'meta.properties';
 /** Kafka's file that names the topic of a replica by its id. */
 const TAG = 'partition.metadata';
 const CHECKPOINTS = {
@@ -21,15 +23,6 @@ const CHECKPOINTS = {
   cleaned: 'cleaner-offset-checkpoint',
 } as const;
 type Checkpoint = keyof typeof CHECKPOINTS;
-
-export interface Life {
-  readonly epoch: number;
-  readonly keptSince: number;
-  /** The kernel's id of this boot: with the same one, a killed process lost nothing it had written. */
-  readonly bootId: string;
-  /** Ids of all directories that the broker had; missing where it was an older version's only one. */
-  readonly directories?: readonly string[];
-}
 
 export interface ReplicaId {
   readonly topic: string;
@@ -58,7 +51,8 @@ export class LogDirectory {
   readonly path: string;
   private readonly deps: LogDeps & { readonly logger: Logger };
   private readonly disk: Disk;
-  /** The last life, null for a new folder. */
+  readonly records: DirectoryRecords;
+  /** The last life, null for a new folder and for one that does not know any more. */
   readonly former: Life | null;
   /** The last stop was orderly. */
   readonly clean: boolean;
@@ -78,7 +72,8 @@ export class LogDirectory {
     this.path = path;
     this.bootId = bootId;
     this.disk.makeFolder(path);
-    this.former = this.readLife();
+    this.records = new DirectoryRecords(deps, path);
+    this.former = this.records.life;
     const markedBy = this.readMarker();
     this.clean = markedBy === this.former?.epoch;
     this.noted =
@@ -102,16 +97,6 @@ export class LogDirectory {
     this.disk.remove(`${path}/${CLEAN_MARKER}`);
   }
 
-  private readLife(): Life | null {
-    const text = this.disk.readText(`${this.path}/${LIFE}`);
-    if (text === null) return null;
-    try {
-      return JSON.parse(text) as Life;
-    } catch {
-      return null;
-    }
-  }
-
   private readMarker(): number | undefined {
     try {
       const text = this.disk.readText(`${this.path}/${CLEAN_MARKER}`);
@@ -126,38 +111,45 @@ export class LogDirectory {
     return this.former !== null && this.bootId !== '' && this.former.bootId === this.bootId;
   }
 
-  noteLife(epoch: number, keptSince: number, directories: readonly string[]): void {
-    const life: Life = { epoch, keptSince, bootId: this.bootId, directories };
-    this.disk.replaceFile(`${this.path}/${LIFE}`, JSON.stringify(life));
-  }
-
-  /** Kafka's file; other tools read it. */
-  writeMeta(of: { clusterId: string; nodeId: number; directoryId: string }): void {
-    const path = `${this.path}/meta.properties`;
-    if (this.disk.exists(path)) return;
-    const lines = [
-      'version=1',
-      `cluster.id=${of.clusterId}`,
-      `node.id=${of.nodeId}`,
-      `directory.id=${of.directoryId}`,
-    ];
-    this.disk.replaceFile(path, `${lines.join('\n')}\n`);
+  noteLife(life: Omit<Life, 'bootId'>): void {
+    this.records.noteLife({ ...life, bootId: this.bootId });
   }
 
   /** Whom the directory belongs to; null for a new one. */
-  get meta(): { clusterId: string; nodeId: number; directoryId: string } | null {
-    const text = this.disk.readText(`${this.path}/meta.properties`);
-    if (text === null) return null;
-    const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '';
-    return {
-      clusterId: of('cluster\\.id'),
-      nodeId: Number(of('node\\.id')),
-      directoryId: of('directory\\.id'),
-    };
+  get identity(): Identity | null {
+    return this.records.identity ?? this.readMeta();
   }
 
   get id(): string {
-    return this.meta?.directoryId ?? '';
+    return this.records.identity?.directoryId ?? '';
+  }
+
+  /** Says whose the directory is: in its record, and in Kafka's file, which other tools read. */
+  noteIdentity(identity: Identity): void {
+    const { clusterId, nodeId, directoryId } = identity;
+    const known = this.records.identity;
+    if (
+      known?.clusterId !== clusterId ||
+      known.nodeId !== nodeId ||
+      known.directoryId !== directoryId
+    )
+      this.records.noteIdentity({ clusterId, nodeId, directoryId });
+    const text = `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`;
+    const path = `${this.path}/${META}`;
+    if (this.disk.readText(path) !== text) this.disk.replaceFile(path, text);
+  }
+
+  private readMeta(): Identity | null {
+    const text = this.disk.readText(`${this.path}/${META}`);
+    if (text === null) return null;
+    const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '';
+    const nodeId = of('node\\.id');
+    const identity = {
+      clusterId: of('cluster\\.id'),
+      nodeId: Number(nodeId),
+      directoryId: of('directory\\.id'),
+    };
+    return /^\d+$/.test(nodeId) && identity.directoryId !== '' ? identity : null;
   }
 
   folderOf({ topic, partition }: ReplicaId): string {

@@ -73,6 +73,8 @@ export class ProducerState {
   private readonly open = new Map<number, number>();
   /** Ended, but the marker may not be committed yet: they hold the last stable offset back. */
   private ended: { readonly firstOffset: number; readonly lastOffset: number }[] = [];
+  /** The highest id that was ever seen here, also of producers that were forgotten; -1 before any. */
+  idMax = -1;
 
   get producerCount(): number {
     return this.producers.size;
@@ -161,6 +163,7 @@ export class ProducerState {
         txnFirstOffset: -1,
       };
       this.producers.set(producerId, producer);
+      if (producerId > this.idMax) this.idMax = producerId;
     } else if (producer.epoch !== epoch) {
       producer.epoch = epoch;
       producer.batches = [];
@@ -274,6 +277,7 @@ export class ProducerState {
         coordinatorEpoch,
         txnFirstOffset,
       });
+      if (producerId > this.idMax) this.idMax = producerId;
       if (txnFirstOffset >= 0) open.push([producerId, txnFirstOffset]);
     }
     for (const [producerId, first] of open.sort((a, b) => a[1] - b[1]))
