@@ -5,6 +5,8 @@
  *   ISR, and moves only while the ISR has min.insync.replicas members (KIP-966).
  * - The maximal ISR is the confirmed one plus whoever was proposed and not yet decided (KIP-497).
  * - The leader never shrinks its ISR by itself: it proposes, the page decides.
+ * - A follower has `replica.lag.time.max.ms` from when the first record that it lacks was written. Who
+ *   has all there is and follows is caught up, however long ago it said so.
  */
 
 import {
@@ -14,6 +16,7 @@ import {
   sameMember,
 } from '../../kube/partition-line.ts';
 import { assert } from '../../stdx/assert.ts';
+import { WriteTimes } from './write-times-core.ts';
 
 export interface FollowerProgress {
   readonly id: number;
@@ -22,10 +25,8 @@ export interface FollowerProgress {
   endOffset: number;
   /** Follows right now; who does not may not join the ISR, whatever it confirmed before. */
   following: boolean;
-  /** When the follower last held everything the leader had. */
-  caughtUpAtMs: number;
-  lastAckAtMs: number;
-  leaderEndAtLastAck: number;
+  /** Since when it follows, or since when it does not. */
+  sinceMs: number;
 }
 
 export interface IsrRules {
@@ -40,6 +41,7 @@ export class LeaderCore {
   /** The log's end when this leader took over: nobody joins the ISR below it. */
   readonly epochStartOffset: number;
   private readonly followers = new Map<number, FollowerProgress>();
+  private readonly writeTimes: WriteTimes;
   private hw: number;
 
   constructor(
@@ -52,6 +54,7 @@ export class LeaderCore {
     this.current = line;
     this.epochStartOffset = from.endOffset;
     this.hw = Math.min(from.highWatermark, from.endOffset);
+    this.writeTimes = new WriteTimes(from.nowMs);
     for (const id of line.replicas) if (id !== self.id) this.track(id, from.nowMs);
   }
 
@@ -72,10 +75,16 @@ export class LeaderCore {
       brokerEpoch: member?.epoch ?? -1,
       endOffset: -1,
       following: false,
-      caughtUpAtMs: nowMs,
-      lastAckAtMs: nowMs,
-      leaderEndAtLastAck: 0,
+      sinceMs: nowMs,
     });
+  }
+
+  /** Forgets what an earlier life of the follower said. */
+  private beginLife(follower: FollowerProgress, brokerEpoch: number, nowMs: number): void {
+    follower.brokerEpoch = brokerEpoch;
+    follower.endOffset = -1;
+    follower.following = false;
+    follower.sinceMs = nowMs;
   }
 
   /** A newer line of the same leader epoch. */
@@ -87,6 +96,16 @@ export class LeaderCore {
     for (const id of line.replicas) {
       if (id !== this.self.id && !this.followers.has(id)) this.track(id, nowMs);
     }
+    for (const { id, epoch } of line.isr) {
+      const follower = this.followers.get(id);
+      if (follower !== undefined && follower.brokerEpoch < epoch)
+        this.beginLife(follower, epoch, nowMs);
+    }
+  }
+
+  /** Records were written here from that offset on, which was the end. */
+  onWritten(fromOffset: number, nowMs: number, { replicaLagTimeMaxMs }: IsrRules): void {
+    this.writeTimes.onWritten(fromOffset, nowMs, replicaLagTimeMaxMs);
   }
 
   /** The controller certainly did not and will not act on the proposal. */
@@ -103,31 +122,24 @@ export class LeaderCore {
   }
 
   /** A follower of that broker epoch confirms that it holds everything below `endOffset`. */
-  onFollower(
-    at: { id: number; brokerEpoch: number; endOffset: number },
-    leaderEnd: number,
-    nowMs: number,
-  ): void {
+  onFollower(at: { id: number; brokerEpoch: number; endOffset: number }, nowMs: number): void {
     // A new replica may have heard of the line before this leader did: what it says is kept.
     if (!this.followers.has(at.id)) this.track(at.id, nowMs);
     const follower = this.followers.get(at.id) as FollowerProgress;
     if (at.brokerEpoch < follower.brokerEpoch) return;
-    if (at.brokerEpoch > follower.brokerEpoch) follower.endOffset = -1;
-    follower.brokerEpoch = at.brokerEpoch;
+    if (at.brokerEpoch > follower.brokerEpoch) this.beginLife(follower, at.brokerEpoch, nowMs);
     follower.endOffset = at.endOffset;
+    if (follower.following) return;
     follower.following = true;
-    if (at.endOffset >= leaderEnd) follower.caughtUpAtMs = nowMs;
-    else if (at.endOffset >= follower.leaderEndAtLastAck) {
-      follower.caughtUpAtMs = Math.max(follower.caughtUpAtMs, follower.lastAckAtMs);
-    }
-    follower.leaderEndAtLastAck = leaderEnd;
-    follower.lastAckAtMs = nowMs;
+    follower.sinceMs = nowMs;
   }
 
   /** Its subscription ended: what it confirmed stays true, but it is no candidate any more. */
-  onFollowerGone(id: number, brokerEpoch: number): void {
+  onFollowerGone(id: number, brokerEpoch: number, nowMs: number): void {
     const follower = this.followers.get(id);
-    if (follower?.brokerEpoch === brokerEpoch) follower.following = false;
+    if (follower?.brokerEpoch !== brokerEpoch || !follower.following) return;
+    follower.following = false;
+    follower.sinceMs = nowMs;
   }
 
   /** Whether somebody in the ISR does not follow right now: nothing new can be committed. */
@@ -198,8 +210,13 @@ export class LeaderCore {
   ): boolean {
     const follower = this.followers.get(id);
     if (follower === undefined) return true;
-    const complete = follower.brokerEpoch === epoch && follower.endOffset >= writtenOffset;
-    return !complete && nowMs - follower.caughtUpAtMs > rules.replicaLagTimeMaxMs;
+    const isThatLife = follower.brokerEpoch === epoch;
+    if (isThatLife && follower.endOffset >= writtenOffset) return false;
+    const goneAtMs = follower.following && isThatLife ? nowMs : follower.sinceMs;
+    // What it has is not known before it says so.
+    const lacksAtMs =
+      isThatLife && follower.endOffset >= 0 ? this.writeTimes.at(follower.endOffset) : nowMs;
+    return nowMs - Math.min(goneAtMs, lacksAtMs) > rules.replicaLagTimeMaxMs;
   }
 
   /** Followers and how far they are, for metrics and describe calls. */

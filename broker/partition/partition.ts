@@ -399,12 +399,12 @@ export class Partition implements TurnTask {
   }
 
   onFollowerProgress(at: { id: number; brokerEpoch: number; endOffset: number }): void {
-    this.ledNow?.onFollower(at, this.log.writtenOffset, this.deps.clock.monotonicMs());
+    this.ledNow?.onFollower(at, this.deps.clock.monotonicMs());
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
 
   onFollowerGone(id: number, brokerEpoch: number): void {
-    this.ledNow?.onFollowerGone(id, brokerEpoch);
+    this.ledNow?.onFollowerGone(id, brokerEpoch, this.deps.clock.monotonicMs());
   }
 
   /** The controller will not act on the proposal: it no longer holds the high watermark back. */
@@ -422,8 +422,10 @@ export class Partition implements TurnTask {
 
   private flushPending(): void {
     if (!this.log.hasPending) return;
+    const { writtenOffset } = this.log;
     try {
       this.log.writePending();
+      this.ledNow?.onWritten(writtenOffset, this.deps.clock.monotonicMs(), this.rules);
     } catch (cause) {
       const waiters = this.ackWaiters;
       this.ackWaiters = [];

@@ -288,15 +288,16 @@ function* leaderSteps(state: State, replica: Replica, rules: Rules): Generator<S
     for (const lagging of [null, ...BROKERS]) {
       if (lagging === id) continue;
       const core = copyOf(led);
-      if (lagging !== null)
-        for (const one of core.progress) if (one.id === lagging) one.caughtUpAtMs = -1;
+      const late = core.progress.find((one) => one.id === lagging);
+      const wasFollowing = late?.following === true;
+      if (late !== undefined) Object.assign(late, { following: false, sinceMs: -1 });
       const isr = core.propose(
         log.length,
         lagging === null ? NEVER_LAGS : LAGS,
         () => lagging === null,
         0,
       );
-      for (const one of core.progress) one.caughtUpAtMs = 0;
+      if (late !== undefined) Object.assign(late, { following: wasFollowing, sinceMs: 0 });
       if (isr === null) continue;
       const { leaderEpoch, partitionEpoch } = led.line;
       const request = { leader: selfOf(replica), leaderEpoch, partitionEpoch, isr };
@@ -365,15 +366,8 @@ function* receive(state: State, follower: Replica, ack: Ack, rules: Rules): Gene
       brokerEpoch: ack.follower.epoch,
       endOffset: Math.min(ack.logEndOffset, leader.log.length),
     },
-    leader.log.length,
     0,
   );
-  for (const one of core.progress) {
-    // Times mean nothing here.
-    one.caughtUpAtMs = 0;
-    one.lastAckAtMs = 0;
-    one.leaderEndAtLastAck = 0;
-  }
   const heard = settleLeader(taken, leader.id, core);
   yield { name: `hear(${leader.id} of ${id} at ${ack.logEndOffset})`, state: heard };
   const nextEntry = leader.log[ack.logEndOffset];
