@@ -13,7 +13,7 @@ import {
   transactionEndOf,
 } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
-import type { FileCache } from './file-cache.ts';
+import type { OpenFiles } from './file-cache.ts';
 import { Segment, segmentFileName } from './segment.ts';
 import { type AbortedTransaction, abortedToBytes } from './transaction-index.ts';
 
@@ -22,7 +22,7 @@ export const SWAP = '.swap';
 
 interface Deps {
   readonly disk: Disk;
-  readonly files: FileCache;
+  readonly files: OpenFiles;
 }
 
 export class CompactedSegment {
@@ -101,7 +101,7 @@ export class CompactedSegment {
 const KEPT_FILES: ReadonlySet<string> = new Set(['.snapshot']);
 
 /** At a start: finishes swaps that were whole, forgets files that were not. */
-export function finishSwaps(disk: Disk, files: FileCache, folder: string): string[] {
+export function finishSwaps(disk: Disk, files: OpenFiles, folder: string): string[] {
   const names = disk.list(folder);
   if (!names.some((name) => name.endsWith(CLEANED) || name.endsWith(SWAP))) return names;
   for (const name of names) if (name.endsWith(CLEANED)) disk.remove(`${folder}/${name}`);
@@ -124,7 +124,7 @@ export function finishSwaps(disk: Disk, files: FileCache, folder: string): strin
 
 const REPLACED_FILES: ReadonlySet<string> = new Set(['.log', '.index', '.timeindex', '.txnindex']);
 
-function lastOffsetIn(files: FileCache, path: string): number {
+function lastOffsetIn(files: OpenFiles, path: string): number {
   const file = files.get(path);
   const byteCount = file.byteCount();
   const header = Buffer.alloc(BATCH_HEADER_BYTES);

@@ -1,7 +1,14 @@
 /** Open files under a limit: the least recently used handle is closed, its owner never notices. */
 import type { Disk, DiskFile } from '../../stdx/disk.ts';
 
-export class FileCache {
+/** The handles of the files of one log, or of all. */
+export interface OpenFiles {
+  /** The handle of a file, to be used at once and not kept. */
+  get(path: string): DiskFile;
+  close(path: string): void;
+}
+
+export class FileCache implements OpenFiles {
   private readonly disk: Disk;
   private readonly openFilesMax: number;
   private readonly files = new Map<string, DiskFile>();
@@ -11,12 +18,13 @@ export class FileCache {
     this.openFilesMax = openFilesMax;
   }
 
-  /** The handle of a file, to be used at once and not kept. */
-  get(path: string): DiskFile {
+  /** @param opened is told of the path where the file had to be opened */
+  get(path: string, opened?: Set<string>): DiskFile {
     let file = this.files.get(path);
     if (file === undefined) {
       file = this.disk.open(path, { create: true });
       this.files.set(path, file);
+      opened?.add(path);
       if (this.files.size > this.openFilesMax) this.close(this.files.keys().next().value as string);
       return file;
     }

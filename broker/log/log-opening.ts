@@ -7,7 +7,7 @@ import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
-import type { FileCache } from './file-cache.ts';
+import type { OpenFiles } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { NotedLog } from './log-inventory.ts';
 import type { ProducerState } from './producer-state.ts';
@@ -79,7 +79,7 @@ export function hasLeftOvers(disk: Disk, folder: string): boolean {
 
 export interface OpeningDeps {
   readonly disk: Disk;
-  readonly files: FileCache;
+  readonly files: OpenFiles;
   readonly folder: string;
   readonly indexIntervalBytes: number;
   /** Of the log; filled in. */

@@ -42,7 +42,7 @@ export function segmentIndexFor(segments: readonly Segment[], offset: number): n
 
 /**
  * Batches from the one that holds the offset on; later where the disk may have to be waited for.
- * @param segmentsNow asked again where compaction or retention took a segment away meanwhile
+ * @param segmentsNow asked again where a segment that was read is gone meanwhile
  */
 export function readSegments(
   segmentsNow: () => readonly Segment[],
@@ -103,7 +103,23 @@ class SegmentRead {
       this.pick({ bytes: bytes.subarray(0, count), slab }, i, position, recent);
     return recent
       ? found(segment.file.readAt(position, bytes))
-      : segment.file.readAtLater(position, bytes).then(found);
+      : this.later(segment, position, bytes, found);
+  }
+
+  /** What another thread read of a segment that is gone meanwhile means nothing: it is read anew. */
+  private later(
+    segment: Segment,
+    position: number,
+    target: Buffer,
+    found: (count: number) => LogRead | Promise<LogRead>,
+  ): Promise<LogRead> {
+    return segment.file.readAtLater(position, target).then(
+      (count) => (segment.isGone ? this.again() : found(count)),
+      (cause: unknown) => {
+        if (segment.isGone) return this.again();
+        throw cause;
+      },
+    );
   }
 
   /** Cuts the wanted batches out of bytes read from a segment at `position`. */
@@ -120,6 +136,7 @@ class SegmentRead {
       end = found.end;
       if (batch.lastOffset(bytes, found.at) < offset) continue;
       if (batch.lastOffset(bytes, found.at) >= endOffset) {
+        if (start < 0) return NOTHING;
         end = found.at;
         break;
       }
@@ -161,6 +178,6 @@ class SegmentRead {
           );
     return recent
       ? found(segment.file.readAt(position + end, target.bytes))
-      : segment.file.readAtLater(position + end, target.bytes).then(found);
+      : this.later(segment, position + end, target.bytes, found);
   }
 }

@@ -116,6 +116,14 @@ export class LogTail implements TailOwner {
     return this.column(head, BYTES);
   }
 
+  /** Lets go of whole batches below the offset. Their places in the eviction queue stay, as in `clear`. */
+  dropBefore(offset: number): void {
+    let byteCount = 0;
+    while (this.head < this.end && this.column(this.head, LAST_OFFSET) < offset)
+      byteCount += this.dropOldest();
+    this.memory.uncharge(byteCount);
+  }
+
   /** Lets go of all. Their places in the eviction queue stay: later batches then leave a little early. */
   clear(): void {
     let byteCount = 0;

@@ -8,12 +8,7 @@
  * Must never know: who leads, who follows, what the high watermark is for.
  */
 
-import {
-  BATCH_HEADER_BYTES,
-  batch,
-  CONTROL_BIT,
-  stampBatch,
-} from '../../proto/kafka/record-batch.ts';
+import { batch, stampBatch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import { CompactedSegment } from './compacted-segment.ts';
@@ -21,12 +16,12 @@ import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
+import { LogFiles, type LogState } from './log-files.ts';
 import type { NotedLog } from './log-inventory.ts';
 import {
   epochsPath,
   hasLeftOvers,
   type KnownOfLog,
-  loadProducersBefore,
   missingPath,
   NO_EPOCHS,
   type OpenedFiles,
@@ -35,16 +30,13 @@ import {
   type Recovery,
   snapshotPath,
 } from './log-opening.ts';
-import {
-  type LogRead,
-  NOTHING,
-  type ReadRequest,
-  readSegments,
-  segmentIndexFor,
-} from './log-reads.ts';
-import { LogTail, type TailEntry } from './log-tail.ts';
+import { type LogRead, NOTHING, type ReadRequest } from './log-reads.ts';
+import { LogSegments } from './log-segments.ts';
+import type { TailEntry } from './log-tail.ts';
+import { rebuildProducers, removeSnapshots } from './producer-rebuild.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
-import { Segment } from './segment.ts';
+import { RollPlan } from './roll-plan.ts';
+import { Segment, type SegmentDeps } from './segment.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
@@ -63,9 +55,11 @@ interface TailBatch extends TailEntry {
 
 export class PartitionLog {
   readonly folder: string;
-  private readonly deps: LogDeps;
   config: LogConfig;
-  private segments: Segment[] = [];
+  private readonly deps: SegmentDeps;
+  private readonly memory: TailMemory;
+  private readonly files: LogFiles;
+  private readonly segments: LogSegments;
   epochs = new LeaderEpochs();
   readonly producers = new ProducerState();
   startOffset = 0;
@@ -82,14 +76,13 @@ export class PartitionLog {
   missingFrom: number | null = null;
   /** Records below this went through compaction. */
   cleanedOffset = 0;
-  private readonly tail: LogTail;
   private pending: TailBatch[] = [];
+  private readonly plan = new RollPlan();
   private unflushedBytes = 0;
   /** What the epoch file on stable storage says; it is written again only where that changed. */
   private safeEpochs = NO_EPOCHS;
   /** Whether the next start would need more than what lies on the disk already. */
   private changed = false;
-  private closed = false;
   /** Segments were set aside or a compaction begun in this life: not all of that may have been ended. */
   private isUntidy = false;
   /** Says in a new folder whose it is; null where it says so already. */
@@ -98,30 +91,30 @@ export class PartitionLog {
   failure: Error | null = null;
 
   constructor(
-    deps: LogDeps,
+    { disk, files, tail }: LogDeps,
     folder: string,
     config: LogConfig,
     tagFolder: (() => void) | null = null,
   ) {
-    this.deps = deps;
-    this.tagFolder = tagFolder;
     this.folder = folder;
     this.config = config;
-    this.tail = new LogTail(deps.tail);
+    this.tagFolder = tagFolder;
+    this.memory = tail;
+    this.files = new LogFiles(disk, files, folder);
+    this.deps = { disk: this.files.disk, files: this.files };
+    this.segments = new LogSegments(this.deps, folder, tail);
   }
 
-  private get active(): Segment {
-    return this.segments[this.segments.length - 1] as Segment;
+  get state(): LogState {
+    return this.files.state;
   }
 
   get segmentCount(): number {
-    return this.segments.length;
+    return this.segments.all.length;
   }
 
   get byteCount(): number {
-    let sum = 0;
-    for (const segment of this.segments) sum += segment.byteCount;
-    return sum;
+    return this.segments.byteCount;
   }
 
   /** The epoch of the last batch in the log, or -1. */
@@ -154,14 +147,15 @@ export class PartitionLog {
     this.isMade = isThere;
     const opened = isThere ? this.openFolder(known, noted) : this.beginNew(known.startOffset);
     const { segments, epochs, safeEpochs, endOffset, missingFrom, recovery } = opened;
-    this.segments = segments;
+    this.segments.open(segments);
     this.epochs = epochs;
     this.safeEpochs = safeEpochs;
     this.endOffset = endOffset;
     this.missingFrom = missingFrom;
-    const { baseOffset } = segments[0] as Segment;
+    const { baseOffset } = this.segments.first;
     this.writtenOffset = endOffset;
     this.startOffset = Math.min(Math.max(known.startOffset, baseOffset), endOffset);
+    this.epochs.truncateFromStart(this.startOffset);
     this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, endOffset);
     this.recoveryPoint = known.clean ? endOffset : Math.min(known.recoveryPoint, endOffset);
     // A log without a record needs nothing, however it was left.
@@ -183,10 +177,10 @@ export class PartitionLog {
    * in it for a start to do: files to remove, indexes to make anew.
    */
   get note(): NotedLog | null {
-    if (!this.isMade || !this.segments.every(({ isIndexed }) => isIndexed)) return null;
+    if (!this.isMade || !this.segments.all.every(({ isIndexed }) => isIndexed)) return null;
     if (this.isUntidy && hasLeftOvers(this.deps.disk, this.folder)) return null;
     return {
-      segments: this.segments.map(({ note }) => note),
+      segments: this.segments.all.map(({ note }) => note),
       endOffset: this.endOffset,
       epochs: this.epochs.toText(),
       producers: this.producers.isEmpty ? null : this.producers.toSnapshot().toString('base64'),
@@ -231,13 +225,14 @@ export class PartitionLog {
    */
   append(bytes: Buffer, stamp: { leaderEpoch: number } | null): Buffer {
     assert(this.failure === null, 'a failed log takes no appends');
-    const { bytes: kept, slab } = this.deps.tail.keep(bytes);
+    const { bytes: kept, slab } = this.memory.keep(bytes);
     if (stamp !== null) stampBatch(kept, 0, this.endOffset, stamp.leaderEpoch);
     const baseOffset = batch.baseOffset(kept);
     assert(baseOffset >= this.endOffset, 'offsets only grow');
     const lastOffset = batch.lastOffset(kept);
     this.epochs.assign(batch.leaderEpoch(kept), baseOffset);
-    const rollsWith = this.mustRoll(kept) ? this.producers.toSnapshot() : null;
+    if (this.pending.length === 0) this.plan.startFrom(this.segments.active);
+    const rollsWith = this.plan.take(kept, this.config) ? this.producers.toSnapshot() : null;
     const ended = this.producers.observe(kept, 0);
     const aborts = ended?.committed === false ? ended : null;
     this.pending.push({ baseOffset, lastOffset, bytes: kept, slab, aborts, rollsWith });
@@ -272,7 +267,7 @@ export class PartitionLog {
   private writeSome(pending: readonly TailBatch[], from: number): number {
     const { baseOffset, rollsWith } = pending[from] as TailBatch;
     if (rollsWith !== null) this.roll(baseOffset, rollsWith);
-    const segment = this.active;
+    const { active } = this.segments;
     const buffers: Buffer[] = [];
     let byteCount = 0;
     let to = from;
@@ -284,54 +279,22 @@ export class PartitionLog {
     }
     this.changed = true;
     this.makeFolder();
-    segment.file.writeAt(segment.byteCount, buffers);
+    active.file.writeAt(active.byteCount, buffers);
     for (let i = from; i < to; i++) {
       const written = pending[i] as TailBatch;
-      segment.account(written.bytes, 0, this.config.indexIntervalBytes);
-      if (written.aborts !== null) segment.addAborted(written.aborts);
+      this.segments.add(written, written.aborts, this.config.indexIntervalBytes);
       this.writtenOffset = written.lastOffset + 1;
-      this.tail.add(written);
     }
     this.unflushedBytes += byteCount;
     return to;
   }
 
-  /**
-   * Whether the batch begins a segment. Decided when it is appended, because the snapshot that goes
-   * with the segment is of the producers before this batch, and not before what is written then.
-   */
-  private mustRoll(next: Buffer): boolean {
-    if (this.pending.length === 0) {
-      const { baseOffset, byteCount, firstTimestampMs } = this.active;
-      this.planned = { baseOffset, byteCount, firstTimestampMs };
-    }
-    const { planned } = this;
-    const timestampMs = batch.maxTimestamp(next);
-    const full = planned.byteCount + next.length > this.config.segmentBytes;
-    // By the records' own time, as Kafka does: a log of old records must not roll at every batch.
-    const old =
-      planned.firstTimestampMs >= 0 &&
-      timestampMs - planned.firstTimestampMs > this.config.segmentMs;
-    const far = batch.lastOffset(next) - planned.baseOffset > 0x7fff_ffff;
-    const rolls = planned.byteCount > 0 && (full || old || far);
-    if (rolls)
-      this.planned = { baseOffset: batch.baseOffset(next), byteCount: 0, firstTimestampMs: -1 };
-    this.planned.byteCount += next.length;
-    if (this.planned.firstTimestampMs < 0) this.planned.firstTimestampMs = timestampMs;
-    return rolls;
-  }
-  /** The active segment as it will be when everything that waits is written. */
-  private planned = { baseOffset: 0, byteCount: 0, firstTimestampMs: -1 };
-
   private roll(baseOffset: number, snapshot: Buffer): void {
     this.changed = true;
-    const before = this.active;
-    before.writeIndexes();
+    this.segments.active.writeIndexes();
     this.writeSnapshot(baseOffset, snapshot);
     this.writeEpochs();
-    const segment = new Segment(this.deps, this.folder, baseOffset);
-    segment.create();
-    this.segments.push(segment);
+    this.segments.roll(baseOffset);
   }
 
   /** Even of no producers: an older snapshot must not be taken for this one. */
@@ -344,33 +307,43 @@ export class PartitionLog {
     return this.unflushedBytes;
   }
 
-  /** Puts the active segment on stable storage and moves the recovery point. */
-  async flush(): Promise<void> {
+  /**
+   * Puts what is written on stable storage and moves the recovery point.
+   * @throws LogGone where the log ends meanwhile
+   */
+  flush(): Promise<void> {
+    return this.files.hold(this.flushWritten());
+  }
+
+  private async flushWritten(): Promise<void> {
+    const { files, folder, segments } = this;
+    segments.check();
     const target = this.writtenOffset;
     this.unflushedBytes = 0;
-    const dirty = this.segments.filter(
-      (segment, i) =>
-        (this.segments[i + 1]?.baseOffset ?? Infinity) > this.recoveryPoint &&
-        segment.byteCount > 0,
+    const dirty = segments.all.filter(
+      ({ byteCount }, i) => segments.endOf(i) > this.recoveryPoint && byteCount > 0,
     );
     for (const segment of dirty) await segment.flush();
+    const isClosing = files.state === 'closing';
     // The snapshot of an orderly stop.
-    const atEnd = snapshotPath(this.folder, this.endOffset);
-    if (this.closed && this.changed && this.deps.disk.exists(atEnd)) await this.flushFile(atEnd);
+    const atEnd = snapshotPath(folder, this.endOffset);
+    if (isClosing && this.changed && this.deps.disk.exists(atEnd)) await this.flushFile(atEnd);
     // The recovery point may only cover what the epoch file and a snapshot cover as well.
     const epochs = this.epochs.toText();
     if (epochs !== this.safeEpochs) {
       // After `close` it is the file that was just written; before, the old one must not be lost.
-      if (this.closed) await this.flushFile(epochsPath(this.folder));
-      else this.deps.disk.replaceFile(epochsPath(this.folder), epochs);
+      if (isClosing) await this.flushFile(epochsPath(folder));
+      else this.deps.disk.replaceFile(epochsPath(folder), epochs);
     }
     this.safeEpochs = epochs;
-    this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, this.active.baseOffset));
+    // What took the place of a segment in the meantime was not flushed here.
+    if (dirty.some(({ isGone }) => isGone)) return this.flushWritten();
+    this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, segments.active.baseOffset));
   }
 
   private async flushFile(path: string): Promise<void> {
-    await this.deps.files.get(path).flush();
-    this.deps.files.close(path);
+    await this.files.get(path).flush();
+    this.files.close(path);
   }
 
   /**
@@ -379,13 +352,8 @@ export class PartitionLog {
    */
   read(request: ReadRequest): LogRead | Promise<LogRead> {
     if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
-    return (
-      this.tail.read(request) ??
-      readSegments(() => this.segments, request, {
-        indexIntervalBytes: this.config.indexIntervalBytes,
-        memory: this.deps.tail,
-      })
-    );
+    const read = this.segments.read(request, this.config.indexIntervalBytes);
+    return read instanceof Promise ? this.files.hold(read) : read;
   }
 
   /** Removes every record at or beyond `offset`; what a follower does where it parted from the leader. */
@@ -393,88 +361,35 @@ export class PartitionLog {
     assert(!this.hasPending, 'pending batches are written before a log is cut');
     if (offset >= this.endOffset) return;
     this.changed = true;
-    this.tail.clear();
-    if (offset <= (this.segments[0] as Segment).baseOffset) {
+    if (offset <= this.segments.first.baseOffset) {
       this.restartAt(offset);
       return;
     }
-    const i = segmentIndexFor(this.segments, offset);
-    for (const later of this.segments.splice(i + 1)) later.remove();
-    const cut = this.findCut(this.active, offset);
-    this.active.truncate(cut.position, cut.endOffset);
-    this.endOffset = cut.endOffset;
-    this.writtenOffset = cut.endOffset;
-    this.recoveryPoint = Math.min(this.recoveryPoint, this.active.baseOffset);
+    this.endOffset = this.segments.cut(offset);
+    this.writtenOffset = this.endOffset;
+    this.recoveryPoint = Math.min(this.recoveryPoint, this.segments.active.baseOffset);
     this.startOffset = Math.min(this.startOffset, this.endOffset);
     this.cleanedOffset = Math.min(this.cleanedOffset, this.endOffset);
     this.epochs.truncateFromEnd(this.endOffset);
     this.writeEpochs();
-    this.rebuildProducers();
-  }
-
-  /** The boundary after the last batch that lies wholly below `offset`. */
-  private findCut(segment: Segment, offset: number): { position: number; endOffset: number } {
-    let position = segment.positionFor(offset);
-    let endOffset = segment.baseOffset;
-    const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    if (position > 0) {
-      segment.file.readAt(position, header);
-      endOffset = batch.baseOffset(header);
-    }
-    while (position < segment.byteCount) {
-      segment.file.readAt(position, header);
-      if (batch.lastOffset(header) >= offset) break;
-      endOffset = batch.lastOffset(header) + 1;
-      position += batch.byteCount(header);
-    }
-    return { position, endOffset };
-  }
-
-  private rebuildProducers(): void {
-    this.producers.clear();
-    for (const name of this.deps.disk.list(this.folder)) {
-      const beyond = name.endsWith('.snapshot') && Number(name.slice(0, -9)) > this.endOffset;
-      if (beyond) this.deps.disk.remove(`${this.folder}/${name}`);
-    }
-    const { disk } = this.deps;
-    const from = loadProducersBefore(disk, this.producers, this.segments, this.segments.length - 1);
-    const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    for (const segment of this.segments.slice(from)) {
-      for (let position = 0; position < segment.byteCount; position += batch.byteCount(header)) {
-        segment.file.readAt(position, header);
-        this.producers.observe(this.wholeIfControl(header, segment, position), 0);
-      }
-    }
-  }
-
-  /** What a marker says stands in its record. */
-  private wholeIfControl(header: Buffer, segment: Segment, position: number): Buffer {
-    if ((batch.attributes(header) & CONTROL_BIT) === 0) return header;
-    const whole = Buffer.alloc(batch.byteCount(header));
-    segment.file.readAt(position, whole);
-    return whole;
+    rebuildProducers(
+      { disk: this.deps.disk, folder: this.folder, producers: this.producers },
+      this.segments.all,
+      this.endOffset,
+    );
   }
 
   /** Aborted transactions with records in [fromOffset, endOffset), for readers of committed records. */
   abortedTransactions(fromOffset: number, endOffset: number): AbortedTransaction[] {
-    const found: AbortedTransaction[] = [];
-    for (let i = segmentIndexFor(this.segments, fromOffset); i < this.segments.length; i++) {
-      for (const aborted of (this.segments[i] as Segment).aborted) {
-        if (aborted.lastOffset >= fromOffset && aborted.firstOffset < endOffset)
-          found.push(aborted);
-        if (aborted.lastStableOffset >= endOffset) return found;
-      }
-    }
-    return found;
+    return this.segments.aborted(fromOffset, endOffset);
   }
 
   /** Throws everything away and begins at `offset`: the leader no longer has what came before. */
   restartAt(offset: number): void {
     assert(!this.hasPending, 'pending batches are written before a log is emptied');
     this.changed = true;
-    this.tail.clear();
-    for (const segment of this.segments) segment.remove();
-    this.segments = [this.firstSegment(offset)];
+    if (this.isMade) removeSnapshots(this.deps.disk, this.folder, -1);
+    this.segments.restart(() => this.firstSegment(offset));
     this.endOffset = offset;
     this.startOffset = offset;
     this.cleanedOffset = offset;
@@ -493,6 +408,7 @@ export class PartitionLog {
     this.startOffset = Math.min(offset, this.endOffset);
     this.changed = true;
     this.epochs.truncateFromStart(this.startOffset);
+    this.segments.releaseBefore(this.startOffset);
   }
 
   /** Sets segments aside that time, size or the start offset condemn; returns files to remove later. */
@@ -501,29 +417,27 @@ export class PartitionLog {
     let excess = retentionBytes >= 0 && deletes ? this.byteCount - retentionBytes : -1;
     const isOld = (s: Segment) =>
       deletes && retentionMs >= 0 && s.byteCount > 0 && nowMs - s.maxTimestampMs > retentionMs;
-    if (isOld(this.active) && this.endOffset <= highWatermark)
+    const { segments } = this;
+    if (isOld(segments.active) && this.endOffset <= highWatermark)
       this.roll(this.endOffset, this.producers.toSnapshot());
     const aside: string[] = [];
-    while (this.segments.length > 1) {
-      const oldest = this.segments[0] as Segment;
-      const next = this.segments[1] as Segment;
-      if (next.baseOffset > highWatermark) break;
+    while (segments.all.length > 1) {
+      const oldest = segments.first;
+      const nextOffset = segments.endOf(0);
+      if (nextOffset > highWatermark) break;
       const tooBig = excess >= oldest.byteCount;
-      if (!isOld(oldest) && !tooBig && next.baseOffset > this.startOffset) break;
+      if (!isOld(oldest) && !tooBig && nextOffset > this.startOffset) break;
       excess -= oldest.byteCount;
-      aside.push(...oldest.setAside());
-      this.segments.shift();
-      this.advanceStartOffset(next.baseOffset);
       this.isUntidy = true;
+      aside.push(...segments.setOldestAside());
+      this.advanceStartOffset(nextOffset);
     }
     return aside;
   }
 
   /** Closed segments below `until`: those that were compacted before, and the others. */
   compactable(until: number): { clean: Segment[]; dirty: Segment[] } {
-    const closed = this.segments.filter(
-      (_, i) => (this.segments[i + 1]?.baseOffset ?? Infinity) <= until,
-    );
+    const closed = this.segments.all.filter((_, i) => this.segments.endOf(i) <= until);
     return {
       clean: closed.filter(({ baseOffset }) => baseOffset < this.cleanedOffset),
       dirty: closed.filter(({ baseOffset }) => baseOffset >= this.cleanedOffset),
@@ -534,7 +448,7 @@ export class PartitionLog {
   compactableBefore(limit: number, nowMs: number): number {
     const { minCompactionLagMs } = this.config;
     if (minCompactionLagMs <= 0) return limit;
-    const young = this.segments.find(
+    const young = this.segments.all.find(
       ({ baseOffset, maxTimestampMs }) =>
         baseOffset >= this.cleanedOffset && maxTimestampMs > nowMs - minCompactionLagMs,
     );
@@ -559,58 +473,48 @@ export class PartitionLog {
 
   /** Whether the segments are still neighbours in this log, and nothing forbids to touch them. */
   holds(group: readonly Segment[]): boolean {
-    const first = this.segments.indexOf(group[0] as Segment);
-    return (
-      first >= 0 &&
-      this.failure === null &&
-      group.every((segment, i) => this.segments[first + i] === segment)
-    );
+    return this.state === 'open' && this.failure === null && this.segments.holds(group);
   }
 
   /** Swaps neighbours for their compacted form; returns files to remove later. */
   putInPlace(fresh: CompactedSegment, group: readonly Segment[]): string[] {
-    const first = this.segments.indexOf(group[0] as Segment);
-    const aside = fresh.putInPlace(group);
-    this.segments.splice(first, group.length, fresh.segment);
-    return aside;
+    assert(this.holds(group), 'what is replaced is as it was read');
+    return this.segments.replace(fresh, group);
   }
 
   /** First offset whose record may have a timestamp at or after `timestampMs`, with what is known of it. */
   segmentForTimestamp(timestampMs: number): { readFrom: number } | null {
-    for (const segment of this.segments) {
-      if (segment.maxTimestampMs >= timestampMs) {
-        return { readFrom: Math.max(segment.offsetBefore(timestampMs), this.startOffset) };
-      }
-    }
-    return null;
+    const offset = this.segments.offsetBefore(timestampMs);
+    return offset === null ? null : { readFrom: Math.max(offset, this.startOffset) };
   }
 
   /** The batch with the largest timestamp. */
   get maxTimestamp(): { timestampMs: number; offset: number } | null {
-    let best: { timestampMs: number; offset: number } | null = null;
-    for (const { maxTimestampMs, maxTimestampOffset } of this.segments) {
-      if (maxTimestampMs >= 0 && (best === null || maxTimestampMs > best.timestampMs)) {
-        best = { timestampMs: maxTimestampMs, offset: maxTimestampOffset };
-      }
-    }
-    return best;
+    return this.segments.maxTimestamp;
   }
 
-  /** Writes what makes the next start need no scan. Who needs it safe from a loss of power flushes then. */
+  /**
+   * Writes what makes the next start need no scan. Who needs it safe from a loss of power flushes then;
+   * nothing else changes any more.
+   */
   close(): void {
-    this.closed = true;
+    this.files.beginClosing();
     if (this.failure === null && this.changed) {
-      this.active.writeIndexes();
+      this.segments.active.writeIndexes();
       if (this.endOffset > 0) this.writeSnapshot(this.endOffset);
       if (this.epochs.toText() !== this.safeEpochs) this.writeEpochs();
     }
-    this.tail.clear();
-    for (const segment of this.segments) segment.closeFiles();
+    this.segments.close();
   }
 
-  /** Closes the files without writing anything, before the folder is moved or removed. */
+  /**
+   * Closes the files without writing anything, before the folder is moved or removed, or when a stop is
+   * over: whoever still works on the log meets LogGone.
+   */
   abandon(): void {
-    this.tail.clear();
-    for (const segment of this.segments) segment.closeFiles();
+    this.pending = [];
+    this.endOffset = this.writtenOffset;
+    this.segments.end();
+    this.files.end();
   }
 }

@@ -3,7 +3,7 @@
 import { BATCH_HEADER_BYTES, batch, batchFault } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
-import type { FileCache } from './file-cache.ts';
+import type { OpenFiles } from './file-cache.ts';
 import type { NotedSegment } from './log-inventory.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
 import {
@@ -15,7 +15,7 @@ import {
 
 export interface SegmentDeps {
   readonly disk: Disk;
-  readonly files: FileCache;
+  readonly files: OpenFiles;
 }
 
 /** Kafka's file name: the base offset as 20 digits. */
@@ -38,7 +38,7 @@ export class Segment {
   readonly baseOffset: number;
   readonly folder: string;
   private readonly deps: SegmentDeps;
-  /** Its files are renamed or removed: what was read of its indexes means nothing any more. */
+  /** It was cut, replaced, set aside or removed: what was read of it means nothing any more. */
   isGone = false;
   /** Bytes of batches in the file. */
   byteCount = 0;
@@ -86,6 +86,8 @@ export class Segment {
   }
 
   get file() {
+    // By its name another segment's file would be opened, or an empty one made.
+    assert(!this.isGone, 'a segment that is gone is not opened again');
     this.logPath ??= this.path('.log');
     return this.deps.files.get(this.logPath);
   }
@@ -239,18 +241,46 @@ export class Segment {
     return this.baseOffset + this.index.times.offsetBefore(timestampMs);
   }
 
-  /** Cuts the file at a batch boundary. */
-  truncate(position: number, endOffset: number): void {
+  /**
+   * Cuts the file after the last batch that lies wholly below `offset`. What is left is a segment of its
+   * own: what was read of this one, or is being read, may lie beyond the cut.
+   */
+  cut(offset: number): { rest: Segment; endOffset: number } {
+    const { index } = this;
+    // From the last indexed batch that stays on: the largest timestamp behind it stands nowhere else.
+    let position = this.positionFor(offset - 1);
+    let endOffset = this.baseOffset;
+    let newest = { timestampMs: -1, offset: -1 };
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    while (position < this.byteCount) {
+      this.file.readAt(position, header);
+      if (batch.lastOffset(header) >= offset) break;
+      endOffset = batch.lastOffset(header) + 1;
+      position += batch.byteCount(header);
+      const timestampMs = batch.maxTimestamp(header);
+      if (timestampMs > newest.timestampMs) newest = { timestampMs, offset: endOffset - 1 };
+    }
     this.file.truncate(position);
-    this.byteCount = position;
-    this.index.offsets.truncate(position);
-    this.index.times.truncate(endOffset - this.baseOffset);
-    const last = this.index.times.last;
-    this.maxTimestampMs = last?.timestampMs ?? -1;
-    this.maxTimestampOffset = last === null ? -1 : last.relativeOffset + this.baseOffset;
-    if (position === 0) this.firstTimestampMs = -1;
+    index.offsets.truncate(position);
+    index.times.truncate(endOffset - this.baseOffset);
+    const indexed = index.times.last;
+    if (indexed !== null && indexed.timestampMs >= newest.timestampMs)
+      newest = {
+        timestampMs: indexed.timestampMs,
+        offset: indexed.relativeOffset + this.baseOffset,
+      };
     const kept = this.aborted.filter(({ lastOffset }) => lastOffset < endOffset);
     if (kept.length < this.aborted.length) this.keepAborted(kept);
+    const rest = new Segment(this.deps, this.folder, this.baseOffset);
+    rest.indexes = index;
+    rest.abortedHere = this.abortedHere;
+    rest.byteCount = position;
+    rest.maxTimestampMs = newest.timestampMs;
+    rest.maxTimestampOffset = newest.offset;
+    rest.firstTimestampMs = position === 0 ? -1 : this.firstTimestampMs;
+    rest.bytesSinceIndexEntry = this.bytesSinceIndexEntry;
+    this.isGone = true;
+    return { rest, endOffset };
   }
 
   /** Writes the indexes beside the file; after that `openComplete` may be used. */
@@ -272,12 +302,14 @@ export class Segment {
 
   /**
    * Puts the batches on stable storage, and what stands beside them: what is not scanned again after
-   * a loss of power must be whole then.
+   * a loss of power must be whole then. What is gone meanwhile is left alone.
    */
   async flush(): Promise<void> {
+    if (this.isGone) return;
     await this.file.flush();
     for (const suffix of BESIDE) {
       const path = this.path(suffix);
+      if (this.isGone) return;
       if (!this.deps.disk.exists(path)) continue;
       const isOpen = suffix === '.txnindex';
       await this.deps.files.get(path).flush();
