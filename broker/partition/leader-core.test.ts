@@ -64,6 +64,15 @@ test('progress of an earlier life of a broker counts for nothing', () => {
   assert.equal(core.advance(10, rules), true);
 });
 
+test('what an earlier life of a broker said arrives late and counts for nothing', () => {
+  const core = lead(line({ isr: [member(1), member(2), member(3, 2)] }));
+  core.onFollower({ id: 2, brokerEpoch: 1, endOffset: 10 }, 0);
+  core.onFollower({ id: 3, brokerEpoch: 2, endOffset: 4 }, 0);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 10 }, 0);
+  core.advance(10, rules);
+  assert.equal(core.highWatermark, 4);
+});
+
 test('nobody joins the ISR below the start of the leader epoch or the high watermark', () => {
   const core = lead(line({ isr: [member(1), member(2)] }), 8, 4);
   core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 7 }, 0);
@@ -163,7 +172,7 @@ test('a follower is as late as the first record that it lacks is old, or since i
   const event = fc.oneof(
     fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 1500 }) }),
     fc.record({ kind: fc.constant('write' as const), count: fc.integer({ min: 1, max: 3 }) }),
-    fc.record({ kind: fc.constant('confirm' as const), share: fc.double({ min: 0, max: 1 }) }),
+    fc.record({ kind: fc.constant('confirm' as const), percent: fc.integer({ min: 0, max: 100 }) }),
     fc.record({ kind: fc.constant('gone' as const) }),
   );
   fc.assert(
@@ -180,7 +189,7 @@ test('a follower is as late as the first record that it lacks is old, or since i
           core.onWritten(writtenAtMs.length, nowMs, rules);
           for (let i = 0; i < what.count; i++) writtenAtMs.push(nowMs);
         } else if (what.kind === 'confirm') {
-          has += Math.round((writtenAtMs.length - has) * what.share);
+          has += Math.round(((writtenAtMs.length - has) * what.percent) / 100);
           core.onFollower({ id: 2, brokerEpoch: 1, endOffset: has }, nowMs);
           goneAtMs = null;
         } else {

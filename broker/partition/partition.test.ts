@@ -242,6 +242,57 @@ test('a follower calls committed only what is in its file', () => {
   assert.equal(partition.highWatermark, 1);
 });
 
+test('a follower takes records of the epoch that it follows, and of no other', () => {
+  const { endTurn, line, partition } = setUp();
+  const leader = { id: 2, epoch: 1 };
+  const bytes = buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 });
+  assert.notEqual(partition.appendFromLeader(bytes, 0), null, 'it leads');
+  partition.applyLine(line({ leader, leaderEpoch: 2, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  for (const epoch of [1, 3]) assert.notEqual(partition.appendFromLeader(bytes, epoch), null);
+  endTurn();
+  assert.equal(partition.log.endOffset, 0);
+  assert.equal(partition.appendFromLeader(bytes, 2), null);
+  assert.equal(partition.log.endOffset, 1);
+});
+
+test('no log starts beyond what is committed', () => {
+  const { endTurn, line, partition, produce } = setUp();
+  produce(1);
+  endTurn();
+  assert.throws(() => partition.deleteBefore(1), /nothing is committed there/);
+  assert.equal(partition.log.startOffset, 0);
+  const leader = { id: 2, epoch: 1 };
+  partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  partition.followLeader(0, 1);
+  assert.equal(partition.log.startOffset, 0);
+  partition.followLeader(1, 1);
+  assert.equal(partition.log.startOffset, 1);
+});
+
+test('a log start that comes with the records is followed once they are in the file', () => {
+  const { endTurn, line, partition } = setUp();
+  const leader = { id: 2, epoch: 1 };
+  partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  const bytes = buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 });
+  assert.equal(partition.appendFromLeader(bytes, 1), null);
+  partition.followLeader(1, 1);
+  assert.equal(partition.log.startOffset, 0);
+  endTurn();
+  assert.equal(partition.log.startOffset, 1, 'nobody says it a second time');
+});
+
+test('a batch that overlaps with what a replica has is refused, not left out', () => {
+  const { endTurn, line, partition } = setUp();
+  const leader = { id: 2, epoch: 1 };
+  partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  const record = { key: null, value: Buffer.from('v') };
+  assert.equal(partition.appendFromLeader(buildBatch([record], { timestampMs: 5 }), 1), null);
+  const longer = buildBatch([record, record], { timestampMs: 5 });
+  assert.match(partition.appendFromLeader(longer, 1) ?? '', /begins before the end/);
+  endTurn();
+  assert.equal(partition.log.endOffset, 1);
+});
+
 test('who leads on in a newer epoch still answers what producers wait for', () => {
   const { endTurn, line, partition, produce } = setUp();
   const results = produce(-1);

@@ -109,8 +109,9 @@ export class Partition implements TurnTask {
   line: PartitionLine | null = null;
   /** As known by this replica: a leader decides it, a follower is told. */
   private followerHw: number;
-  /** What the leader said last; it may be ahead of what this replica has. */
+  /** What the leader said last; both may be ahead of what this replica has. */
   private leaderHw = 0;
+  private leaderLogStart = 0;
   private ackWaiters: AckWaiter[] = [];
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
@@ -136,7 +137,7 @@ export class Partition implements TurnTask {
     this.partition = id.partition;
     this.log = log;
     this.rules = rules;
-    this.followerHw = Math.min(highWatermark, log.endOffset);
+    this.followerHw = Math.max(Math.min(highWatermark, log.endOffset), log.startOffset);
   }
 
   get highWatermark(): number {
@@ -180,6 +181,7 @@ export class Partition implements TurnTask {
     this.leaveLeadership();
     this.role = { kind: 'follower', leader: line.leader, leaderEpoch: line.leaderEpoch };
     this.leaderHw = 0;
+    this.leaderLogStart = 0;
     this.wakeReaders();
   }
 
@@ -335,30 +337,54 @@ export class Partition implements TurnTask {
     for (const { at, end } of batchesOf(records)) {
       const fault = batchFault(records, at, end);
       if (fault !== null) return `a batch from the leader is damaged (${fault})`;
-      if (batch.baseOffset(records, at) < this.log.endOffset) continue; // A resent batch.
-      this.log.append(records.subarray(at, end), null);
+      if (batch.lastOffset(records, at) < this.log.endOffset) continue; // A resent batch.
+      const bytes = records.subarray(at, end);
+      if (batch.baseOffset(records, at) >= this.log.endOffset) this.log.append(bytes, null);
+      else if (!this.beginWith(bytes)) return 'a batch begins before the end of the log';
+      if (this.log.failure !== null) return 'the disk failed';
     }
     this.deps.turn.weigh(records.length);
     this.deps.turn.schedule(TURN_WRITE, this);
     return null;
   }
 
+  /**
+   * The leader's log may start in the middle of a batch (DeleteRecords): a replica that is made there begins
+   * with the whole of that batch, and its log starts where the leader's does.
+   * @returns false where the log has records: it does not lack the beginning of a batch.
+   */
+  private beginWith(bytes: Buffer): boolean {
+    const { log } = this;
+    const { startOffset } = log;
+    if (log.endOffset !== startOffset) return false;
+    this.restartAt(batch.baseOffset(bytes));
+    if (log.failure !== null) return true;
+    log.append(bytes, null);
+    this.flushPending();
+    this.onDisk(() => log.advanceStartOffset(startOffset));
+    this.followerHw = Math.min(startOffset, log.endOffset);
+    return true;
+  }
+
   /** What the leader says is committed and still there. */
   followLeader(highWatermark: number, logStartOffset: number): void {
     if (this.role.kind !== 'follower') return;
     this.leaderHw = highWatermark;
-    this.followHighWatermark();
-    if (logStartOffset > this.log.startOffset && logStartOffset <= this.followerHw) {
-      this.onDisk(() => this.log.advanceStartOffset(logStartOffset));
-    }
+    this.leaderLogStart = logStartOffset;
+    this.followOffsets();
   }
 
   /** Nothing counts as committed here that is not in the file: a write may still fail. */
-  private followHighWatermark(): void {
+  private followOffsets(): void {
+    if (this.role.kind !== 'follower') return;
     const hw = Math.min(this.leaderHw, this.log.writtenOffset);
-    if (this.role.kind !== 'follower' || hw <= this.followerHw) return;
-    this.followerHw = hw;
-    this.wakeReaders();
+    if (hw > this.followerHw) {
+      this.followerHw = hw;
+      this.wakeReaders();
+    }
+    const { leaderLogStart } = this;
+    if (leaderLogStart > this.log.startOffset && leaderLogStart <= this.followerHw)
+      this.onDisk(() => this.log.advanceStartOffset(leaderLogStart));
   }
 
   /** Changes files outside of the turn's writes; a disk that refuses takes the replica offline. */
@@ -392,8 +418,14 @@ export class Partition implements TurnTask {
     this.followerHw = offset;
   }
 
-  /** Records below the offset are gone for everybody; followers are told with the next message. */
+  /**
+   * Records below the offset are gone for everybody; followers are told with the next message.
+   * @throws KafkaError OFFSET_OUT_OF_RANGE beyond the high watermark: what is not committed may yet be other
+   * records, and no log starts where a replica has nothing.
+   */
   deleteBefore(offset: number): void {
+    if (offset > this.highWatermark)
+      throw new KafkaError('OFFSET_OUT_OF_RANGE', 'nothing is committed there');
     this.onDisk(() => this.log.advanceStartOffset(offset));
     for (const sink of this.sinks) sink.onHighWatermarkMoved();
   }
@@ -439,7 +471,7 @@ export class Partition implements TurnTask {
   private settleTurn(): void {
     const { role, log } = this;
     if (role.kind !== 'leader') {
-      this.followHighWatermark();
+      this.followOffsets();
       this.answer(0);
       return;
     }

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PartitionLine } from '../../kube/partition-line.ts';
+import { buildBatch } from '../../proto/kafka/record-batch.ts';
+import { clockOf, Process, Scheduler } from '../../test/sim/scheduler.ts';
+import { logConfig } from '../../test/support/log-config.ts';
+import { partitionRules, Side } from '../../test/support/replica-pair.ts';
+import { Partitions } from '../partition/partitions.ts';
+import type { Frame } from './leader-message.ts';
+import { LeaderStream } from './leader-stream.ts';
+import { decodeLeaderMessage, type Refusal } from './services.ts';
+import { ReplicationThrottle } from './throttle.ts';
+
+const SELF = { id: 1, epoch: 1 };
+const FOLLOWER = { id: 2, epoch: 1 };
+
+/** A leader with one record and a follower's stream to it, spoken by hand. */
+async function setUp() {
+  const scheduler = new Scheduler();
+  const clock = clockOf(scheduler, new Process('leader'), { rate: 1, skewMs: 0 });
+  const side = new Side(SELF, clock, logConfig());
+  const { partition } = side;
+  partition.rules = { ...partitionRules, minInsyncReplicas: 2 };
+  const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
+    topic: 't',
+    topicId: 'x',
+    partition: 0,
+    leader: SELF,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    replicas: [1, 2],
+    isr: [SELF, FOLLOWER],
+    elr: [],
+    adding: [],
+    removing: [],
+    ...more,
+  });
+  const settle = () => scheduler.runUntil(scheduler.nowMs + 1);
+  partition.applyLine(line(), SELF);
+  const record = buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 });
+  partition.produce(record, { acks: 1, timeoutMs: 100 }, () => {});
+  await settle();
+  const partitions = new Partitions();
+  partitions.add(partition);
+  const refusals: Refusal[] = [];
+  const stream = new LeaderStream(
+    {
+      turn: side.turn,
+      logger: { debug() {}, info() {}, warn() {}, error() {}, child: () => assert.fail() },
+      partitions,
+      memory: side.tail,
+      send(frame: Frame) {
+        const bytes = Buffer.alloc(frame.byteLength);
+        frame.copy(bytes, 0);
+        refusals.push(...(decodeLeaderMessage(bytes).refusal ?? []));
+      },
+      onSent() {},
+      throttle: new ReplicationThrottle(clock, () => Infinity),
+    },
+    FOLLOWER,
+  );
+  const subscribe = async (more: object = {}) => {
+    const of = { handle: 1, topicId: 'x', partition: 0, leaderEpoch: 0 };
+    stream.onMessage({ subscribe: [{ ...of, logEndOffset: 0, lastEpoch: -1, ...more }] });
+    await settle();
+  };
+  return { line, partition, refusals, settle, stream, subscribe };
+}
+
+test('what a follower confirms in its leader’s epoch moves the high watermark', async () => {
+  const { partition, settle, stream, subscribe } = await setUp();
+  await subscribe();
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1 }] });
+  await settle();
+  assert.equal(partition.highWatermark, 1);
+});
+
+test('what was confirmed to an older leadership counts for nothing in a newer one', async () => {
+  const { line, partition, settle, stream, subscribe } = await setUp();
+  await subscribe();
+  partition.applyLine(line({ leaderEpoch: 1, partitionEpoch: 1 }), SELF);
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1 }] });
+  await settle();
+  assert.equal(partition.highWatermark, 0);
+  await subscribe({ leaderEpoch: 1 });
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1 }] });
+  await settle();
+  assert.equal(partition.highWatermark, 0, 'the same handle, but of the epoch before');
+});
+
+test('a follower whose log parts from the leader’s earns nothing by saying how far it is', async () => {
+  const { line, partition, refusals, settle, subscribe } = await setUp();
+  partition.applyLine(line({ leaderEpoch: 3, partitionEpoch: 1 }), SELF);
+  await settle();
+  // It has a record of epoch 2, in the place where this log has one of epoch 0.
+  await subscribe({ leaderEpoch: 3, logEndOffset: 1, lastEpoch: 2 });
+  assert.deepEqual(refusals[0]?.diverging, { epoch: 0, endOffset: 1 });
+  assert.equal(partition.highWatermark, 0);
+  const [follower] = partition.leaderCore?.progress ?? [];
+  assert.deepEqual([follower?.endOffset, follower?.following], [-1, false]);
+});
+
+test('a follower that ends before the log start begins anew there, and earns nothing either', async () => {
+  const { line, partition, refusals, settle, stream, subscribe } = await setUp();
+  await subscribe();
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1 }] });
+  await settle();
+  partition.deleteBefore(1);
+  partition.applyLine(line({ leaderEpoch: 1, partitionEpoch: 1 }), SELF);
+  await subscribe({ leaderEpoch: 1 });
+  assert.equal(refusals.at(-1)?.logStartOffset, 1);
+  assert.equal(partition.leaderCore?.progress[0]?.endOffset, -1);
+});
+
+test('a follower of a newer epoch ends the leadership', async () => {
+  const { partition, refusals, subscribe } = await setUp();
+  await subscribe({ leaderEpoch: 4 });
+  assert.equal(partition.isLeader, false);
+  assert.equal(refusals.length, 1);
+});
