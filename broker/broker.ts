@@ -24,8 +24,7 @@ import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
 import { LineKeeper } from './line-keeper.ts';
-import { FileCache } from './log/file-cache.ts';
-import { LogDirectories } from './log/log-directories.ts';
+import type { LogDirectories } from './log/log-directories.ts';
 import { TailMemory } from './log/tail-memory.ts';
 import { brokerName, Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
@@ -49,6 +48,7 @@ import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
 import { Quotas } from './server/quotas.ts';
+import { Storage } from './storage.ts';
 
 export interface BrokerPorts {
   readonly clock: Clock;
@@ -59,6 +59,8 @@ export interface BrokerPorts {
   readonly network: BrokerNetwork;
   /** Changes with every boot of the machine; empty where unknown. */
   readonly bootId: string;
+  /** For people who look for it. */
+  readonly processId: number;
   /** The process must end: another one took its place, or a bug was met. */
   readonly onFatal: (why: string) => void;
   readonly version: string;
@@ -82,7 +84,7 @@ export class Broker implements AsyncDisposable {
   private readonly lifetime = new Lifetime();
   private readonly turn: Turn;
   private readonly partitions = new Partitions();
-  private readonly files: FileCache;
+  private readonly storage: Storage;
   private readonly tail: TailMemory;
   private readonly config: BrokerConfig;
   private readonly metadata: Metadata;
@@ -108,12 +110,11 @@ export class Broker implements AsyncDisposable {
   constructor(ports: BrokerPorts, options: BrokerOptions) {
     this.ports = ports;
     this.options = options;
-    const { clock, chance, logger, api, disk } = ports;
+    const { clock, chance, logger, api } = ports;
     this.turn = new Turn(clock, TURN_PHASES, (cause) => {
       logger.error('a turn failed', { cause });
       ports.onFatal('an invariant did not hold');
     });
-    this.files = new FileCache(disk, options.openFilesMax);
     this.tail = new TailMemory(options.tailBytes);
     const of = { namespace: options.namespace, cluster: options.cluster };
     this.metadata = new Metadata({ api, clock, chance, logger }, of);
@@ -145,6 +146,7 @@ export class Broker implements AsyncDisposable {
         renewPeriodMs: 2_000,
       },
     );
+    this.storage = new Storage({ ...ports, tail: this.tail }, options, this.session.incarnation);
     this.controllerClient = new ControllerClient(ports.network.peers, () =>
       this.metadata.image.broker(this.metadata.image.controllerId),
     );
@@ -164,7 +166,9 @@ export class Broker implements AsyncDisposable {
       (this.cluster.metadata.uid ?? '').replaceAll('-', ''),
       'hex',
     ).toString('base64url');
-    this.openStorage();
+    this.state = STATE.recovering;
+    this.directories = await this.storage.open(this.clusterId);
+    this.openReplicas();
     await this.startPeers();
     await this.metadata.synced();
     this.metadata.image.clusterId = this.clusterId;
@@ -229,20 +233,8 @@ export class Broker implements AsyncDisposable {
     }
   }
 
-  private openStorage(): void {
-    const { clock, disk, logger, bootId, network } = this.ports;
-    this.state = STATE.recovering;
-    this.directories = new LogDirectories(
-      { disk, files: this.files, tail: this.tail, logger },
-      this.options.dataFolders,
-      bootId,
-    );
-    this.directories.claim({
-      clusterId: this.clusterId,
-      nodeId: this.options.id,
-      newId: () => this.ports.chance.bytes(16).toString('base64url'),
-    });
-    this.directories.removeLeftovers();
+  private openReplicas(): void {
+    const { clock, logger, network } = this.ports;
     const followers = this.lifetime.own(
       new Followers({
         clock,
@@ -361,7 +353,6 @@ export class Broker implements AsyncDisposable {
 
   /** Claims the broker's place, with the standing that its disk justifies. */
   private async register(): Promise<void> {
-    const { former, keptWrites } = this.directories;
     const { rackAnnotation: annotation, namespace, cluster, id, podName: pod } = this.options;
     if (annotation !== null)
       this.session.rack = await findRack(this.ports, {
@@ -370,14 +361,8 @@ export class Broker implements AsyncDisposable {
         annotation,
         broker: brokerName(cluster, id),
       });
-    // After a mere kill the page cache is intact: with a clean scan nothing was lost (rule 7).
-    const keptData = keptWrites && this.replicas.cleanRecovery;
-    await this.session.begin(
-      this.cluster,
-      { epoch: former?.epoch ?? 0, keptSince: former?.keptSince ?? 0, keptData },
-      (epoch, keptSince) =>
-        this.directories.noteLife({ epoch, keptSince, incarnation: this.session.incarnation }),
-    );
+    const lives = this.storage.lives(this.metadata.image, this.replicas.cleanRecovery);
+    await this.session.begin(this.cluster, lives);
   }
 
   private standForController(): void {
@@ -667,23 +652,13 @@ export class Broker implements AsyncDisposable {
     await this.role?.[Symbol.asyncDispose]();
     await this.lifetime[Symbol.asyncDispose]();
     await this.metadata[Symbol.asyncDispose]();
-    try {
-      // A broker that stops while it starts has opened logs that it has not given a role.
-      const all = [...this.partitions, ...(this.replicas?.unplaced ?? [])];
-      for (const partition of all) partition.close();
-      for (const { log } of all) log.close();
-      await Promise.all(all.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
-      if (this.directories !== undefined) {
-        this.directories.checkpoint(all);
-        this.directories.saveLinesNow();
-        if (!this.storageFailed && this.session.epoch >= 0 && this.replicas.areAllOpen)
-          this.directories.markClean(this.session.epoch, all);
-      }
-    } catch (cause) {
-      logger.error('closing the logs failed: the next start will scan them', { cause });
-    }
-    this.files.closeAll();
+    // A broker that stops while it starts has opened logs that it has not given a role.
+    const all = [...this.partitions, ...(this.replicas?.unplaced ?? [])];
+    const isWhole =
+      !this.storageFailed && this.session.epoch >= 0 && this.replicas?.areAllOpen === true;
+    await this.storage.closeLogs(all, isWhole ? this.session.epoch : null);
     await this.session.end();
+    this.storage[Symbol.dispose]();
     logger.info('broker stopped');
   }
 

@@ -52,6 +52,7 @@ export async function main(): Promise<void> {
       api,
       network: systemNetwork(options.peerTlsFolder),
       bootId: readBootId(),
+      processId: process.pid,
       onFatal,
       version: VERSION,
       ownsProcess: true,

@@ -20,6 +20,8 @@ export const annotations = {
   approve: `${GROUP}/approve-plan`,
   /** On a broker's pod, written by the operator: the rack of its node. */
   rack: `${GROUP}/rack`,
+  /** On a broker's Lease: the process that has or had the life which it counts. */
+  incarnation: `${GROUP}/incarnation`,
 } as const;
 
 export type ConfigValue = string | number | boolean;

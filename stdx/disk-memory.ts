@@ -9,6 +9,25 @@ export interface MemoryDisk extends Disk {
   failingPath: string | null;
   /** Paths containing this text fail every read with EIO. */
   unreadablePath: string | null;
+  /** Who holds which lock: whether that process is still there. */
+  readonly locks: Map<string, () => boolean>;
+  /** The disk as one process has it: its locks end with it. */
+  as(isAlive: () => boolean): Disk;
+}
+
+/** Takes a lock on such a disk for a process. */
+export function lockOn(
+  { locks }: MemoryDisk,
+  path: string,
+  isAlive: () => boolean,
+): Disposable | null {
+  if (locks.get(path)?.() === true) return null;
+  locks.set(path, isAlive);
+  return {
+    [Symbol.dispose]() {
+      if (locks.get(path) === isAlive) locks.delete(path);
+    },
+  };
 }
 
 export function memoryDisk(): MemoryDisk {
@@ -103,6 +122,9 @@ export function memoryDisk(): MemoryDisk {
     readText: (path) => files.get(path)?.toString('utf8') ?? null,
     replaceFile: (path, content) => void files.set(path, Buffer.from(content as string)),
     writeFile: (path, content) => void files.set(path, Buffer.from(content)),
+    locks: new Map(),
+    as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),
+    lock: (path) => lockOn(disk, path, () => true),
     space: () => ({
       totalBytes: disk.capacityBytes,
       freeBytes: disk.capacityBytes - used(),

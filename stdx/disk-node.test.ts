@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -31,5 +33,68 @@ test('what the system refuses is a DiskError with its code and the path', () => 
     () => nodeDisk.open('/nowhere/at/all', { create: true }),
     (cause: unknown) =>
       cause instanceof DiskError && cause.code === 'ENOENT' && cause.path === '/nowhere/at/all',
+  );
+});
+
+const LOCKER = `
+  import { nodeDisk } from ${JSON.stringify(new URL('./disk-node.ts', import.meta.url).href)};
+  globalThis.lock = nodeDisk.lock(process.argv[1]);
+  process.stdout.write(globalThis.lock === null ? 'refused' : 'taken');
+  setInterval(() => {}, 1000);
+`;
+
+/** A process of its own that asks for the lock, and what it was told. */
+async function locker(path: string) {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', LOCKER, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  return { child, said: said.toString() };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const end = once(child, 'exit');
+  child.kill('SIGKILL');
+  await end;
+}
+
+test('a lock is another process’s until that process is gone, also while it stands still', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-disk-node-'));
+  const path = join(folder, '.lock');
+  try {
+    const first = await locker(path);
+    assert.equal(first.said, 'taken');
+    first.child.kill('SIGSTOP');
+    assert.equal(nodeDisk.lock(path), null);
+    await ended(first.child);
+    const own = nodeDisk.lock(path);
+    assert.notEqual(own, null);
+    const second = await locker(path);
+    assert.equal(second.said, 'refused');
+    await ended(second.child);
+    own?.[Symbol.dispose]();
+    const again = nodeDisk.lock(path);
+    assert.notEqual(again, null);
+    again?.[Symbol.dispose]();
+    assert.equal(statSync(path).size, 0, 'nothing is written into it');
+    assert.deepEqual(nodeDisk.list(folder), ['.lock']);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('one process cannot take a lock twice', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-disk-node-'));
+  const path = join(folder, '.lock');
+  using lock = nodeDisk.lock(path);
+  assert.notEqual(lock, null);
+  assert.equal(nodeDisk.lock(path), null);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a folder in which no lock can be taken is said to be so', () => {
+  assert.throws(
+    () => nodeDisk.lock('/nowhere/at/all/.lock'),
+    (cause: unknown) => cause instanceof DiskError,
   );
 });

@@ -96,6 +96,26 @@ function isMissing(cause: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((cause as { code?: string }).code ?? '');
 }
 
+const SQLITE_BUSY = 5;
+
+/**
+ * Node has no call for the kernel's file locks, but SQLite, which is built in, takes them: an exclusive
+ * transaction on an empty database is one, with nothing written and 8 KB of memory.
+ */
+function lockFile(path: string): Disposable | null {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const database = new DatabaseSync(path, { open: false, timeout: 0 });
+  try {
+    database.open();
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    if (database.isOpen) database.close();
+    if ((cause as { errcode?: number }).errcode === SQLITE_BUSY) return null;
+    throw new DiskError(path, cause);
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}
+
 export const nodeDisk: Disk = {
   open(path, { create }) {
     const flags = fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0);
@@ -146,6 +166,7 @@ export const nodeDisk: Disk = {
     });
   },
   writeFile: (path, content) => guarded(path, () => fs.writeFileSync(path, content)),
+  lock: lockFile,
   space(path) {
     const { bsize, blocks, bavail } = guarded(path, () => fs.statfsSync(path));
     return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };

@@ -52,5 +52,10 @@ export interface Disk {
   replaceFile(path: string, content: string | Buffer): void;
   /** Writes a file that can be rebuilt: no promise about what a power loss leaves of it. */
   writeFile(path: string, content: Buffer): void;
+  /**
+   * Takes the lock that an empty file stands for, until it is disposed or the process ends, however it does;
+   * null where another process has it. Nobody may open that file meanwhile: closing it would give the lock up.
+   */
+  lock(path: string): Disposable | null;
   space(path: string): { totalBytes: number; freeBytes: number };
 }

@@ -40,6 +40,12 @@ export class LogDirectories {
     this.all = paths.map((path) => new LogDirectory(deps, path, bootId));
   }
 
+  /** Processes that were about to begin a life with all of these directories. */
+  get begun(): string[] {
+    const [first, ...others] = this.all.map(({ begunBefore }) => begunBefore?.incarnation);
+    return first !== undefined && others.every((other) => other === first) ? [first] : [];
+  }
+
   /** The last life of this broker, as the directory knows it that lived longest; null for a new broker. */
   get former(): Life | null {
     let newest: Life | null = null;
@@ -52,9 +58,10 @@ export class LogDirectories {
   get isComplete(): boolean {
     const { former } = this;
     if (former === null) return false;
-    const awake = this.all.filter((directory) => directory.former?.epoch === former.epoch);
-    const ids = new Set(awake.map(({ id }) => id));
-    const isSleeper = ({ former: own }: LogDirectory) => own !== null && own.epoch !== former.epoch;
+    const isAwake = ({ former: own }: LogDirectory) =>
+      own?.epoch === former.epoch && own.incarnation === former.incarnation;
+    const ids = new Set(this.all.filter(isAwake).map(({ id }) => id));
+    const isSleeper = (directory: LogDirectory) => directory.former !== null && !isAwake(directory);
     return !this.all.some(isSleeper) && (former.directories ?? []).every((id) => ids.has(id));
   }
 
@@ -66,6 +73,11 @@ export class LogDirectories {
 
   get clean(): boolean {
     return this.all.every(({ clean }) => clean);
+  }
+
+  /** A life may begin with these directories: on stable storage in all of them when this returns. */
+  noteBegun(life: { epoch: number; incarnation: string }): void {
+    for (const { records } of this.all) records.noteNext(life);
   }
 
   noteLife(life: { epoch: number; keptSince: number; incarnation: string }): void {

@@ -5,7 +5,7 @@
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
-import { DirectoryRecords, type Identity, type Life } from './directory-record.ts';
+import { DirectoryRecords, type Identity, type Life, type NextLife } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
 import type { Recovery } from './log-opening.ts';
@@ -54,6 +54,8 @@ export class LogDirectory {
   readonly records: DirectoryRecords;
   /** The last life, null for a new folder and for one that does not know any more. */
   readonly former: Life | null;
+  /** A life after the last one that may have got its epoch, but wrote nothing. */
+  readonly begunBefore: NextLife | null;
   /** The last stop was orderly. */
   readonly clean: boolean;
   private readonly checkpoints: Record<Checkpoint, CheckpointFile>;
@@ -74,6 +76,7 @@ export class LogDirectory {
     this.disk.makeFolder(path);
     this.records = new DirectoryRecords(deps, path);
     this.former = this.records.life;
+    this.begunBefore = this.records.next;
     const markedBy = this.readMarker();
     this.clean = markedBy === this.former?.epoch;
     this.noted =

@@ -129,6 +129,9 @@ class LivingDisk implements Disk {
   writeFile(path: string, content: Buffer): void {
     this.disk.writeFile(path, content);
   }
+  lock(path: string): Disposable | null {
+    return this.disk.lock(path);
+  }
   space(path: string): { totalBytes: number; freeBytes: number } {
     return this.disk.space(path);
   }

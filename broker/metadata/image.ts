@@ -115,6 +115,16 @@ export class MetadataImage {
     return this.topicsById.get(topicId)?.partitions[partition] ?? null;
   }
 
+  /** The highest epoch that any line names a broker with, or -1. */
+  latestEpochOf(id: number): number {
+    let latest = -1;
+    for (const lines of this.pages.values())
+      for (const { elr, isr, leader } of lines.values())
+        for (const member of [...isr, ...elr, ...(leader === null ? [] : [leader])])
+          if (member.id === id && member.epoch > latest) latest = member.epoch;
+    return latest;
+  }
+
   /** Where a broker is reached by those who came through that listener. */
   addressOf({ id, host, port }: BrokerImage, listener: string): { host: string; port: number } {
     const of = this.listeners.get(listener);

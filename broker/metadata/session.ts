@@ -7,6 +7,7 @@
 
 import {
   API_VERSION,
+  annotations,
   CLUSTER_LABEL,
   type KafkaBroker,
   type KafkaCluster,
@@ -18,6 +19,7 @@ import type { Chance } from '../../stdx/chance.ts';
 import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { brokerName } from './metadata.ts';
+import { type FormerLife, judgeStanding, type Standing, type Witness } from './standing-core.ts';
 
 export interface SessionOptions {
   readonly namespace: string;
@@ -42,11 +44,16 @@ export interface SessionDeps {
   readonly onReplaced: () => void;
 }
 
-/** What the data folder tells of the life before. */
-export interface FormerLife {
-  readonly epoch: number;
-  readonly keptSince: number;
-  readonly keptData: boolean;
+/** Where lives are written down. Both are on stable storage when they return. */
+export interface Lives {
+  /** What the data folder tells of the life before; null where it tells nothing. */
+  readonly former: FormerLife | null;
+  /** The highest epoch that partition lines name this broker with. */
+  readonly pagesEpoch: number;
+  /** A life may begin: its Lease is about to be asked for. */
+  begin(life: { epoch: number; incarnation: string }): void;
+  /** It has begun, and nobody was told yet. */
+  note(life: { epoch: number; keptSince: number; incarnation: string }): void;
 }
 
 const RETRY_MS = 300;
@@ -61,6 +68,16 @@ export function ownerOf(cluster: KafkaCluster): OwnerReference {
     kind: 'KafkaCluster',
     name: cluster.metadata.name,
     uid: cluster.metadata.uid ?? '',
+  };
+}
+
+/** Whose life a Lease tells of; the holder is gone from it after an orderly stop. */
+function witnessOf({ metadata, spec }: Lease): Witness {
+  const holder = spec?.holderIdentity ?? '';
+  return {
+    epoch: spec?.leaseTransitions ?? 0,
+    incarnation:
+      metadata.annotations?.[annotations.incarnation] ?? holder.slice(holder.indexOf('/') + 1),
   };
 }
 
@@ -91,19 +108,21 @@ export class Session {
   }
 
   /** Takes the Lease and writes the KafkaBroker; tries until the API answers. */
-  async begin(
-    cluster: KafkaCluster,
-    former: FormerLife,
-    known: (epoch: number, keptSince: number) => void,
-  ): Promise<void> {
+  async begin(cluster: KafkaCluster, lives: Lives): Promise<void> {
     const owner = ownerOf(cluster);
+    const { incarnation } = this;
     for (;;) {
       try {
-        this.lease = await this.take(owner, former);
-        this.epoch = this.lease.spec?.leaseTransitions ?? 0;
-        this.keptSince = former.keptData ? former.keptSince : this.epoch;
+        const { epoch, keptSince, lost } = await this.take(owner, lives);
+        this.epoch = epoch;
+        this.keptSince = keptSince;
         // On disk before anybody can learn of it: the next life must know what this one was called.
-        known(this.epoch, this.keptSince);
+        lives.note({ epoch, keptSince, incarnation });
+        if (lost !== null)
+          this.deps.logger.warn('this broker begins as a new replica of everything', {
+            why: lost,
+            epoch,
+          });
         await this.announce(cluster, owner);
         break;
       } catch (cause) {
@@ -125,20 +144,45 @@ export class Session {
     };
   }
 
-  private async take(owner: OwnerReference, former: FormerLife): Promise<Lease> {
+  private async take(owner: OwnerReference, lives: Lives): Promise<Standing> {
     const { namespace, cluster } = this.options;
+    const { incarnation } = this;
     const before = await this.deps.api.get(leases, namespace, this.name);
-    const epoch = Math.max(before?.spec?.leaseTransitions ?? 0, former.epoch, 0) + 1;
+    const broker = await this.deps.api.get(kafkaBrokers, namespace, this.name);
+    const standing = judgeStanding(lives.former, {
+      lease: before === null ? null : witnessOf(before),
+      broker: broker?.spec ?? null,
+      pagesEpoch: lives.pagesEpoch,
+      self: incarnation,
+    });
+    const { epoch } = standing;
+    // Should this process end before it can note the life: these are the volumes that were to have it.
+    lives.begin({ epoch, incarnation });
     const spec = { ...this.leaseSpec(epoch), acquireTime: microTime(this.deps.clock.nowMs()) };
-    if (before !== null) return this.deps.api.replace(leases, { ...before, spec });
+    const of = { [annotations.incarnation]: incarnation };
+    if (before !== null) {
+      const metadata = {
+        ...before.metadata,
+        annotations: { ...before.metadata.annotations, ...of },
+      };
+      this.lease = await this.deps.api.replace(leases, { ...before, metadata, spec });
+      return standing;
+    }
     const labels = { [CLUSTER_LABEL]: cluster };
-    const metadata = { name: this.name, namespace, labels, ownerReferences: [owner] };
-    return this.deps.api.create(leases, {
+    const metadata = {
+      name: this.name,
+      namespace,
+      labels,
+      annotations: of,
+      ownerReferences: [owner],
+    };
+    this.lease = await this.deps.api.create(leases, {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
       metadata,
       spec,
     });
+    return standing;
   }
 
   private async announce(object: KafkaCluster, owner: OwnerReference): Promise<void> {

@@ -3,7 +3,7 @@
  * process; what a power loss leaves is what was flushed, and as much of the rest as chance wants.
  */
 import { DiskError } from '../../stdx/disk.ts';
-import { type MemoryDisk, memoryDisk } from '../../stdx/disk-memory.ts';
+import { lockOn, type MemoryDisk, memoryDisk } from '../../stdx/disk-memory.ts';
 import type { Random } from './random.ts';
 
 /** `torn`: part of what is to be written gets there, and then the write fails. */
@@ -65,6 +65,7 @@ export function simDisk(random: Random): SimDisk {
         },
       };
     },
+    as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),
     replaceFile(path, content) {
       check(path);
       inner.replaceFile(path, content);

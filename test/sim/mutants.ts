@@ -43,9 +43,10 @@ export const mutants: readonly Mutant[] = [
     kinds: ['power', 'cut', 'pause'],
     seeds: 60,
     plant: () =>
-      replace(Session, 'begin', (original, _self, [cluster, former, known]) =>
-        original(cluster, { ...former, keptData: true }, known),
-      ),
+      replace(Session, 'begin', (original, _self, [cluster, lives]) => {
+        const former = lives.former === null ? null : { ...lives.former, keptData: true };
+        return original(cluster, { ...lives, former });
+      }),
   },
   {
     name: 'truncate-to-high-watermark',

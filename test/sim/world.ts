@@ -8,7 +8,7 @@ import {
   kafkaPartitionMaps,
   kafkaTopics,
 } from '../../kube/kafka-objects.ts';
-import type { KubeObject, Resource } from '../../kube/objects.ts';
+import { type KubeObject, leases, type Resource } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
 import { type SimDisk, simDisk } from './disk.ts';
@@ -156,10 +156,11 @@ export class World {
       {
         clock: clockOf(this.scheduler, process, node),
         chance: this.random.fork(),
-        disk: node.disk,
+        disk: node.disk.as(() => process.alive),
         logger,
         api: this.kube.for(process),
         network: this.network.for(process, node),
+        processId: this.scheduler.events,
         bootId: `${node.name}-boot-${node.boot}`,
         onFatal: (why) => {
           this.note(`${node.name} ends itself: ${why}`);
@@ -252,6 +253,10 @@ export class World {
       () => true,
     ) as KafkaBroker[];
     return brokers.find(({ spec }) => spec.id === id)?.spec.epoch ?? -1;
+  }
+
+  deleteBrokerLease(id: number): void {
+    this.kube.api.delete(this.kube.kindOf(leases), NAMESPACE, `${CLUSTER}-broker-${id}`, {});
   }
 
   /** Every partition's line, as the API has it. */
