@@ -75,6 +75,7 @@ const API_AWAY_MS = 5_000;
 const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
+const STORAGE_END_MS = 10_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -594,11 +595,18 @@ export class Broker implements AsyncDisposable {
     this.leaveForStorage();
   }
 
-  /** Others take over what is led here; whoever restarts this process gives it another chance. */
+  /** Others take over what is led here; then the process ends, and whoever restarts it gives it another chance. */
   private leaveForStorage(): void {
     if (this.storageFailed) return;
     this.storageFailed = true;
-    void this.session.reportState('Draining').then(() => this.handOver());
+    const end = () => this.ports.onFatal('the disk failed');
+    // A disk that does not answer must not hold up the end.
+    this.ports.clock.after(this.options.shutdownTimeoutMs + STORAGE_END_MS, end);
+    void this.session
+      .reportState('Draining')
+      .then(() => this.handOver())
+      .then(() => this.stop())
+      .finally(end);
   }
 
   private handOver(): Promise<void> {

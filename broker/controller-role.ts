@@ -164,6 +164,11 @@ export class ControllerRole implements AsyncDisposable {
         logger,
         brokers: () => metadata.brokers.all(),
         isPresent: (id, brokerEpoch) => id === this.of.id || this.presence.isOpen(id, brokerEpoch),
+        accepts: ({ spec }) =>
+          new Promise((resolve) => {
+            const at = { host: spec.host, port: spec.replicationPort };
+            this.deps.peers.knock(at, (answer) => resolve(answer === 'accepted'));
+          }),
         sessionTimeoutMs: () => config.number('broker.session.timeout.ms'),
         onChange: () => this.active?.controller.wake(),
       },

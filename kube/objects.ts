@@ -104,6 +104,7 @@ export interface Container {
 export interface Probe {
   readonly httpGet?: { readonly path: string; readonly port: number | string };
   readonly periodSeconds?: number;
+  readonly timeoutSeconds?: number;
   readonly failureThreshold?: number;
   readonly [other: string]: unknown;
 }

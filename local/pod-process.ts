@@ -78,6 +78,7 @@ export class PodProcess {
   private startedMs = 0;
   private backoffMs = 0;
   private liveFailures = 0;
+  private unreadyCount = 0;
   private started = false;
   private state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
   private lastState: ContainerState | undefined;
@@ -140,11 +141,23 @@ export class PodProcess {
     child.on('error', (cause) => this.log?.write(`${cause.message}\n`));
     child.on('exit', (code, signal) => this.onExit(code, signal));
     this.state = { running: { startedAt: new Date(this.clock.nowMs()).toISOString() } };
-    const livePeriodMs = (this.container.livenessProbe?.periodSeconds ?? 10) * 1000;
-    this.timers = [this.clock.every(livePeriodMs, () => void this.probeLive())];
+    this.timers = [];
+    this.probeLiveLater();
     this.probeSoon();
     this.onChange();
   }
+
+  /** One at a time: an answer may take longer than the period. */
+  private probeLiveLater(): void {
+    const { child } = this;
+    const periodMs = (this.container.livenessProbe?.periodSeconds ?? 10) * 1000;
+    this.liveTimer = this.clock.after(periodMs, () => {
+      void this.probeLive().finally(() => {
+        if (this.child === child && child !== null) this.probeLiveLater();
+      });
+    });
+  }
+  private liveTimer: Disposable | null = null;
 
   /** Often until the container is ready for the first time, then at its own pace. */
   private probeSoon(): void {
@@ -162,6 +175,7 @@ export class PodProcess {
   private endTimers(): void {
     for (const timer of this.timers) timer[Symbol.dispose]();
     this.timers = [];
+    this.liveTimer?.[Symbol.dispose]();
   }
 
   private onExit(code: number | null, signal: NodeJS.Signals | null): void {
@@ -209,21 +223,29 @@ export class PodProcess {
     if (get === undefined) return Promise.resolve(this.child !== null);
     return new Promise((resolve) => {
       const request = http.get(
-        { host: this.facts.ip, port: get.port, path: get.path, timeout: 1_000, agent: false },
+        { host: this.facts.ip, port: get.port, path: get.path, agent: false },
         (response) => {
+          timer[Symbol.dispose]();
           response.resume();
           resolve((response.statusCode ?? 500) < 400);
         },
       );
-      request.on('timeout', () => request.destroy());
-      request.on('error', () => resolve(false));
+      // By the clock: its timers let an answer go first that came while this process stood still.
+      const timer = this.clock.after((probe?.timeoutSeconds ?? 1) * 1000, () => request.destroy());
+      request.on('error', () => {
+        timer[Symbol.dispose]();
+        resolve(false);
+      });
     });
   }
 
   private async probeReady(): Promise<void> {
     const { child } = this;
-    const ready = await this.probe(this.container.readinessProbe);
+    const answer = await this.probe(this.container.readinessProbe);
     if (this.child !== child || child === null) return;
+    this.unreadyCount = answer ? 0 : this.unreadyCount + 1;
+    const threshold = this.container.readinessProbe?.failureThreshold ?? 3;
+    const ready = answer || (this.ready && this.unreadyCount < threshold);
     if (ready) this.started = true;
     if (ready === this.ready) return;
     this.ready = ready;

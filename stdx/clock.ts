@@ -1,11 +1,17 @@
 /** Time as an argument: the only file that may ask the machine what time it is. */
 
+/** A timer that comes so late was held up by this process itself. */
+const LATE_MS = 100;
+
 export interface Clock {
   /** Wall clock, milliseconds since 1970. For timestamps that people and clients see. */
   nowMs(): number;
   /** Never steps back; for every deadline and every measurement. */
   monotonicMs(): number;
-  /** Runs once after the delay unless disposed first. */
+  /**
+   * Runs once after the delay unless disposed first. One that is late lets everything run first that has
+   * arrived meanwhile: a deadline that passed while this process stood still was perhaps kept.
+   */
   after(delayMs: number, run: () => void): Disposable;
   /**
    * Runs again and again until disposed; a run that is late is not made up for. Runs of several may fall
@@ -20,22 +26,42 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {
-    const timer = setTimeout(run, delayMs);
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    const dueMs = performance.now() + delayMs;
+    let late: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      if (performance.now() - dueMs > LATE_MS) late = setImmediate(run);
+      else run();
+    }, delayMs);
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(timer);
+        clearImmediate(late);
+      },
+    };
   },
   every(periodMs, run) {
     // All at multiples of their periods: a process with a dozen of them wakes up a tenth as often.
     let timer: NodeJS.Timeout;
+    let late: NodeJS.Immediate | undefined;
+    let dueMs = 0;
     const arm = () => {
       const nowMs = performance.now();
-      timer = setTimeout(fire, (Math.round(nowMs / periodMs) + 1) * periodMs - nowMs);
+      dueMs = (Math.round(nowMs / periodMs) + 1) * periodMs;
+      timer = setTimeout(fire, dueMs - nowMs);
     };
     const fire = () => {
+      const isLate = performance.now() - dueMs > LATE_MS;
       arm();
-      run();
+      if (isLate) late = setImmediate(run);
+      else run();
     };
     arm();
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(timer);
+        clearImmediate(late);
+      },
+    };
   },
   endOfTurn(run) {
     setImmediate(run);

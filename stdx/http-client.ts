@@ -1,6 +1,7 @@
 /** The HTTP calls that a broker makes: keep-alive, deadlines, streamed answers. */
 import http from 'node:http';
 import https from 'node:https';
+import { systemClock } from './clock.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -43,8 +44,8 @@ export class HttpClient implements Disposable {
   }
 
   private open(
-    { method, path, headers, body, timeoutMs }: HttpRequest,
-    signal?: AbortSignal,
+    { method, path, headers, body }: HttpRequest,
+    signal: AbortSignal,
   ): Promise<http.IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = this.send(
@@ -58,16 +59,10 @@ export class HttpClient implements Disposable {
             ...headers,
             ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
           },
-          ...(signal === undefined ? {} : { signal }),
+          signal,
         },
-        (response) => {
-          request.setTimeout(0);
-          resolve(response);
-        },
+        resolve,
       );
-      request.setTimeout(timeoutMs, () => {
-        request.destroy(new Error(`no answer within ${timeoutMs} ms`));
-      });
       request.on('error', reject);
       request.end(body);
     });
@@ -75,20 +70,35 @@ export class HttpClient implements Disposable {
 
   /** @throws Error where no whole answer came in time. */
   async call(request: HttpRequest): Promise<HttpResponse> {
-    const response = await this.open(request, AbortSignal.timeout(request.timeoutMs));
-    const parts: Buffer[] = [];
-    for await (const part of response) parts.push(part as Buffer);
-    return { status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') };
+    const abort = new AbortController();
+    using _ = deadline(request, abort);
+    try {
+      const response = await this.open(request, abort.signal);
+      const parts: Buffer[] = [];
+      for await (const part of response) parts.push(part as Buffer);
+      return { status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') };
+    } catch (cause) {
+      throw abort.signal.aborted ? abort.signal.reason : cause;
+    }
   }
 
   async stream(request: HttpRequest, signal: AbortSignal): Promise<HttpStream> {
-    const response = await this.open(request, signal);
+    const abort = new AbortController();
+    // Only until the answer begins: it may go on for long.
+    using _ = deadline(request, abort);
+    const response = await this.open(request, AbortSignal.any([signal, abort.signal]));
     return { status: response.statusCode ?? 0, lines: linesOf(response) };
   }
 
   [Symbol.dispose](): void {
     this.agent.destroy();
   }
+}
+
+function deadline({ timeoutMs }: HttpRequest, abort: AbortController): Disposable {
+  return systemClock.after(timeoutMs, () =>
+    abort.abort(new Error(`no answer within ${timeoutMs} ms`)),
+  );
 }
 
 async function* linesOf(body: http.IncomingMessage): AsyncGenerator<string> {

@@ -9,6 +9,7 @@ import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { AwakeTime } from './awake-time.ts';
 import { controllerLeaseName, holderId } from './metadata.ts';
 import { microTime } from './session.ts';
 
@@ -17,6 +18,9 @@ const RENEW_MS = 500;
 /** Nobody else stands: who comes later still sees the Lease move well within its time. */
 const RENEW_ALONE_MS = 1_800;
 const TICK_MS = 200;
+/** Controllers that lose their Lease to each other one after another are late, not dead. */
+const STORM_MS = 60_000;
+const PATIENCE_MAX = 8;
 
 export interface ControllerLeaseDeps {
   readonly api: KubeApi;
@@ -36,7 +40,11 @@ export class ControllerLease {
   private readonly deps: ControllerLeaseDeps;
   private readonly of: { namespace: string; cluster: string; id: number; incarnation: string };
   private seen: Lease | null = null;
+  /** By the time in which this process ran, as every other time of waiting for others here. */
   private seenAtMs: number;
+  private readonly awake: AwakeTime;
+  /** When the Lease was last taken from a holder that had not given it back. */
+  private takenAtMs: number[] = [];
   private held: Lease | null = null;
   private renewedAtMs = 0;
   private busy = false;
@@ -49,7 +57,8 @@ export class ControllerLease {
   ) {
     this.deps = deps;
     this.of = of;
-    this.seenAtMs = deps.clock.monotonicMs();
+    this.awake = new AwakeTime(deps.clock, 2 * TICK_MS);
+    this.seenAtMs = this.awake.nowMs();
     this.timer = deps.clock.every(TICK_MS, () => void this.tick());
   }
 
@@ -62,8 +71,9 @@ export class ControllerLease {
 
   onLease(lease: Lease): void {
     if (lease.metadata.resourceVersion !== this.seen?.metadata.resourceVersion) {
+      this.noteTaken(this.seen, lease);
       this.seen = lease;
-      this.seenAtMs = this.deps.clock.monotonicMs();
+      this.seenAtMs = this.awake.nowMs();
     }
     const taken = lease.spec?.holderIdentity !== this.identity;
     const newer = (lease.spec?.leaseTransitions ?? 0) > (this.held?.spec?.leaseTransitions ?? 0);
@@ -72,6 +82,18 @@ export class ControllerLease {
     // A former life of this very broker: its place is taken already, so nobody waits for it.
     if (holderId(lease) === this.of.id && taken)
       this.holderIsDead(lease.spec?.holderIdentity as string);
+  }
+
+  private noteTaken(before: Lease | null, after: Lease): void {
+    const was = before?.spec?.holderIdentity;
+    if (!was || !after.spec?.holderIdentity || was === after.spec.holderIdentity) return;
+    this.takenAtMs.push(this.awake.nowMs());
+  }
+
+  /** How long the Lease may stand still: twice as long for each time it changed hands lately but one. */
+  private patienceMs(nowMs: number): number {
+    this.takenAtMs = this.takenAtMs.filter((atMs) => nowMs - atMs < STORM_MS);
+    return LEASE_MS * Math.min(2 ** Math.max(this.takenAtMs.length - 1, 0), PATIENCE_MAX);
   }
 
   /** The holder's process is gone for certain: no need to wait for its Lease to run out. */
@@ -83,14 +105,15 @@ export class ControllerLease {
 
   private async tick(): Promise<void> {
     if (this.over) return;
-    const nowMs = this.deps.clock.monotonicMs();
+    const awakeMs = this.awake.nowMs();
     if (this.held !== null) {
+      const nowMs = this.deps.clock.monotonicMs();
       const periodMs = this.deps.isAlone() ? RENEW_ALONE_MS : RENEW_MS;
       if (nowMs - this.renewedAtMs >= periodMs) await this.renew();
       return;
     }
     const free = this.seen === null || holderId(this.seen) < 0;
-    if (free || nowMs - this.seenAtMs > LEASE_MS) await this.take(false);
+    if (free || awakeMs - this.seenAtMs > this.patienceMs(awakeMs)) await this.take(false);
   }
 
   private spec(epoch: number): NonNullable<Lease['spec']> {

@@ -4,6 +4,10 @@
  * A broker dies by a connection that broke and is then refused, by a pod whose process has ended,
  * by giving its Lease back, or by a Lease that stood still for the session timeout while its process showed no other sign of life.
  * Fencing early is safe (every write is checked against an epoch); only slow is bad.
+ *
+ * Late is not dead: a machine with too much to do silences everybody. The timeout counts only time in which
+ * the controller itself ran; and where more than a third are silent at once, those whose system still
+ * accepts connections for them are left alone: their processes live, and there is nobody better.
  */
 
 import { type KafkaBroker } from '../../kube/kafka-objects.ts';
@@ -11,6 +15,7 @@ import { type Lease, leases } from '../../kube/objects.ts';
 import type { KubeApi } from '../../kube/port.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { AwakeTime } from './awake-time.ts';
 import type { Brokers, BrokerView } from './election-core.ts';
 import { brokerName } from './metadata.ts';
 
@@ -18,6 +23,7 @@ const CHECK_MS = 500;
 
 interface Seen {
   lease: Lease;
+  /** By the time in which this process ran. */
   atMs: number;
 }
 type Fence = 'refused' | 'expired';
@@ -29,8 +35,15 @@ export interface LivenessDeps {
   readonly brokers: () => readonly KafkaBroker[];
   /** Whether a stream to that life of the broker is open right now. */
   readonly isPresent: (id: number, epoch: number) => boolean;
+  /** Whether somebody listens where the broker does. */
+  readonly accepts: (broker: KafkaBroker) => Promise<boolean>;
   readonly sessionTimeoutMs: () => number;
   readonly onChange: () => void;
+}
+
+/** Whether so many are silent that it says more about machines than about brokers. Pure. */
+export function isMass(silent: number, brokers: number): boolean {
+  return silent > Math.max(1, Math.floor(brokers / 3));
 }
 
 export class Liveness implements Disposable {
@@ -43,6 +56,9 @@ export class Liveness implements Disposable {
   private readonly endedPods = new Set<string>();
   private readonly timer: Disposable;
   private checking = false;
+  private readonly awake: AwakeTime;
+  /** Brokers that are silent and are left alone. */
+  private readonly held = new Set<string>();
 
   constructor(
     deps: LivenessDeps,
@@ -51,9 +67,10 @@ export class Liveness implements Disposable {
   ) {
     this.deps = deps;
     this.of = of;
+    this.awake = new AwakeTime(deps.clock, 2 * CHECK_MS);
     // A new controller gives everybody a full timeout, whatever the clocks in the Leases say.
     for (const lease of known)
-      this.seen.set(lease.metadata.name, { lease, atMs: deps.clock.monotonicMs() });
+      this.seen.set(lease.metadata.name, { lease, atMs: this.awake.nowMs() });
     this.timer = deps.clock.every(CHECK_MS, () => void this.check());
   }
 
@@ -61,7 +78,8 @@ export class Liveness implements Disposable {
     const { name, resourceVersion } = lease.metadata;
     const before = this.seen.get(name);
     if (before?.lease.metadata.resourceVersion === resourceVersion) return;
-    this.seen.set(name, { lease, atMs: this.deps.clock.monotonicMs() });
+    this.seen.set(name, { lease, atMs: this.awake.nowMs() });
+    this.held.delete(name);
     const key = `${name}@${lease.spec?.leaseTransitions}`;
     const released = !lease.spec?.holderIdentity && before?.lease.spec?.holderIdentity;
     const revived = this.fences.get(key) === 'expired' && this.fences.delete(key);
@@ -140,17 +158,43 @@ export class Liveness implements Disposable {
     if (this.checking) return;
     this.checking = true;
     try {
-      for (const broker of this.view().values()) {
-        const name = brokerName(this.of.cluster, broker.id);
-        const seen = this.seen.get(name);
-        if (!broker.live || seen === undefined) continue;
-        if (this.deps.clock.monotonicMs() - seen.atMs <= this.deps.sessionTimeoutMs()) continue;
-        if (this.deps.isPresent(broker.id, broker.epoch)) continue;
-        await this.confirm(broker, name, seen);
-      }
+      await this.judgeSilent();
     } finally {
       this.checking = false;
     }
+  }
+
+  private async judgeSilent(): Promise<void> {
+    const nowMs = this.awake.nowMs();
+    const all = [...this.view().values()];
+    const silent = all.flatMap((broker) => {
+      const name = brokerName(this.of.cluster, broker.id);
+      const seen = this.seen.get(name);
+      if (!broker.live || seen === undefined) return [];
+      if (nowMs - seen.atMs <= this.deps.sessionTimeoutMs()) return [];
+      return this.deps.isPresent(broker.id, broker.epoch) ? [] : [{ broker, name, seen }];
+    });
+    const fenced = all.filter(
+      ({ id, epoch }) =>
+        this.fences.get(`${brokerName(this.of.cluster, id)}@${epoch}`) === 'expired',
+    );
+    const mass = isMass(silent.length + fenced.length, all.length);
+    for (const { broker, name, seen } of silent) {
+      if (mass && (await this.isHeld(broker, name))) continue;
+      await this.confirm(broker, name, seen);
+    }
+  }
+
+  /** One of many that are silent: it is left alone as long as its process is there. */
+  private async isHeld({ id, epoch }: BrokerView, name: string): Promise<boolean> {
+    const object = this.deps.brokers().find(({ spec }) => spec.id === id && spec.epoch === epoch);
+    if (object === undefined || !(await this.deps.accepts(object))) return false;
+    if (!this.held.has(name)) {
+      this.held.add(name);
+      const why = 'too many are silent at once, and its process is there';
+      this.deps.logger.warn('broker is silent, but not fenced', { broker: id, epoch, why });
+    }
+    return true;
   }
 
   private async confirm(broker: BrokerView, name: string, seen: Seen): Promise<void> {
@@ -159,7 +203,7 @@ export class Liveness implements Disposable {
       current = await this.deps.api.get(leases, this.of.namespace, name);
     } catch {
       // An API that does not answer fences nobody: all begin anew.
-      for (const entry of this.seen.values()) entry.atMs = this.deps.clock.monotonicMs();
+      for (const entry of this.seen.values()) entry.atMs = this.awake.nowMs();
       return;
     }
     if (

@@ -1,6 +1,7 @@
 /** How brokers reach each other, as an argument: gRPC in processes, a simulation in tests. */
 import net from 'node:net';
 import * as grpc from '@grpc/grpc-js';
+import { systemClock } from '../../stdx/clock.ts';
 import {
   type ControlPeer,
   channelOptions,
@@ -31,12 +32,18 @@ export interface PeerNetwork {
   ) => Promise<AsyncDisposable>;
   /** When a call that may take so long must be over, in the form of `options.deadline`. */
   readonly deadline: (timeoutMs: number) => number;
-  /** Tells whether a connection is refused: the machine answers, and nobody listens there. */
+  /** Tries to connect, and tells what comes of it. */
   readonly knock: (
     at: { readonly host: string; readonly port: number },
-    done: (refused: boolean) => void,
+    done: (answer: KnockAnswer) => void,
   ) => Disposable;
 }
+
+/**
+ * Refused: the machine answers, and nobody listens there. Accepted: the process is there, however late it
+ * may be with everything, for its system answers in its place. Silent: nothing is known.
+ */
+export type KnockAnswer = 'refused' | 'accepted' | 'silent';
 
 const KNOCK_TIMEOUT_MS = 1_000;
 const TLS_LOOK_MS = 5_000;
@@ -94,18 +101,22 @@ export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
     knock({ host, port }, done) {
       const socket = net.connect({ host, port });
       let over = false;
-      const end = (refused: boolean) => {
+      const timer = systemClock.after(KNOCK_TIMEOUT_MS, () => end('silent'));
+      const end = (answer: KnockAnswer) => {
+        timer[Symbol.dispose]();
         socket.destroy();
         if (over) return;
         over = true;
-        done(refused);
+        done(answer);
       };
-      socket.setTimeout(KNOCK_TIMEOUT_MS, () => end(false));
-      socket.on('connect', () => end(false));
-      socket.on('error', (cause: NodeJS.ErrnoException) => end(cause.code === 'ECONNREFUSED'));
+      socket.on('connect', () => end('accepted'));
+      socket.on('error', (cause: NodeJS.ErrnoException) =>
+        end(cause.code === 'ECONNREFUSED' ? 'refused' : 'silent'),
+      );
       return {
         [Symbol.dispose]() {
           over = true;
+          timer[Symbol.dispose]();
           socket.destroy();
         },
       };

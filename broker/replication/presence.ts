@@ -69,10 +69,10 @@ class Watch implements Disposable {
   }
 
   private knock(): void {
-    const probe = this.network.knock(this.target, (refused) => {
+    const probe = this.network.knock(this.target, (answer) => {
       if (this.closed || this.probe !== probe) return;
       this.probe = null;
-      if (refused) this.listener.onRefused(this.target);
+      if (answer === 'refused') this.listener.onRefused(this.target);
       this.clock.after(RETRY_MS, () => this.connect());
     });
     this.probe = probe;

@@ -177,7 +177,7 @@ export class SimNetwork {
         const answers = this.machines.get(host)?.isUp === true && this.reaches(machine.name, host);
         const isOpen = endpoint?.process.alive === true;
         return this.scheduler.after(answers ? this.latency() : KNOCK_TIMEOUT_MS, process, () =>
-          done(answers && !isOpen),
+          done(answers ? (isOpen ? 'accepted' : 'refused') : 'silent'),
         );
       },
     };

@@ -49,6 +49,32 @@ const FRUGALITY = [
   { name: 'MALLOC_MMAP_THRESHOLD_', value: '524288' },
 ];
 
+/**
+ * A process that is late is not dead, and where the machine has too much to do all of them are late. Only a
+ * loop that stood still for minutes is restarted; a broker whose disk fails ends by itself. A start that
+ * has to read all that is on the volumes takes its time.
+ */
+const PROBES = {
+  readinessProbe: {
+    httpGet: { path: '/readyz', port: ADMIN_PORT },
+    periodSeconds: 2,
+    timeoutSeconds: 10,
+    failureThreshold: 3,
+  },
+  livenessProbe: {
+    httpGet: { path: '/livez', port: ADMIN_PORT },
+    periodSeconds: 30,
+    timeoutSeconds: 30,
+    failureThreshold: 10,
+  },
+  startupProbe: {
+    httpGet: { path: '/readyz', port: ADMIN_PORT },
+    periodSeconds: 1,
+    timeoutSeconds: 10,
+    failureThreshold: 14_400,
+  },
+};
+
 /** The volumes for records, each a log directory. */
 function dataVolumes({ spec }: KafkaCluster): { name: string; mountPath: string }[] {
   const more = Array.from({ length: (spec.storage?.volumes ?? 1) - 1 }, (_, i) => ({
@@ -118,21 +144,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
         ? [{ name: 'peer-tls', mountPath: PEER_TLS_PATH, readOnly: true }]
         : []),
     ],
-    readinessProbe: {
-      httpGet: { path: '/readyz', port: ADMIN_PORT },
-      periodSeconds: 2,
-      failureThreshold: 2,
-    },
-    livenessProbe: {
-      httpGet: { path: '/livez', port: ADMIN_PORT },
-      periodSeconds: 10,
-      failureThreshold: 3,
-    },
-    startupProbe: {
-      httpGet: { path: '/readyz', port: ADMIN_PORT },
-      periodSeconds: 1,
-      failureThreshold: 600,
-    },
+    ...PROBES,
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
