@@ -75,7 +75,8 @@ const API_AWAY_MS = 5_000;
 const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
-const STORAGE_END_MS = 10_000;
+const STORAGE_REST_MS = 15_000;
+const STORAGE_END_MS = 30_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -599,12 +600,15 @@ export class Broker implements AsyncDisposable {
   private leaveForStorage(): void {
     if (this.storageFailed) return;
     this.storageFailed = true;
-    const end = () => this.ports.onFatal('the disk failed');
+    const { clock, onFatal } = this.ports;
+    const end = () => onFatal('the disk failed');
     // A disk that does not answer must not hold up the end.
-    this.ports.clock.after(this.options.shutdownTimeoutMs + STORAGE_END_MS, end);
+    clock.after(this.options.shutdownTimeoutMs + STORAGE_END_MS, end);
     void this.session
       .reportState('Draining')
       .then(() => this.handOver())
+      // What is wrong with a disk is seldom over in a moment.
+      .then(() => sleep(clock, STORAGE_REST_MS))
       .then(() => this.stop())
       .finally(end);
   }

@@ -12,6 +12,7 @@ import { sleepMs, startTestCluster, until } from '../support/local.ts';
 import { ChaosConsumer, ChaosProducer, readAll } from './clients.ts';
 import { judge } from './judge.ts';
 import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
+import { electionsOf, starvation } from './starvation.ts';
 
 const HELP = `Runs three brokers with clients, and breaks things.
 
@@ -20,7 +21,7 @@ const HELP = `Runs three brokers with clients, and breaks things.
   --keep    leaves the folder with the brokers' logs (TENURE_LOG_LEVEL=debug says more)
   --rounds  how often every kind of fault strikes (default 1)
   --only    only these: kill, killController, stop, pause, longPause, killAll, isolate, cut,
-            cutOneWay, diskFull, apiStopped
+            cutOneWay, diskFull, apiStopped, starved
 Cutting links needs root and Linux' network namespaces, filling a disk needs root: without them
 those faults are left out, and it says so. Everything stays in namespaces of its own.
 `;
@@ -58,6 +59,10 @@ const PARTITIONS = 12;
 const PRODUCERS = 3;
 const SMALL_DISK = 1;
 const SETTLE_TIMEOUT_MS = 60_000;
+const STARVED_CONTROLLERS_MAX = 3;
+/** Every partition moves about twice: away from who is later than the others, and back. */
+const STARVED_LEADERS_MAX = 2 * PARTITIONS;
+const anomalies: string[] = [];
 
 const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-'));
 const volume = join(folder, `node/volumes/default_data-my-cluster-broker-${SMALL_DISK}`);
@@ -108,7 +113,7 @@ const signal = (id: number, name: NodeJS.Signals) => process.kill(cluster.pid(id
 const another = (id: number) => (id + 1 + below(BROKERS - 1)) % BROKERS;
 
 /** Strikes, and resolves when the cause is gone; what it left behind may last longer. */
-const faults: Readonly<Record<string, () => Promise<void>>> = {
+const faults: Record<string, () => Promise<void>> = {
   kill: async () => void signal(below(BROKERS), 'SIGKILL'),
   killController: async () => void signal(await cluster.controllerId(), 'SIGKILL'),
   stop: async () => void signal(below(BROKERS), 'SIGTERM'),
@@ -178,6 +183,26 @@ const faults: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
+/**
+ * The brokers get what twenty others leave of the processors. All of them are late then, and none is dead:
+ * nobody is restarted, and neither controllers nor leaders go round.
+ */
+if (starvation.isPossible)
+  faults.starved = async () => {
+    const pids = () => Array.from({ length: BROKERS }, (_, id) => cluster.pid(id));
+    const before = { pids: pids(), ...(await electionsOf(cluster.local.api)) };
+    await starvation.of(before.pids);
+    const { controllers, leaders } = await electionsOf(cluster.local.api);
+    if (pids().join() !== before.pids.join()) anomalies.push('starved: brokers were restarted');
+    if (controllers - before.controllers > STARVED_CONTROLLERS_MAX)
+      anomalies.push(`starved: ${controllers - before.controllers} controllers were elected`);
+    if (leaders - before.leaders > STARVED_LEADERS_MAX)
+      anomalies.push(`starved: leaders changed ${leaders - before.leaders} times`);
+    console.error(
+      `starved: ${controllers - before.controllers} controllers, ${leaders - before.leaders} leaders elected`,
+    );
+  };
+
 /** Every partition has a leader and everybody in sync. */
 async function isWhole(): Promise<boolean> {
   try {
@@ -195,7 +220,6 @@ async function isWhole(): Promise<boolean> {
 const takeLongestMs = () => Math.max(...producers.map((producer) => producer.takeLongestMs()));
 const names = Object.keys(faults).filter((name) => values.only?.split(',').includes(name) ?? true);
 const rows: string[][] = [];
-const anomalies: string[] = [];
 let injected = 0;
 await until('the cluster is whole', SETTLE_TIMEOUT_MS, isWhole);
 await sleepMs(1_000);
