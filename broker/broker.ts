@@ -18,7 +18,7 @@ import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
 import { brokerCounts, countStates, imageFacts } from './facts.ts';
-import { handOver } from './hand-over.ts';
+import { endForStorage, handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
@@ -75,8 +75,6 @@ const API_AWAY_MS = 5_000;
 const ANONYMOUS = 'ANONYMOUS';
 const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
-const STORAGE_REST_MS = 15_000;
-const STORAGE_END_MS = 30_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
 
@@ -600,17 +598,12 @@ export class Broker implements AsyncDisposable {
   private leaveForStorage(): void {
     if (this.storageFailed) return;
     this.storageFailed = true;
-    const { clock, onFatal } = this.ports;
-    const end = () => onFatal('the disk failed');
-    // A disk that does not answer must not hold up the end.
-    clock.after(this.options.shutdownTimeoutMs + STORAGE_END_MS, end);
-    void this.session
-      .reportState('Draining')
-      .then(() => this.handOver())
-      // What is wrong with a disk is seldom over in a moment.
-      .then(() => sleep(clock, STORAGE_REST_MS))
-      .then(() => this.stop())
-      .finally(end);
+    endForStorage({
+      ...this.ports,
+      timeoutMs: this.options.shutdownTimeoutMs,
+      leave: () => this.session.reportState('Draining').then(() => this.handOver()),
+      stop: () => this.stop(),
+    });
   }
 
   private handOver(): Promise<void> {

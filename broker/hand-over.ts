@@ -48,3 +48,25 @@ export async function handOver(deps: HandOverDeps): Promise<void> {
   }
   logger.warn('handing over took too long, stopping without it');
 }
+
+const REST_MS = 15_000;
+const END_MS = 30_000;
+
+/** The end of a broker whose disk failed: it leaves, rests, stops in good order, and is no more. */
+export function endForStorage(of: {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly leave: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  readonly onFatal: (why: string) => void;
+}): void {
+  const end = () => of.onFatal('the disk failed');
+  // A disk that does not answer must not hold up the end.
+  of.clock.after(of.timeoutMs + END_MS, end);
+  void of
+    .leave()
+    // What is wrong with a disk is seldom over in a moment.
+    .then(() => sleep(of.clock, REST_MS))
+    .then(of.stop)
+    .finally(end);
+}
