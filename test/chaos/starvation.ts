@@ -9,7 +9,7 @@ import { sleepMs } from '../support/local.ts';
 
 const BUSY = 20;
 const LAST = 19;
-const LASTS_MS = 40_000;
+const LASTS_MS = 60_000;
 /** Ends by itself, whatever becomes of this process. */
 const LOOP = `const end = performance.now() + ${LASTS_MS + 5_000}; while (performance.now() < end);`;
 
