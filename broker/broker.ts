@@ -7,7 +7,7 @@ import type { KubeApi } from '../kube/port.ts';
 import { errorName } from '../proto/kafka/errors.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
-import type { Disk } from '../stdx/disk.ts';
+import type { Disk, DiskError } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
@@ -538,7 +538,6 @@ export class Broker implements AsyncDisposable {
         directories: this.directories,
         retentionPeriodMs: () => this.config.number('log.retention.check.interval.ms'),
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
-        onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       }),
     );
     this.lifetime.own(new LineKeeper(clock, this.directories));
@@ -550,7 +549,6 @@ export class Broker implements AsyncDisposable {
         partitions,
         directories: this.directories,
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
-        onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       }),
     );
     this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
@@ -582,15 +580,13 @@ export class Broker implements AsyncDisposable {
   }
 
   /** A failed write: the partition is offline here, leadership moves, and no clean marker is left. */
-  private onStorageFailure(partition: Partition, cause: unknown): void {
+  private onStorageFailure(partition: Partition, cause: DiskError): void {
     this.ports.logger.error('storage failed', {
       topic: partition.topic,
       partition: partition.partition,
       cause,
     });
-    partition.log.failure ??= cause as Error;
     this.directories.noteFailure(partition.log);
-    partition.goOffline('KAFKA_STORAGE_ERROR');
     this.leaveForStorage();
   }
 

@@ -1,9 +1,8 @@
 /** Compacts the logs of this broker, the dirtiest first, one at a time and at a bounded rate. */
 import { type Clock, sleep } from '../stdx/clock.ts';
-import { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { BrokerConfig } from './config/config.ts';
-import { compactLog } from './log/compaction.ts';
+import { compactLog, isUnreadable } from './log/compaction.ts';
 import { dirtyRatio, isDue } from './log/compaction-core.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { Partition } from './partition/partition.ts';
@@ -19,7 +18,6 @@ export interface CleanerDeps {
   readonly partitions: Partitions;
   readonly directories: LogDirectories;
   readonly fileDeleteDelayMs: (topicId: string) => number;
-  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
 }
 
 export class Cleaner implements Disposable {
@@ -105,12 +103,8 @@ export class Cleaner implements Disposable {
         for (const path of aside) directories.remove(path);
       });
     } catch (cause) {
-      // A batch that cannot be unpacked stays as it is; a failing disk is another matter.
-      if (log.failure === null && !(cause instanceof DiskError)) {
-        logger.warn('compaction gave up on a log', { topic, partition: index, cause });
-        return;
-      }
-      this.deps.onStorageFailure(partition, cause);
+      if (!isUnreadable(cause)) return partition.onLogError(cause);
+      logger.warn('compaction gave up on a log', { topic, partition: index, cause });
     }
   }
 

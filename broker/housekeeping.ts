@@ -1,8 +1,8 @@
 /** Periodic work on the logs of a broker: retention, checkpoints, writing dirty pages back. */
 import type { Clock } from '../stdx/clock.ts';
+import { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { LogDirectories } from './log/log-directories.ts';
-import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 
 const CHECKPOINT_MS = 30_000;
@@ -16,7 +16,6 @@ export interface HousekeepingDeps {
   readonly directories: LogDirectories;
   readonly retentionPeriodMs: () => number;
   readonly fileDeleteDelayMs: (topicId: string) => number;
-  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
 }
 
 export class Housekeeping implements Disposable {
@@ -58,7 +57,7 @@ export class Housekeeping implements Disposable {
           for (const path of aside) directories.remove(path);
         });
       } catch (cause) {
-        this.deps.onStorageFailure(partition, cause);
+        partition.onLogError(cause);
       }
     }
     // What begins later now must not look like a loss after the next start.
@@ -69,6 +68,7 @@ export class Housekeeping implements Disposable {
     try {
       this.deps.directories.checkpoint(this.deps.partitions);
     } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
       this.deps.logger.error('writing checkpoints failed', { cause });
     }
   }
@@ -82,7 +82,7 @@ export class Housekeeping implements Disposable {
       try {
         await partition.log.flush();
       } catch (cause) {
-        this.deps.onStorageFailure(partition, cause);
+        partition.onLogError(cause);
       }
     }
     this.flushing = false;

@@ -25,7 +25,7 @@ export interface ReplicasDeps {
   readonly followers: Followers;
   readonly self: () => Member;
   readonly isApiAway: () => boolean;
-  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+  readonly onStorageFailure: (partition: Partition, cause: DiskError) => void;
   /** A log could not be opened while the broker runs. */
   readonly onUnopened: () => void;
   readonly onIsrChange: (kind: 'expand' | 'shrink') => void;
@@ -246,12 +246,11 @@ export class Replicas {
   private drop(partition: Partition, isDeleted: boolean): void {
     const { clock, directories, followers, logger, partitions } = this.deps;
     followers.forget(partition);
-    partition.close();
+    partition.abandon();
     this.announce(partition);
     partitions.remove(partition);
-    partition.log.abandon();
     const keeps = isDeleted && this.isRetained(partition);
-    const aside = directories.setAside(partition, partition.log, keeps ? 'stray' : 'delete');
+    const aside = this.setAside(partition, keeps ? 'stray' : 'delete');
     const { topic, partition: number } = partition;
     logger.info(keeps ? 'replica retained' : 'replica set aside', {
       topic,
@@ -260,6 +259,17 @@ export class Replicas {
     });
     if (keeps || aside === null) return;
     clock.after(this.rulesOf(partition.topicId).fileDeleteDelayMs, () => directories.remove(aside));
+  }
+
+  /** Moves the folder of a replica that was given up out of the way; null where it has none. */
+  private setAside(partition: Partition, why: 'delete' | 'stray'): string | null {
+    try {
+      return this.deps.directories.setAside(partition, partition.log, why);
+    } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
+      this.deps.onStorageFailure(partition, cause);
+      return null;
+    }
   }
 
   /** Whether the records of a topic outlive it. */
@@ -286,8 +296,8 @@ export class Replicas {
         topic: partition.topic,
         partition: partition.partition,
       });
-      partition.log.abandon();
-      this.deps.directories.setAside(partition, partition.log, 'stray');
+      partition.abandon();
+      this.setAside(partition, 'stray');
     }
     this.found.clear();
   }

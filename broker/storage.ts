@@ -4,7 +4,7 @@
  */
 import type { Chance } from '../stdx/chance.ts';
 import type { Clock } from '../stdx/clock.ts';
-import type { Disk } from '../stdx/disk.ts';
+import { type Disk, DiskError } from '../stdx/disk.ts';
 import { guardedDisk } from '../stdx/disk-guarded.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { DirectoryLocks } from './log/directory-locks.ts';
@@ -110,8 +110,11 @@ export class Storage {
         if (wholeAt !== null && isWhole) directories.markClean(wholeAt, partitions);
       }
     } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
       this.deps.logger.error('closing the logs failed: the next start will scan them', { cause });
     }
+    // Whoever still works on them must not meet the files of the next process.
+    for (const partition of partitions) partition.abandon();
     this.files.closeAll();
   }
 

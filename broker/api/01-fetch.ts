@@ -234,16 +234,22 @@ export function fetch(ports: Ports) {
       };
       const refuse = (cause: unknown) => {
         if (!(cause instanceof KafkaError)) throw cause;
-        return failure(of, name, id, cause.error);
+        // Deleted meanwhile: as it is called by those who ask now.
+        const { error: now } = resolve(of, apiVersion);
+        return failure(of, name, id, now === 'NONE' ? cause.error : now);
       };
       try {
         const read = replica.read(ask);
         if (read instanceof Promise) {
           later = true;
           left -= limit;
-          results.push(
-            read.then((done) => success(of, replica, done, readCommitted)).catch(refuse),
-          );
+          // What was judged before the wait may be otherwise after it.
+          const settle = (done: LogRead) => {
+            const refusedNow = refusal(replica, of, apiVersion);
+            if (refusedNow !== null) return failure(of, name, id, refusedNow);
+            return success(of, replica, done, readCommitted);
+          };
+          results.push(read.then(settle).catch(refuse));
         } else {
           left -= read.byteCount;
           results.push(success(of, replica, read, readCommitted));

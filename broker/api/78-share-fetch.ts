@@ -2,7 +2,7 @@
  * ShareFetch (78). Records are given out to one member at a time and must be acknowledged (KIP-932).
  * v2: exact numbers of records, longer locks (KIP-1206, KIP-1222).
  */
-import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
+import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   type ShareFetchRequest,
   shareFetchRequest,
@@ -113,6 +113,16 @@ export function shareFetch(ports: Ports) {
     return { buffers, acquired, byteCount, slabs: read.slabs };
   };
 
+  /** The topic may be deleted, or its disk fail, while it is read. */
+  const giveOrRefuse = async (...of: Parameters<typeof give>) => {
+    try {
+      return await give(...of);
+    } catch (cause) {
+      if (!(cause instanceof KafkaError)) throw cause;
+      return cause.error;
+    }
+  };
+
   const readAll = async (fetching: Fetching): Promise<Outcome[]> => {
     const { groupId, request, partitions, acks } = fetching;
     const outcomes: Outcome[] = [];
@@ -126,18 +136,24 @@ export function shareFetch(ports: Ports) {
         records: [],
         acquiredRecords: [],
       };
-      const share = await shareOf(ports, groupId, of);
-      if (typeof share === 'string') {
-        if (isTransient(share) && acked === undefined) continue;
-        const error = isTransient(share) ? 'NONE' : share;
+      const refuse = (error: ErrorName) => {
         const currentLeader = leaderHint(ports, of.topicId, of.partition, error);
         const answer = { ...base, errorCode: codeOf(error), currentLeader };
         outcomes.push({ of, answer, byteCount: 0, failed: error !== 'NONE', slabs: [] });
+      };
+      const share = await shareOf(ports, groupId, of);
+      if (typeof share === 'string') {
+        if (isTransient(share) && acked === undefined) continue;
+        refuse(isTransient(share) ? 'NONE' : share);
         continue;
       }
       const limits = { bytesMax: Math.max(bytesMax, 1), recordsMax };
       const strict = request.shareAcquireMode === STRICT;
-      const given = bytesMax > 0 ? await give(share, fetching, limits, strict) : null;
+      const given = bytesMax > 0 ? await giveOrRefuse(share, fetching, limits, strict) : null;
+      if (typeof given === 'string') {
+        refuse(given);
+        continue;
+      }
       if (given === null) {
         if (acked !== undefined)
           outcomes.push({

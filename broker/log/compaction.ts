@@ -4,7 +4,8 @@
  * thread, and between pieces the event loop is free.
  */
 import { canRead } from '../../proto/kafka/batch-body.ts';
-import { loadCodecs } from '../../proto/kafka/compression.ts';
+import { CorruptCompression, loadCodecs } from '../../proto/kafka/compression.ts';
+import { MalformedMessage } from '../../proto/kafka/cursor.ts';
 import {
   BATCH_HEADER_BYTES,
   batch,
@@ -38,6 +39,15 @@ class Overtaken extends Error {}
 
 /** A batch is not what was written: a new checksum would hide that for good. */
 class DamagedBatch extends Error {}
+
+/** Whether compaction failed on what is stored, and not on the disk or by a bug: the log stays as it is. */
+export function isUnreadable(cause: unknown): boolean {
+  return (
+    cause instanceof DamagedBatch ||
+    cause instanceof CorruptCompression ||
+    cause instanceof MalformedMessage
+  );
+}
 
 /** Whole and intact batches of a segment, a piece at a time. @throws DamagedBatch */
 async function* piecesOf(segment: Segment): AsyncGenerator<Buffer> {

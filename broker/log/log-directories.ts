@@ -4,7 +4,7 @@
  */
 
 import type { PartitionLine } from '../../kube/partition-line.ts';
-import type { Disk } from '../../stdx/disk.ts';
+import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { DirectoryRecord, Life } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
@@ -254,8 +254,14 @@ export class LogDirectories {
     return this.failed.size;
   }
 
+  /** Removes what was set aside; what cannot be removed is tried again at the next start. */
   remove(path: string): void {
-    this.disk.remove(path);
+    try {
+      this.disk.remove(path);
+    } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
+      this.logger.warn('what was set aside could not be removed', { path, cause });
+    }
   }
 
   removeLeftovers(): void {
@@ -277,7 +283,9 @@ export class LogDirectories {
 
   private byDirectory(replicas: Iterable<Kept>): Map<LogDirectory, Kept[]> {
     const found = new Map<LogDirectory, Kept[]>(this.all.map((one) => [one, []]));
-    for (const replica of replicas) found.get(this.of(replica.log))?.push(replica);
+    // What is said of a log that has ended would be said of the next one of its name.
+    for (const replica of replicas)
+      if (replica.log.state !== 'gone') found.get(this.of(replica.log))?.push(replica);
     return found;
   }
 }

@@ -2,7 +2,7 @@
  * A log directory, in Kafka's layout: one folder per replica, checkpoints beside them, and what it says
  * of itself.
  */
-import type { Disk } from '../../stdx/disk.ts';
+import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
 import { DirectoryRecords, type Identity, type Life, type NextLife } from './directory-record.ts';
@@ -283,6 +283,7 @@ export class LogDirectory {
     try {
       writeInventory(this.disk, this.path, brokerEpoch, noted);
     } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
       // The next start looks into every folder, as it does after any other stop.
       this.deps.logger.warn('the inventory of the logs was not written', { cause });
     }

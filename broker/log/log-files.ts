@@ -4,6 +4,7 @@
  * log that is made anew may have the old one. Nothing that began before may then open, write, rename or
  * remove a file of that name, and what fails for that reason says nothing about the disk.
  */
+import { KafkaError } from '../../proto/kafka/errors.ts';
 import type { Disk, DiskFile } from '../../stdx/disk.ts';
 import type { FileCache, OpenFiles } from './file-cache.ts';
 
@@ -13,10 +14,13 @@ import type { FileCache, OpenFiles } from './file-cache.ts';
  */
 export type LogState = 'open' | 'closing' | 'gone';
 
-/** The log ended while something worked on it: nobody's fault, and no news of the disk. */
-export class LogGone extends Error {
+/**
+ * The log ended while something worked on it: nobody's fault, and no news of the disk. To a client it is
+ * what a partition that is not there is.
+ */
+export class LogGone extends KafkaError {
   constructor(folder: string) {
-    super(`the log ${folder} has ended`);
+    super('UNKNOWN_TOPIC_OR_PARTITION', `the log ${folder} has ended`);
   }
 }
 
@@ -54,13 +58,15 @@ export class LogFiles implements OpenFiles {
     this.cache.close(path);
   }
 
-  /** Work that goes on over several turns. @throws LogGone where it failed because the log had ended. */
+  /**
+   * Work that goes on over several turns.
+   * @throws LogGone where the log has ended meanwhile, whatever came of the work
+   */
   async hold<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
-    } catch (cause) {
+    } finally {
       this.check();
-      throw cause;
     }
   }
 

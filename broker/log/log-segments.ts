@@ -209,6 +209,5 @@ export class LogSegments {
   end(): void {
     this.broken ??= new LogGone(this.folder);
     this.tail.clear();
-    for (const segment of this.list) segment.isGone = true;
   }
 }

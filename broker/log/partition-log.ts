@@ -498,6 +498,7 @@ export class PartitionLog {
    * nothing else changes any more.
    */
   close(): void {
+    if (this.state === 'gone') return;
     this.files.beginClosing();
     if (this.failure === null && this.changed) {
       this.segments.active.writeIndexes();

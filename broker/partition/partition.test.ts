@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PartitionLine } from '../../kube/partition-line.ts';
+import { KafkaError } from '../../proto/kafka/errors.ts';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
@@ -160,6 +161,55 @@ test('a refused write fails the producer, takes the partition offline and is rep
   assert.equal(result[0]?.error, 'KAFKA_STORAGE_ERROR');
   assert.equal(failures.length, 1);
   assert.deepEqual(partition.role, { kind: 'offline', why: 'KAFKA_STORAGE_ERROR' });
+});
+
+test('a bug in a write is no failure of the disk: it ends the turn', () => {
+  const { partition, endTurn, produce, failures } = setUp();
+  produce(1);
+  partition.log.writePending = () => {
+    throw new TypeError('a bug');
+  };
+  assert.throws(endTurn, /a bug/);
+  assert.throws(() => partition.onLogError(new TypeError('a bug')), /a bug/);
+  assert.deepEqual(failures, []);
+});
+
+test('a replica that is given up: who waits is told, who reads meets the end of the log, the disk is fine', async () => {
+  const { partition, endTurn, produce, failures } = setUp();
+  produce(1);
+  endTurn();
+  const waiting = [produce(1), produce(-1)];
+  const marker = {
+    producerId: 7,
+    producerEpoch: 0,
+    coordinatorEpoch: 0,
+    committed: true,
+    transactionVersion: 1,
+  };
+  const markers: ProduceResult[] = [];
+  partition.endTransaction(marker, 100, (result) => markers.push(result));
+  partition.abandon();
+  endTurn();
+  for (const answers of [...waiting, markers])
+    assert.deepEqual(
+      answers.map(({ error }) => error),
+      ['NOT_LEADER_OR_FOLLOWER'],
+    );
+  partition.endTransaction(marker, 100, (result) => markers.push(result));
+  assert.equal(markers[1]?.error, 'UNKNOWN_TOPIC_OR_PARTITION');
+  assert.equal(produce(1)[0]?.error, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const request = { offset: 0, bytesMax: 100, endOffset: 1, atLeastOne: true };
+  const isGone = (cause: unknown) =>
+    cause instanceof KafkaError && cause.error === 'UNKNOWN_TOPIC_OR_PARTITION';
+  assert.throws(() => partition.read(request), isGone);
+  await assert.rejects(partition.readCopy(request), isGone);
+  partition.truncateTo(0);
+  partition.restartAt(5);
+  partition.deleteBefore(1);
+  partition.close();
+  partition.expireWaiters();
+  endTurn();
+  assert.deepEqual(failures, []);
 });
 
 test('a refused read does the same', () => {

@@ -19,6 +19,7 @@ import {
 import type { Clock } from '../../stdx/clock.ts';
 import { DiskError } from '../../stdx/disk.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import { LogGone } from '../log/log-files.ts';
 import type { LogRead, ReadRequest } from '../log/log-reads.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
@@ -58,7 +59,7 @@ export interface PartitionDeps {
   /** Whether the Kubernetes API is away: nobody can change an ISR now. */
   readonly isApiAway: () => boolean;
   /** The disk failed under this partition: it must lose leadership and be reported. */
-  readonly onStorageFailure: (partition: Partition, cause: unknown) => void;
+  readonly onStorageFailure: (partition: Partition, cause: DiskError) => void;
 }
 
 export interface ProduceResult {
@@ -393,9 +394,18 @@ export class Partition implements TurnTask {
     try {
       change();
     } catch (cause) {
-      if (!(cause instanceof DiskError)) throw cause;
-      this.storageFailed(cause);
+      this.onLogError(cause);
     }
+  }
+
+  /**
+   * What became of work on the log. That the log ended meanwhile is nobody's fault; a disk that refuses takes
+   * the replica offline; anything else is a bug, and is thrown again.
+   */
+  onLogError(cause: unknown): void {
+    if (cause instanceof LogGone) return;
+    if (!(cause instanceof DiskError)) throw cause;
+    this.storageFailed(cause);
   }
 
   private storageFailed(cause: DiskError): void {
@@ -459,12 +469,12 @@ export class Partition implements TurnTask {
       this.log.writePending();
       this.ledNow?.onWritten(writtenOffset, this.deps.clock.monotonicMs(), this.rules);
     } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
       const waiters = this.ackWaiters;
       this.ackWaiters = [];
       for (const { done } of waiters)
         done(failed('KAFKA_STORAGE_ERROR', 'the disk refused the write'));
-      this.goOffline('KAFKA_STORAGE_ERROR');
-      this.deps.onStorageFailure(this, cause);
+      this.storageFailed(cause);
     }
   }
 
@@ -521,7 +531,7 @@ export class Partition implements TurnTask {
   /**
    * Reads batches; whose limit applies is the caller's choice of `endOffset`.
    * @throws KafkaError KAFKA_STORAGE_ERROR where the disk does not give them back: the replica is
-   * then offline here.
+   * then offline here; LogGone where the log has ended.
    */
   read(request: ReadRequest): LogRead | Promise<LogRead> {
     try {
@@ -547,8 +557,8 @@ export class Partition implements TurnTask {
   }
 
   private unreadable(cause: unknown): never {
-    if (!(cause instanceof DiskError)) throw cause;
-    this.storageFailed(cause);
+    this.onLogError(cause);
+    if (cause instanceof LogGone) throw cause;
     throw new KafkaError('KAFKA_STORAGE_ERROR', 'the disk refused the read');
   }
 
@@ -564,10 +574,18 @@ export class Partition implements TurnTask {
     for (const waiter of [...this.readWaiters]) waiter.onReadable();
   }
 
-  /** The replica is removed from this broker. */
+  /** The broker stops: what was taken is written, and nobody is served here any more. */
   close(): void {
     this.flushPending();
+    this.goOffline('NOT_LEADER_OR_FOLLOWER');
+  }
+
+  /**
+   * The replica is given up, with whatever it holds. Whoever still works on its log meets the end of it.
+   */
+  abandon(): void {
     this.goOffline('UNKNOWN_TOPIC_OR_PARTITION');
+    this.log.abandon();
   }
 }
 

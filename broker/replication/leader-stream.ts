@@ -8,6 +8,7 @@
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import { LogGone } from '../log/log-files.ts';
 import { type LogRead, NOTHING } from '../log/log-reads.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
 import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
@@ -287,10 +288,10 @@ export class LeaderStream implements TurnTask {
       }
     };
     read.then(done, (cause) => {
-      this.deps.logger.error('reading for a follower failed', {
-        topic: subscription.partition.topic,
-        cause,
-      });
+      const { topic } = subscription.partition;
+      // A topic that is deleted needs no follower.
+      if (!(cause instanceof LogGone))
+        this.deps.logger.error('reading for a follower failed', { topic, cause });
       done(null);
     });
   }
