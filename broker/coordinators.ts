@@ -210,9 +210,10 @@ export class Coordinators implements TransactionGate, Disposable {
   async admit(of: PartitionInTransaction): Promise<ErrorName> {
     const partition = this.partitionOf(of.topic, of.partition);
     if (partition === null) return 'NOT_LEADER_OR_FOLLOWER';
-    const { producerId: id, producerEpoch: epoch } = of;
-    if (partition.log.producers.isOpen(id, epoch)) return 'NONE';
-    return partition.verifications.verify({ id, epoch }, () => this.ask(of));
+    const { producerId, producerEpoch: epoch, baseSequence, add: ownEpoch } = of;
+    const first = { producerId, epoch, baseSequence, ownEpoch };
+    const nowMs = this.deps.clock.nowMs();
+    return partition.verifications.verify(first, nowMs, () => this.ask(of));
   }
 
   /** Asks the coordinator; a transaction that is still ending is given a moment. */

@@ -48,7 +48,9 @@ export class Housekeeping implements Disposable {
       if (partition.log.failure !== null) continue;
       try {
         const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
-        partition.log.producers.expire(clock.nowMs() - partition.rules.producerExpirationMs);
+        const expiredBeforeMs = clock.nowMs() - partition.rules.producerExpirationMs;
+        partition.log.producers.expire(expiredBeforeMs);
+        partition.verifications.expire(expiredBeforeMs);
         if (aside.length === 0) continue;
         moved = true;
         const { topic, partition: index } = partition;

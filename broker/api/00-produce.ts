@@ -13,7 +13,7 @@ import {
 import { BATCH_HEADER_BYTES, batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import { Later } from '../../stdx/later.ts';
-import type { Partition, ProduceResult } from '../partition/partition.ts';
+import type { Partition, ProduceRequestOf, ProduceResult } from '../partition/partition.ts';
 import { api, type RequestContext } from './handler.ts';
 import { endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
 
@@ -89,8 +89,11 @@ export function produce(ports: Ports) {
     const kept = Buffer.from(records);
     Promise.all([admitted ?? 'NONE', ready || loadCodecs()] as const).then(
       ([error]) => {
-        if (error === 'NONE') appendTo(partition, kept, request, name, done);
-        else done(answerFor(index, error, 'the partition could not join the transaction'));
+        if (error === 'NONE') {
+          const { acks, timeoutMs } = request;
+          const how = { acks, timeoutMs, mustBeVerified: admitted !== null };
+          appendTo(partition, kept, how, name, done);
+        } else done(answerFor(index, error, 'the partition could not join the transaction'));
       },
       () => done(answerFor(index, 'UNKNOWN_SERVER_ERROR')),
     );
@@ -109,17 +112,20 @@ export function produce(ports: Ports) {
     if (!add && !ports.config.flag('transaction.partition.verification.enable')) return null;
     const producerId = batch.producerId(records);
     const producerEpoch = batch.producerEpoch(records);
+    const baseSequence = batch.baseSequence(records);
     if (!partition.isLeader || partition.log.producers.isOpen(producerId, producerEpoch))
       return null;
     const { topic, partition: index } = partition;
-    const of = { transactionalId, producerId, producerEpoch, topic, partition: index, add };
-    return ports.gate.admit(of).then((error) => admissionError(error, apiVersion));
+    const who = { transactionalId, producerId, producerEpoch, baseSequence };
+    return ports.gate
+      .admit({ ...who, topic, partition: index, add })
+      .then((error) => admissionError(error, apiVersion));
   };
 
   const appendTo = (
     partition: Partition,
     records: Buffer,
-    request: ProduceRequest,
+    request: ProduceRequestOf,
     name: string,
     done: (answer: Partially<PartitionAnswer>) => void,
   ): void => {

@@ -47,6 +47,7 @@ export function txnOffsetCommit(ports: Ports) {
           producerEpoch,
           topic: OFFSETS_TOPIC,
           partition,
+          baseSequence: -1,
           add,
         });
         if (error !== 'NONE') return answerAll(request, admissionError(error, apiVersion));

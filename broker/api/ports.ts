@@ -29,6 +29,8 @@ export interface PartitionInTransaction {
   readonly producerEpoch: number;
   readonly topic: string;
   readonly partition: number;
+  /** Of the first record; negative where records have none. */
+  readonly baseSequence: number;
   /** Add the partition where it is missing (KIP-890, part 2); otherwise only ask. */
   readonly add: boolean;
 }

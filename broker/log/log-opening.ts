@@ -10,6 +10,7 @@ import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
 import type { OpenFiles } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { NotedLog } from './log-inventory.ts';
+import { loadProducersBefore, rebuildProducers } from './producer-rebuild.ts';
 import type { ProducerState } from './producer-state.ts';
 import { Segment, segmentFileName } from './segment.ts';
 
@@ -49,24 +50,6 @@ export const missingPath = (folder: string) => `${folder}/${MISSING}`;
 export const epochsPath = (folder: string) => `${folder}/${EPOCHS}`;
 export const snapshotPath = (folder: string, offset: number) =>
   `${folder}/${segmentFileName(offset, '.snapshot')}`;
-
-/**
- * Loads the producers as they were where a segment begins: that segment's if its snapshot is whole,
- * else an earlier one's.
- * @returns which segment: from there on batches must be observed.
- */
-export function loadProducersBefore(
-  disk: Disk,
-  producers: ProducerState,
-  segments: readonly Segment[],
-  latest: number,
-): number {
-  for (let i = latest; i >= 0; i--) {
-    const bytes = disk.readBytes((segments[i] as Segment).path('.snapshot'));
-    if (bytes !== null && producers.load(bytes)) return i;
-  }
-  return 0;
-}
 
 const isLeftOver = (name: string) => name.endsWith('.deleted') || name.endsWith('.tmp');
 
@@ -139,7 +122,6 @@ class LogOpening {
       .filter((name) => name.endsWith('.log'))
       .map((name) => new Segment(deps, folder, Number(name.slice(0, -4))));
     if (this.segments.length === 0) this.begin(known.startOffset);
-    if (known.clean) this.loadNewestProducers(names);
     const clean = this.loadSegments();
     const { baseOffset } = this.segments[0] as Segment;
     return {
@@ -187,6 +169,7 @@ class LogOpening {
   private trustAll(): boolean {
     for (const segment of this.segments) this.trust(segment);
     this.endOffset = this.findEndOffset();
+    this.loadProducersAtStop();
     return true;
   }
 
@@ -269,13 +252,11 @@ class LogOpening {
     return end;
   }
 
-  /** After an orderly stop: what the stop wrote. */
-  private loadNewestProducers(names: readonly string[]): void {
+  /** What an orderly stop wrote; the log itself tells where that is not whole. */
+  private loadProducersAtStop(): void {
     const { disk, folder, producers } = this.deps;
-    const snapshots = names.filter((name) => name.endsWith('.snapshot'));
-    for (const name of snapshots.reverse()) {
-      const bytes = disk.readBytes(`${folder}/${name}`);
-      if (bytes !== null && producers.load(bytes)) return;
-    }
+    const bytes = disk.readBytes(snapshotPath(folder, this.endOffset));
+    if (bytes !== null && producers.load(bytes)) return;
+    rebuildProducers({ disk, folder, producers }, this.segments, this.endOffset);
   }
 }

@@ -1,9 +1,26 @@
-/** What a log knows of its producers, made again from the files that are left after a cut. */
+/** What a log knows of its producers, made again from its files. */
 import { BATCH_HEADER_BYTES, batch, CONTROL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
-import { loadProducersBefore } from './log-opening.ts';
 import type { ProducerState } from './producer-state.ts';
 import type { Segment } from './segment.ts';
+
+/**
+ * Loads the producers as they were where a segment begins: that segment's if its snapshot is whole,
+ * else an earlier one's.
+ * @returns which segment: from there on batches must be observed.
+ */
+export function loadProducersBefore(
+  disk: Disk,
+  producers: ProducerState,
+  segments: readonly Segment[],
+  latest: number,
+): number {
+  for (let i = latest; i >= 0; i--) {
+    const bytes = disk.readBytes((segments[i] as Segment).path('.snapshot'));
+    if (bytes !== null && producers.load(bytes)) return i;
+  }
+  return 0;
+}
 
 /** Removes snapshots from beyond the end, and fills `producers` from an older one and the batches after it. */
 export function rebuildProducers(

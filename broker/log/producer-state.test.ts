@@ -81,6 +81,11 @@ test('markers: older epochs and coordinators are refused, a repeat is harmless',
   assert.equal(state.judgeMarker({ ...of, producerEpoch: 3 }), 'INVALID_PRODUCER_EPOCH');
   assert.equal(state.judgeMarker({ ...of, producerEpoch: 4 }), 'INVALID_PRODUCER_EPOCH');
   assert.equal(
+    state.judgeMarker({ ...of, producerEpoch: 3, transactionVersion: 0 }),
+    'INVALID_PRODUCER_EPOCH',
+    'also of older clients',
+  );
+  assert.equal(
     state.judgeMarker({ ...of, producerEpoch: 4, transactionVersion: 0 }),
     'append',
     'older clients end a transaction in its own epoch',
@@ -89,6 +94,16 @@ test('markers: older epochs and coordinators are refused, a repeat is harmless',
   state.observe(marker(1, 1, true, 5), 0);
   assert.equal(state.judgeMarker(of), 'duplicate');
   assert.equal(state.judgeMarker({ ...of, coordinatorEpoch: 2 }), 'TRANSACTION_COORDINATOR_FENCED');
+  assert.equal(
+    state.judgeMarker({ ...of, coordinatorEpoch: 2, transactionVersion: 0 }),
+    'TRANSACTION_COORDINATOR_FENCED',
+  );
+  assert.equal(state.judgeMarker({ ...of, coordinatorEpoch: 4, producerEpoch: 6 }), 'append');
+  assert.equal(
+    state.judgeMarker({ ...of, producerEpoch: 4 }),
+    'INVALID_PRODUCER_EPOCH',
+    'a marker of an epoch that is over is no repeat',
+  );
   state.observe(data(2, 1, 5), 0);
   assert.equal(state.judgeMarker(of), 'INVALID_PRODUCER_EPOCH', 'it is of the transaction before');
 });
@@ -103,4 +118,37 @@ test('a producer with an open transaction writes nothing outside of it', () => {
     baseSequence: 0,
   });
   assert.deepEqual(state.judge(plain, 0), { kind: 'refuse', error: 'INVALID_TXN_STATE' });
+});
+
+test('the marker that begins an epoch ends the sequence before it: 0 comes next, and nothing is a repeat', () => {
+  const state = new ProducerState();
+  for (let i = 0; i < 6; i++) state.observe(data(i, 1, 4, i), 0);
+  const judge = (epoch: number, sequence: number) => {
+    const verdict = state.judge(data(0, 1, epoch, sequence), 0);
+    return verdict.kind === 'refuse' ? verdict.error : verdict.kind;
+  };
+  state.observe(marker(6, 1, true, 4), 0);
+  assert.deepEqual(
+    [judge(4, 6), judge(4, 5), judge(4, 0)],
+    ['append', 'duplicate', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
+    'a marker of the same epoch is not in the sequence',
+  );
+  state.observe(marker(7, 1, true, 5), 0);
+  assert.equal(judge(4, 6), 'INVALID_PRODUCER_EPOCH');
+  assert.deepEqual(
+    [5, 6, 1, 0].map((sequence) => judge(5, sequence)),
+    [...Array(3).fill('OUT_OF_ORDER_SEQUENCE_NUMBER'), 'append'],
+  );
+});
+
+test('a producer that wrote nothing for long is forgotten, and may go on with any sequence', () => {
+  const state = new ProducerState();
+  state.observe(data(0, 1, 4, 0), 0);
+  state.observe(marker(1, 1, true, 4), 0);
+  const far = data(2, 1, 4, 77);
+  assert.equal(state.judge(far, 0).kind, 'refuse');
+  state.expire(1);
+  assert.equal(state.judge(far, 0).kind, 'refuse', 'its time is not over');
+  state.expire(2);
+  assert.equal(state.judge(far, 0).kind, 'append');
 });

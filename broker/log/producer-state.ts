@@ -4,7 +4,6 @@
  * Sources: KIP-98, KIP-360, KIP-890.
  */
 
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import {
   batch,
@@ -12,29 +11,15 @@ import {
   TRANSACTIONAL_BIT,
   transactionEndOf,
 } from '../../proto/kafka/record-batch.ts';
-import { crc32c } from '../../stdx/crc32c.ts';
-
-/** Kafka keeps this many, so a producer may have as many requests in flight. */
-const BATCHES_KEPT = 5;
-const SEQUENCES = 0x8000_0000;
-
-export interface ProducerBatch {
-  readonly baseSequence: number;
-  readonly lastSequence: number;
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  readonly timestampMs: number;
-}
-
-export interface Producer {
-  epoch: number;
-  batches: ProducerBatch[];
-  lastTimestampMs: number;
-  /** Of the coordinator that wrote the last marker; -1 before the first. */
-  coordinatorEpoch: number;
-  /** First offset of the open transaction; -1 while there is none. */
-  txnFirstOffset: number;
-}
+import { decodeProducers, encodeProducers } from './producer-snapshot.ts';
+import {
+  BATCHES_KEPT,
+  judgeSequence,
+  type Producer,
+  type SequenceVerdict,
+  sequencePlus,
+  type TransactionStart,
+} from './sequence-core.ts';
 
 /** A transaction that a marker just ended. */
 export interface EndedTransaction {
@@ -45,19 +30,6 @@ export interface EndedTransaction {
   readonly lastStableOffset: number;
 }
 
-export type SequenceVerdict =
-  | { readonly kind: 'append' }
-  | { readonly kind: 'duplicate'; readonly of: ProducerBatch }
-  | { readonly kind: 'refuse'; readonly error: ErrorName };
-
-const APPEND: SequenceVerdict = { kind: 'append' };
-const refused = (error: ErrorName): SequenceVerdict => ({ kind: 'refuse', error });
-
-/** Sequences wrap to 0 after 2^31-1. */
-export function sequencePlus(sequence: number, delta: number): number {
-  return (sequence + delta) % SEQUENCES;
-}
-
 export interface MarkerRequest {
   readonly producerId: number;
   readonly producerEpoch: number;
@@ -66,6 +38,8 @@ export interface MarkerRequest {
   /** 2 and up: the epoch was bumped for the marker (KIP-890, KIP-1228). */
   readonly transactionVersion: number;
 }
+
+const NO_PRODUCER: SequenceVerdict = { kind: 'append' };
 
 export class ProducerState {
   private readonly producers = new Map<number, Producer>();
@@ -108,30 +82,13 @@ export class ProducerState {
     return otherwise;
   }
 
-  /** What to do with the batch at `at` of a client's request. */
-  judge(b: Buffer, at: number): SequenceVerdict {
+  /**
+   * What to do with the batch at `at` of a client's request.
+   * @param start the transaction that it would begin here, if that is being verified
+   */
+  judge(b: Buffer, at: number, start: TransactionStart | null = null): SequenceVerdict {
     const producerId = batch.producerId(b, at);
-    if (producerId < 0) return APPEND;
-    const producer = this.producers.get(producerId);
-    // Expired or deleted state accepts any sequence: the coordinator vouches for the epoch.
-    if (producer === undefined) return APPEND;
-    const epoch = batch.producerEpoch(b, at);
-    if (epoch < producer.epoch) return refused('INVALID_PRODUCER_EPOCH');
-    const isTransactional = (batch.attributes(b, at) & TRANSACTIONAL_BIT) !== 0;
-    if (!isTransactional && producer.txnFirstOffset >= 0) return refused('INVALID_TXN_STATE');
-    const baseSequence = batch.baseSequence(b, at);
-    // Only coordinators write without a sequence.
-    if (baseSequence < 0) return APPEND;
-    if (epoch > producer.epoch)
-      return baseSequence === 0 ? APPEND : refused('OUT_OF_ORDER_SEQUENCE_NUMBER');
-    const lastSequence = sequencePlus(baseSequence, batch.lastOffsetDelta(b, at));
-    const repeat = producer.batches.find(
-      (known) => known.baseSequence === baseSequence && known.lastSequence === lastSequence,
-    );
-    if (repeat !== undefined) return { kind: 'duplicate', of: repeat };
-    const last = producer.batches.at(-1);
-    if (last === undefined || baseSequence === sequencePlus(last.lastSequence, 1)) return APPEND;
-    return refused('OUT_OF_ORDER_SEQUENCE_NUMBER');
+    return producerId < 0 ? NO_PRODUCER : judgeSequence(this.get(producerId), start, b, at);
   }
 
   /** What to do with a coordinator's marker: a repeat of one that ended the transaction is done already. */
@@ -182,7 +139,6 @@ export class ProducerState {
       lastSequence: sequencePlus(baseSequence, batch.lastOffsetDelta(b, at)),
       baseOffset: batch.baseOffset(b, at),
       lastOffset: batch.lastOffset(b, at),
-      timestampMs,
     });
     return null;
   }
@@ -220,65 +176,25 @@ export class ProducerState {
     this.ended = [];
   }
 
-  /** Kafka's producer snapshot file, version 1: the last batch of each producer. */
   get isEmpty(): boolean {
     return this.producers.size === 0;
   }
 
+  /** Everything but what holds the last stable offset back until a marker is committed. */
   toSnapshot(): Buffer {
-    const w = new Writer(256);
-    w.int32(this.producers.size);
-    for (const [producerId, producer] of this.producers) {
-      const last = producer.batches.at(-1);
-      w.int64(producerId);
-      w.int16(producer.epoch);
-      w.int32(last?.lastSequence ?? -1);
-      w.int64(last?.lastOffset ?? -1);
-      w.int32(last === undefined ? 0 : last.lastOffset - last.baseOffset);
-      w.int64(producer.lastTimestampMs);
-      w.int32(producer.coordinatorEpoch);
-      w.int64(producer.txnFirstOffset);
-    }
-    const body = w.toBuffer();
-    const head = Buffer.alloc(6);
-    head.writeInt16BE(1, 0);
-    head.writeUInt32BE(crc32c(body), 2);
-    return Buffer.concat([head, body]);
+    return encodeProducers(this.producers);
   }
 
-  /** Loads a snapshot; false (and nothing loaded) where it is damaged. */
+  /** Loads a snapshot in place of what is known; false (and nothing loaded) where it is damaged. */
   load(snapshot: Buffer): boolean {
-    if (snapshot.length < 10 || snapshot.readInt16BE(0) !== 1) return false;
-    if (snapshot.readUInt32BE(2) !== crc32c(snapshot, 6)) return false;
-    const r = new Reader(snapshot, 6);
+    const producers = decodeProducers(snapshot);
+    if (producers === null) return false;
+    this.clear();
     const open: [number, number][] = [];
-    for (let left = r.arrayLength(r.int32()); left > 0; left--) {
-      const producerId = r.int64();
-      const epoch = r.int16();
-      const lastSequence = r.int32();
-      const lastOffset = r.int64();
-      const delta = r.int32();
-      const lastTimestampMs = r.int64();
-      const coordinatorEpoch = r.int32();
-      const txnFirstOffset = r.int64();
-      const baseSequence = (lastSequence - delta + SEQUENCES) % SEQUENCES;
-      const baseOffset = lastOffset - delta;
-      const last = {
-        baseSequence,
-        lastSequence,
-        baseOffset,
-        lastOffset,
-        timestampMs: lastTimestampMs,
-      };
-      this.producers.set(producerId, {
-        epoch,
-        batches: lastSequence < 0 ? [] : [last],
-        lastTimestampMs,
-        coordinatorEpoch,
-        txnFirstOffset,
-      });
+    for (const [producerId, producer] of producers) {
+      this.producers.set(producerId, producer);
       if (producerId > this.idMax) this.idMax = producerId;
-      if (txnFirstOffset >= 0) open.push([producerId, txnFirstOffset]);
+      if (producer.txnFirstOffset >= 0) open.push([producerId, producer.txnFirstOffset]);
     }
     for (const [producerId, first] of open.sort((a, b) => a[1] - b[1]))
       this.open.set(producerId, first);

@@ -15,6 +15,7 @@ import {
   batchFault,
   buildTransactionMarker,
   stampLogAppendTime,
+  TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { DiskError } from '../../stdx/disk.ts';
@@ -23,6 +24,7 @@ import { LogGone } from '../log/log-files.ts';
 import type { LogRead, ReadRequest } from '../log/log-reads.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
+import type { TransactionStart } from '../log/sequence-core.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
 import {
@@ -76,6 +78,8 @@ export interface ProduceRequestOf {
   readonly timeoutMs: number;
   /** The broker's own records: whole and right as they are. */
   readonly trusted?: boolean;
+  /** Records of a transaction that begin it here only where its coordinator vouches for it. */
+  readonly mustBeVerified?: boolean;
 }
 
 interface AckWaiter {
@@ -116,7 +120,7 @@ export class Partition implements TurnTask {
   private ackWaiters: AckWaiter[] = [];
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
-  readonly verifications = new Verifications();
+  readonly verifications: Verifications;
   scheduled = false;
   /**
    * The newest leadership here. Who led before in the very same epoch goes on with what it knew:
@@ -137,6 +141,7 @@ export class Partition implements TurnTask {
     this.topicId = id.topicId;
     this.partition = id.partition;
     this.log = log;
+    this.verifications = new Verifications((id, epoch) => log.producers.isOpen(id, epoch));
     this.rules = rules;
     this.followerHw = Math.max(Math.min(highWatermark, log.endOffset), log.startOffset);
   }
@@ -197,6 +202,7 @@ export class Partition implements TurnTask {
       const from = { endOffset: this.log.endOffset, highWatermark: this.highWatermark, nowMs };
       // Who leads on in a newer epoch still has what producers wait for, and can still commit it.
       this.leaveLeadership({ staysLeader: true });
+      this.verifications.clear();
       this.led = new LeaderCore(line, self, from);
       this.role = { kind: 'leader', core: this.led };
     }
@@ -244,7 +250,14 @@ export class Partition implements TurnTask {
       return done(failed('NOT_ENOUGH_REPLICAS', message));
     }
     const nowMs = this.deps.clock.nowMs();
-    const verdict = judgeProduce(records, this.rules, this.log.producers, nowMs);
+    let start: TransactionStart | null = null;
+    if (request.mustBeVerified === true) {
+      const [id, epoch] = [batch.producerId(records), batch.producerEpoch(records)];
+      start = this.verifications.provenStart(id, epoch);
+      if (start === null && !this.log.producers.isOpen(id, epoch))
+        return done(failed('INVALID_TXN_STATE', 'the transaction ended meanwhile'));
+    }
+    const verdict = judgeProduce(records, this.rules, this.log.producers, start, nowMs);
     if (verdict.kind === 'refuse') {
       const { error, message, record } = verdict;
       const faults = record === undefined ? [] : [{ batchIndex: record, message }];
@@ -270,6 +283,8 @@ export class Partition implements TurnTask {
     }
     const baseOffset = this.log.endOffset;
     this.log.append(bytes, { leaderEpoch: core.line.leaderEpoch });
+    if ((batch.attributes(bytes) & TRANSACTIONAL_BIT) !== 0)
+      this.verifications.forget(batch.producerId(bytes));
     this.deps.turn.weigh(bytes.length);
     this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);
@@ -294,7 +309,6 @@ export class Partition implements TurnTask {
       return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
     }
     const request = { acks: -1, timeoutMs };
-    this.verifications.forget(marker.producerId);
     const verdict = this.log.producers.judgeMarker(marker);
     if (verdict === 'duplicate') {
       const lastOffset = this.log.endOffset - 1;
@@ -305,6 +319,7 @@ export class Partition implements TurnTask {
     this.log.append(buildTransactionMarker(marker, { ...marker, timestampMs }), {
       leaderEpoch: role.core.line.leaderEpoch,
     });
+    this.verifications.forget(marker.producerId);
     const lastOffset = this.log.endOffset - 1;
     this.await({ lastOffset, baseOffset: lastOffset, logAppendTimeMs: -1, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);

@@ -1,7 +1,8 @@
 /** Judges what a producer sent for one partition before a byte of it is appended. Pure. */
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { type BatchFault, batch, batchFault, CONTROL_BIT } from '../../proto/kafka/record-batch.ts';
-import type { ProducerBatch, ProducerState } from '../log/producer-state.ts';
+import type { ProducerState } from '../log/producer-state.ts';
+import type { ProducerBatch, TransactionStart } from '../log/sequence-core.ts';
 
 export interface ProduceRules {
   readonly maxMessageBytes: number;
@@ -35,10 +36,12 @@ const faults: Record<BatchFault, readonly [ErrorName, string]> = {
   count: ['INVALID_RECORD', 'the record count must agree with the last offset delta'],
 };
 
+/** @param start the transaction that the records begin here, if its coordinator vouches for it */
 export function judgeProduce(
   records: Buffer,
   rules: ProduceRules,
   producers: ProducerState,
+  start: TransactionStart | null,
   nowMs: number,
 ): ProduceVerdict {
   const fault = batchFault(records, 0, records.length);
@@ -76,7 +79,7 @@ export function judgeProduce(
       return { kind: 'refuse', error: 'INVALID_TIMESTAMP', message, record: 0 };
     }
   }
-  const verdict = producers.judge(records, 0);
+  const verdict = producers.judge(records, 0, start);
   if (verdict.kind === 'append') return APPEND;
   if (verdict.kind === 'duplicate') return verdict;
   return refuse(verdict.error, 'the producer id, epoch and sequence must follow the last batch');
