@@ -391,9 +391,7 @@ export class Controller implements Disposable {
 
   /** After the pages: finalizers and statuses, which follow and never decide. */
   private async finishTopics(plan: TopicPlan, brokers: Brokers): Promise<void> {
-    for (const topic of plan.deleted) {
-      if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER)) await this.release(topic);
-    }
+    await this.releaseTopics(plan.deleted);
     const defaults = this.deps.defaults();
     for (const topic of this.deps.topics()) {
       const line = this.deps.pages.get(partitionKey(topicIdOf(topic), 0)) ?? null;
@@ -403,6 +401,18 @@ export class Controller implements Disposable {
     for (const broker of this.deps.brokers()) await this.showFenced(broker, brokers);
     this.statuses.update(this.deps.topics(), this.deps.pages.all(), plan.problems, brokers);
     this.statuses.writeDue();
+  }
+
+  /** A topic's object stays until none of its lines does: without it nobody would ever take them away. */
+  private async releaseTopics(deleted: readonly KafkaTopic[]): Promise<void> {
+    if (deleted.length === 0) return;
+    const { clock, pages } = this.deps;
+    const withLines = new Set([...pages.all().values()].map(({ topicId }) => topicId));
+    for (const topic of deleted) {
+      if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER) !== true) continue;
+      if (withLines.has(topicIdOf(topic))) clock.after(RETRY_MS, () => this.wake());
+      else await this.release(topic);
+    }
   }
 
   /** Writes down that replicas are to become more or fewer; once that is seen, they do. */
