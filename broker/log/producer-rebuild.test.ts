@@ -8,7 +8,8 @@ import {
   buildTransactionMarker,
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
-import { simDisk } from '../../test/sim/disk.ts';
+import type { Disk } from '../../stdx/disk.ts';
+import { SimDisk } from '../../test/sim/disk.ts';
 import { Random } from '../../test/sim/random.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
@@ -76,7 +77,8 @@ function replay(batches: readonly Kept[]): ProducerState {
 }
 
 class Subject {
-  readonly disk: ReturnType<typeof simDisk>;
+  private readonly platter: SimDisk;
+  readonly disk: Disk;
   log: PartitionLog;
   /** Every batch since the log began anew, also those that were deleted at its start. */
   private history: Kept[] = [];
@@ -84,7 +86,8 @@ class Subject {
   private readonly clients = new Map<number, { epoch: number; sequence: number }>();
 
   constructor(seed: number) {
-    this.disk = simDisk(new Random(seed));
+    this.platter = new SimDisk(new Random(seed));
+    this.disk = this.platter.atOnce();
     this.log = this.make();
     this.log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });
   }
@@ -180,7 +183,7 @@ class Subject {
     }
     const { recoveryPoint, startOffset } = this.log;
     const note = kind === 'stop' ? JSON.stringify(this.log.note) : 'null';
-    if (kind === 'losePower') this.disk.losePower();
+    if (kind === 'losePower') this.platter.losePower();
     if (kind === 'damagedStop') this.damageSnapshot();
     this.log = this.make();
     const known = { clean, lossy: kind === 'losePower', recoveryPoint, startOffset };
@@ -193,8 +196,8 @@ class Subject {
 
   private damageSnapshot(): void {
     const path = snapshotPath(FOLDER, this.log.endOffset);
-    const bytes = this.disk.files.get(path);
-    if (bytes !== undefined) bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+    const bytes = this.disk.readBytes(path);
+    if (bytes !== null) this.platter.flipBit(path, (bytes.length - 1) * 8);
   }
 
   private async inLog(): Promise<Kept[]> {

@@ -5,18 +5,23 @@ import { apis } from '../../proto/kafka/messages/index.ts';
 import { sleep } from '../../stdx/clock.ts';
 import type { Random } from './random.ts';
 import { clockOf, Process } from './scheduler.ts';
-import { KAFKA_PORT, TOPIC, type World } from './world.ts';
+import { KAFKA_PORT, type World } from './world.ts';
 
 const TIMEOUT_MS = 8_000;
 type Name = keyof typeof apis;
+
+export interface Leader {
+  readonly host: string;
+  readonly topicId: string;
+}
 
 export class SimClient {
   protected readonly world: World;
   protected readonly random: Random;
   readonly process: Process;
   private readonly clock;
-  private leaders = new Map<number, { host: string; epoch: number }>();
-  protected topicId = '';
+  /** By topic and partition. */
+  private readonly leaders = new Map<string, Leader>();
   private nextId = 1;
   isOver = false;
 
@@ -64,26 +69,26 @@ export class SimClient {
     return this.random.pick(this.world.nodes).name;
   }
 
-  /** Where the partition's leader is, as far as is known; asks again after `forget`. */
-  protected async leaderOf(partition: number): Promise<string | null> {
-    const known = this.leaders.get(partition);
-    if (known !== undefined) return known.host;
+  /** Who leads the partition, as far as is known; asks again after `forget`. */
+  protected async leaderOf(topic: string, partition: number): Promise<Leader | null> {
+    const known = this.leaders.get(`${topic}-${partition}`);
+    if (known !== undefined) return known;
     const { topics } = await this.ask(this.anyHost(), 'Metadata', 12, {
-      topics: [{ name: TOPIC, topicId: undefined }],
+      topics: [{ name: topic, topicId: undefined }],
       allowAutoTopicCreation: false,
     });
-    for (const { partitions, topicId } of topics) {
-      this.topicId = topicId;
-      for (const { leaderEpoch, leaderId, partitionIndex } of partitions) {
+    for (const { errorCode, partitions, topicId } of topics) {
+      if (errorCode !== 0) continue;
+      for (const { leaderId, partitionIndex } of partitions) {
         const node = this.world.nodes[leaderId];
         if (node !== undefined)
-          this.leaders.set(partitionIndex, { host: node.name, epoch: leaderEpoch });
+          this.leaders.set(`${topic}-${partitionIndex}`, { host: node.name, topicId });
       }
     }
-    return this.leaders.get(partition)?.host ?? null;
+    return this.leaders.get(`${topic}-${partition}`) ?? null;
   }
-  protected forget(partition: number): void {
-    this.leaders.delete(partition);
+  protected forget(topic: string, partition: number): void {
+    this.leaders.delete(`${topic}-${partition}`);
   }
 
   /** Which broker coordinates the group (0) or the transactional id (1); null: not known now. */

@@ -1,119 +1,288 @@
 /**
- * The disk of a node: what was written lives in its page cache until it is flushed, and outlives the
- * process; what a power loss leaves is what was flushed, and as much of the rest as chance wants.
+ * The disk of a node, as Linux has it: a name leads to a file, and what is open stays the file that it
+ * was, whatever becomes of the name. What was written lives in the page cache and outlives the process;
+ * what a power loss leaves is what was flushed, and as much of the rest as chance wants.
  */
-import { DiskError } from '../../stdx/disk.ts';
-import { lockOn, type MemoryDisk, memoryDisk } from '../../stdx/disk-memory.ts';
+import { dirname } from 'node:path';
+import { type Disk, DiskError, type DiskFile } from '../../stdx/disk.ts';
+import { SimFile } from './file.ts';
 import type { Random } from './random.ts';
+import type { Process, Scheduler } from './scheduler.ts';
 
 /** `torn`: part of what is to be written gets there, and then the write fails. */
 export type DiskFault = 'ENOSPC' | 'EIO' | 'torn';
 
-export interface SimDisk extends MemoryDisk {
-  /** Every write fails from now on, until it is set back. */
-  fails: DiskFault | null;
-  /** Called before every write: a slow disk holds its process up. */
-  stall: (() => void) | null;
-  /** The node loses its power. */
-  losePower(): void;
+/** A copy of everything on a disk. */
+export interface DiskImage {
+  readonly files: ReadonlyMap<string, Buffer>;
+  readonly folders: ReadonlySet<string>;
 }
 
-export function simDisk(random: Random): SimDisk {
-  const inner = memoryDisk();
-  /** What is on the platter. */
-  let durable = new Map<string, Buffer>();
-  const check = (path: string) => {
-    if (disk.fails !== null)
-      throw new DiskError(
-        path,
-        Object.assign(new Error(disk.fails), { code: disk.fails === 'torn' ? 'EIO' : disk.fails }),
-      );
+const fail = (path: string, code: string): never => {
+  throw new DiskError(path, Object.assign(new Error(code), { code }));
+};
+
+export class SimDisk {
+  private readonly random: Random;
+  private readonly files = new Map<string, SimFile>();
+  private readonly folders = new Set<string>();
+  /** Every write fails from now on, until it is set back. */
+  fails: DiskFault | null = null;
+  /** Which paths that is about. */
+  failsAt: (path: string) => boolean = () => true;
+  /** How many writes failed. */
+  failures = 0;
+  /** Whether what is on it was ever changed by anybody but its broker. */
+  isDamaged = false;
+  /** Called before every write: a slow disk holds its process up. */
+  stall: (() => void) | null = null;
+  /** Who holds which lock; it ends with the process, and no other machine sees it. */
+  readonly locks = new Map<string, () => boolean>();
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  /** The disk as one process sees it: what takes time there ends with the process. */
+  for(process: Process, scheduler: Scheduler): Disk {
+    return viewOf(this, {
+      later: (run) => void scheduler.after(this.latency(), process, run),
+      isAlive: () => process.alive,
+    });
+  }
+
+  /** The disk as a test has it that knows no time: nothing takes any. */
+  atOnce(): Disk {
+    return viewOf(this, { later: (run) => run(), isAlive: () => true });
+  }
+
+  private latency(): number {
+    return this.random.chance(0.05) ? this.random.between(5, 60) : this.random.between(0.1, 2);
+  }
+
+  // What every process does to it.
+
+  checkWrite(path: string): void {
+    if (this.fails === null || !this.failsAt(path)) return;
+    this.failures++;
+    fail(path, this.fails === 'torn' ? 'EIO' : this.fails);
+  }
+
+  write(path: string, file: SimFile, position: number, buffers: readonly Buffer[]): void {
+    this.stall?.();
+    const bytes = buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers);
+    if (this.fails === 'torn' && this.failsAt(path))
+      file.write(position, bytes.subarray(0, this.random.below(bytes.length + 1)));
+    this.checkWrite(path);
+    file.write(position, bytes);
+  }
+
+  find(path: string): SimFile | null {
+    return this.files.get(path) ?? null;
+  }
+
+  make(path: string): SimFile {
+    if (!this.folders.has(dirname(path))) fail(path, 'ENOENT');
+    const file = new SimFile();
+    this.files.set(path, file);
+    return file;
+  }
+
+  makeFolder(path: string): void {
+    for (let at = path; at.length > 1; at = dirname(at)) this.folders.add(at);
+  }
+
+  list(folder: string): string[] {
+    const names = new Set<string>();
+    for (const paths of [this.files.keys(), this.folders])
+      for (const path of paths)
+        if (path.startsWith(`${folder}/`))
+          names.add(path.slice(folder.length + 1).split('/')[0] as string);
+    return [...names].sort();
+  }
+
+  exists(path: string): boolean {
+    return this.files.has(path) || this.folders.has(path);
+  }
+
+  rename(from: string, to: string): void {
+    if (!this.exists(from)) fail(from, 'ENOENT');
+    const moved = (path: string) => path === from || path.startsWith(`${from}/`);
+    for (const [path, file] of [...this.files].filter(([path]) => moved(path))) {
+      this.files.delete(path);
+      this.files.set(to + path.slice(from.length), file);
+    }
+    for (const path of [...this.folders].filter(moved)) {
+      this.folders.delete(path);
+      this.folders.add(to + path.slice(from.length));
+    }
+  }
+
+  link(from: string, to: string): boolean {
+    const file = this.files.get(from);
+    if (file === undefined || this.files.has(to) || !this.folders.has(dirname(to))) return false;
+    this.files.set(to, file);
+    return true;
+  }
+
+  remove(path: string): void {
+    const gone = (name: string) => name === path || name.startsWith(`${path}/`);
+    for (const name of [...this.files.keys()].filter(gone)) this.files.delete(name);
+    for (const name of [...this.folders].filter(gone)) this.folders.delete(name);
+  }
+
+  // What happens to it.
+
+  /** The node loses its power. */
+  losePower(): void {
+    const lost = new Set<SimFile>();
+    for (const file of new Set(this.files.values()))
+      if (!file.losePower(this.random)) lost.add(file);
+    for (const [path, file] of [...this.files]) if (lost.has(file)) this.files.delete(path);
+  }
+
+  get paths(): string[] {
+    return [...this.files.keys()].sort();
+  }
+  contentOf(path: string): Buffer | null {
+    return this.files.get(path)?.content ?? null;
+  }
+
+  /** A copy, as it is taken of a volume in use: what was not flushed is in it by chance. */
+  image(random: Random): DiskImage {
+    const files = new Map<string, Buffer>();
+    const copies = new Map([...this.files.values()].map((file) => [file, file.copy(random)]));
+    for (const [path, file] of this.files) {
+      const content = copies.get(file);
+      if (content !== null && content !== undefined) files.set(path, content);
+    }
+    return { files, folders: new Set(this.folders) };
+  }
+  /** Another volume in place of what is mounted there; who has files open keeps those. */
+  replaceBy({ files, folders }: DiskImage, under = ''): void {
+    this.isDamaged = true;
+    const isUnder = (path: string) => path.startsWith(under);
+    for (const path of [...this.files.keys()].filter(isUnder)) this.files.delete(path);
+    for (const path of [...this.folders].filter(isUnder)) this.folders.delete(path);
+    for (const path of folders) if (isUnder(path)) this.folders.add(path);
+    for (const [path, bytes] of files) if (isUnder(path)) this.files.set(path, new SimFile(bytes));
+  }
+  /** One bit is another one from now on, and nobody was told. */
+  flipBit(path: string, bit: number): void {
+    this.isDamaged = true;
+    this.files.get(path)?.flipBit(bit);
+  }
+  /** The end of a file is gone. */
+  cut(path: string, byteCount: number): void {
+    this.isDamaged = true;
+    this.files.get(path)?.truncate(byteCount);
+  }
+  /** Writes succeed again. */
+  heal(): void {
+    this.fails = null;
+    this.failsAt = () => true;
+    this.stall = null;
+  }
+}
+
+interface Holder {
+  readonly later: (run: () => void) => void;
+  readonly isAlive: () => boolean;
+}
+
+function viewOf(disk: SimDisk, holder: Holder): Disk {
+  const replace = (path: string, content: string | Buffer): SimFile => {
+    disk.checkWrite(path);
+    const file = disk.make(path);
+    file.write(0, Buffer.from(content as string));
+    return file;
   };
-  const keep = (path: string) => {
-    const bytes = inner.files.get(path);
-    if (bytes !== undefined) durable.set(path, Buffer.from(bytes));
-  };
-  const disk: SimDisk = {
-    ...inner,
-    fails: null,
-    stall: null,
-    open(path, options) {
-      const file = inner.open(path, options);
+  return {
+    open(path, { create }) {
+      const file = disk.find(path) ?? (create ? disk.make(path) : fail(path, 'ENOENT'));
+      return handleOf(disk, holder, path, file);
+    },
+    list: (folder) => disk.list(folder),
+    exists: (path) => disk.exists(path),
+    byteCount: (path) => disk.find(path)?.byteCount ?? fail(path, 'ENOENT'),
+    makeFolder: (path) => disk.makeFolder(path),
+    rename: (from, to) => disk.rename(from, to),
+    link: (from, to) => disk.link(from, to),
+    remove: (path) => disk.remove(path),
+    readBytes: (path) => {
+      const file = disk.find(path);
+      return file === null ? null : Buffer.from(file.content);
+    },
+    readText: (path) => disk.find(path)?.content.toString('utf8') ?? null,
+    replaceFile: (path, content) => replace(path, content).flush(),
+    writeFile: (path, content) => {
+      disk.checkWrite(path);
+      const file = disk.find(path);
+      if (file === null) return void replace(path, content);
+      file.truncate(0);
+      file.write(0, content);
+    },
+    lock: (path) => {
+      if (disk.locks.get(path)?.() === true) return null;
+      disk.locks.set(path, holder.isAlive);
       return {
-        ...file,
-        path,
-        readAt: (position, target) => file.readAt(position, target),
-        readAtLater: (position, target) => file.readAtLater(position, target),
-        writeAt(position, buffers) {
-          disk.stall?.();
-          if (disk.fails === 'torn') {
-            const all = Buffer.concat(buffers as Buffer[]);
-            file.writeAt(position, [all.subarray(0, random.below(all.length + 1))]);
-          }
-          check(path);
-          file.writeAt(position, buffers);
-        },
-        truncate(byteCount) {
-          file.truncate(byteCount);
-          const known = durable.get(path);
-          if (known !== undefined && known.length > byteCount)
-            durable.set(path, known.subarray(0, byteCount));
-        },
-        async flush() {
-          check(path);
-          keep(path);
+        [Symbol.dispose]() {
+          if (disk.locks.get(path) === holder.isAlive) disk.locks.delete(path);
         },
       };
     },
-    as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),
-    replaceFile(path, content) {
-      check(path);
-      inner.replaceFile(path, content);
-      keep(path);
+    space: () => ({ totalBytes: Infinity, freeBytes: Infinity }),
+  };
+}
+
+function handleOf(
+  disk: SimDisk,
+  { isAlive, later }: Holder,
+  path: string,
+  file: SimFile,
+): DiskFile {
+  let isOpen = true;
+  const check = () => (isOpen ? undefined : fail(path, 'EBADF'));
+  return {
+    path,
+    writeAt(position, buffers) {
+      check();
+      disk.write(path, file, position, buffers);
     },
-    writeFile(path, content) {
-      check(path);
-      inner.writeFile(path, content);
+    readAt(position, target) {
+      check();
+      return file.read(position, target);
     },
-    rename(from, to) {
-      inner.rename(from, to);
-      for (const path of [...durable.keys()]) {
-        if (path !== from && !path.startsWith(`${from}/`)) continue;
-        durable.set(to + path.slice(from.length), durable.get(path) as Buffer);
-        durable.delete(path);
-      }
+    readAtLater(position, target) {
+      check();
+      return new Promise((resolve) => later(() => resolve(file.read(position, target))));
     },
-    link(from, to) {
-      const linked = inner.link(from, to);
-      const safe = durable.get(from);
-      if (linked && safe !== undefined) durable.set(to, safe);
-      return linked;
+    byteCount() {
+      check();
+      return file.byteCount;
     },
-    remove(path) {
-      inner.remove(path);
-      for (const name of [...durable.keys()])
-        if (name === path || name.startsWith(`${path}/`)) durable.delete(name);
+    truncate(byteCount) {
+      check();
+      file.truncate(byteCount);
     },
-    losePower() {
-      for (const [path, bytes] of [...inner.files]) {
-        const safe = durable.get(path);
-        if (safe === undefined) {
-          // The file itself may not have made it.
-          if (random.chance(0.5)) inner.files.delete(path);
-          else
-            inner.files.set(path, Buffer.from(bytes.subarray(0, random.below(bytes.length + 1))));
-          continue;
-        }
-        const common = Math.min(safe.length, bytes.length);
-        const kept = common + random.below(bytes.length - common + 1);
-        const left = Buffer.from(bytes.subarray(0, kept));
-        safe.copy(left, 0, 0, common);
-        // A torn sector: the length is there, the content is not.
-        if (kept > common && random.chance(0.3)) left.fill(0, common + random.below(kept - common));
-        inner.files.set(path, left);
-      }
-      durable = new Map([...inner.files].map(([path, bytes]) => [path, Buffer.from(bytes)]));
+    flush() {
+      check();
+      const finish = file.beginFlush();
+      return new Promise((resolve, reject) =>
+        later(() => {
+          if (!isAlive()) return;
+          try {
+            disk.checkWrite(path);
+            finish();
+            resolve();
+          } catch (cause) {
+            reject(cause);
+          }
+        }),
+      );
+    },
+    close() {
+      isOpen = false;
     },
   };
-  return disk;
 }

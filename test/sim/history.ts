@@ -1,11 +1,13 @@
 /**
- * What clients did and saw, and what must hold of it. Pure. The anomalies are those that Jepsen
- * looks for in Kafka: lost writes, offsets that hold two values, duplicates, and order that breaks.
+ * What clients did and saw of every partition, and what is wrong at once: an offset that holds two
+ * values, a poll that goes back, a record of another partition. Pure. What must hold in the end is
+ * judged in `judge.ts`.
  */
 
 export interface Operation {
   readonly producer: string;
-  readonly partition: number;
+  /** Of which life of which topic, as `placeOf` names it. */
+  readonly place: string;
   readonly values: readonly string[];
   readonly beganMs: number;
   readonly transaction: Transaction | null;
@@ -26,28 +28,69 @@ export interface Transaction {
   outcome: 'open' | TransactionOutcome;
 }
 
-/** What a reader took in one go: everything committed in [from, next). */
-interface PolledRange {
+export interface SeenRecord {
+  readonly offset: number;
+  /** Names what was written: no two records have the same. */
+  readonly value: string;
+}
+
+/** What a reader took in one go: everything that it may see in [from, next). */
+export interface PolledRange {
   readonly reader: string;
   readonly from: number;
   readonly next: number;
   readonly count: number;
   readonly atMs: number;
+  readonly committed: boolean;
+}
+
+/** What is known of one partition. */
+export class PlaceHistory {
+  readonly name: string;
+  readonly operations: Operation[] = [];
+  readonly ranges: PolledRange[] = [];
+  /** By offset: what was promised or seen by anybody; what of it readers of committed records saw. */
+  readonly values = new Map<number, string>();
+  readonly committed = new Set<number>();
+  /** What the group committed and was told so. */
+  groupOffset = 0;
+  /** Up to where somebody asked for records to be deleted, and was told that they are. */
+  deletedAsked = 0;
+  deletedTold = 0;
+  /** The last beginning that was seen in the end. */
+  startSeen = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Where the log must at least end, as far as anybody was told. */
+  get knownEnd(): number {
+    return Math.max(-1, ...this.values.keys()) + 1;
+  }
 }
 
 export class History {
   readonly operations: Operation[] = [];
   readonly transactions: Transaction[] = [];
-  private readonly ranges = new Map<number, PolledRange[]>();
-  /** What the group committed and was told so, by partition. */
-  private readonly commits = new Map<number, number>();
+  private readonly places = new Map<string, PlaceHistory>();
+  /** Where each value was written to. */
+  private readonly homes = new Map<string, string>();
   commitCount = 0;
-  /** By partition, then by offset. */
-  private readonly values = new Map<number, Map<number, string>>();
+  deletions = 0;
+  topicsDeleted = 0;
+  /** Batches that were not taken the first time. */
+  refusals = 0;
   readonly anomalies: string[] = [];
   reads = 0;
   /** The longest that a producer waited for an answer. */
   longestGapMs = 0;
+
+  of(place: string): PlaceHistory {
+    let known = this.places.get(place);
+    if (known === undefined) this.places.set(place, (known = new PlaceHistory(place)));
+    return known;
+  }
 
   beginTransaction(producer: string): Transaction {
     const id = this.transactions.length;
@@ -68,14 +111,14 @@ export class History {
 
   begin(
     producer: string,
-    partition: number,
+    place: string,
     values: readonly string[],
     nowMs: number,
     transaction: Transaction | null = null,
   ): Operation {
     const operation: Operation = {
       producer,
-      partition,
+      place,
       values,
       beganMs: nowMs,
       transaction,
@@ -86,6 +129,8 @@ export class History {
       error: '',
     };
     this.operations.push(operation);
+    this.of(place).operations.push(operation);
+    for (const value of values) this.homes.set(value, place);
     transaction?.operations.push(operation);
     return operation;
   }
@@ -103,42 +148,41 @@ export class History {
     const { baseOffset } = operation;
     if (baseOffset < 0) return;
     for (const [i, value] of operation.values.entries())
-      this.put('an acknowledgement', operation.partition, baseOffset + i, value);
+      this.put('an acknowledgement', operation.place, baseOffset + i, value);
   }
 
   /** A reader asked from `from` and was given these records; it goes on at `next`. */
   polled(
     reader: string,
-    partition: number,
-    of: { from: number; next: number; records: readonly { offset: number; value: string }[] },
+    place: string,
+    of: Pick<PolledRange, 'from' | 'next' | 'committed'> & { records: readonly SeenRecord[] },
     nowMs: number,
   ): void {
-    const { from, next, records } = of;
+    const { committed, from, next, records } = of;
     if (next === from) return;
     this.reads += records.length;
+    const history = this.of(place);
     let before = from - 1;
     for (const { offset, value } of records) {
       if (offset <= before)
-        this.anomaly(`non-monotonic poll: ${reader} got ${partition}/${offset} after ${before}`);
+        this.anomaly(`non-monotonic poll: ${reader} got ${place}/${offset} after ${before}`);
       before = offset;
-      this.put(`${reader} at ${(nowMs / 1000).toFixed(3)}`, partition, offset, value);
+      this.put(`${reader} at ${(nowMs / 1000).toFixed(3)}`, place, offset, value);
+      if (committed) history.committed.add(offset);
+      const home = this.homes.get(value);
+      if (home !== place)
+        this.anomaly(
+          `foreign record: ${reader} got ${value} in ${place}, it is of ${home ?? 'nobody'}`,
+        );
     }
-    let ranges = this.ranges.get(partition);
-    if (ranges === undefined) this.ranges.set(partition, (ranges = []));
-    ranges.push({ reader, from, next, count: records.length, atMs: nowMs });
+    const count = records.length;
+    history.ranges.push({ reader, from, next, count, atMs: nowMs, committed });
   }
 
-  /** Where the log must at least end, as far as anybody was told. */
-  knownEnd(partition: number): number {
-    return Math.max(-1, ...(this.values.get(partition)?.keys() ?? [])) + 1;
-  }
-
-  committed(partition: number, offset: number): void {
+  committed(place: string, offset: number): void {
     this.commitCount++;
-    this.commits.set(partition, Math.max(offset, this.committedBy(partition)));
-  }
-  committedBy(partition: number): number {
-    return this.commits.get(partition) ?? 0;
+    const history = this.of(place);
+    history.groupOffset = Math.max(offset, history.groupOffset);
   }
 
   /** Whether somebody still waits for an answer. */
@@ -149,116 +193,30 @@ export class History {
     );
   }
 
+  /** A producer id is never given to two producers. */
+  producerBegan(producer: string, producerId: number, epoch: number): void {
+    const other = this.producers.get(producerId);
+    if (other !== undefined && other.producer !== producer)
+      this.anomaly(`producer id ${producerId} was given to ${other.producer}, and to ${producer}`);
+    if (other !== undefined && epoch <= other.epoch)
+      this.anomaly(`${producer} got epoch ${epoch} of ${producerId} after ${other.epoch}`);
+    this.producers.set(producerId, { producer, epoch });
+  }
+  private readonly producers = new Map<number, { producer: string; epoch: number }>();
+
   anomaly(text: string): void {
     if (this.anomalies.length < 20) this.anomalies.push(text);
   }
 
   /** One offset, one value, for whoever looks and whenever. */
-  private put(who: string, partition: number, offset: number, value: string): void {
-    const known = this.valuesOf(partition);
-    const before = known.get(offset);
-    if (before === undefined) known.set(offset, value);
+  put(who: string, place: string, offset: number, value: string): void {
+    const { values } = this.of(place);
+    const before = values.get(offset);
+    if (before === undefined) values.set(offset, value);
     else if (before !== value)
       this.anomaly(
-        `inconsistent offset: ${partition}/${offset} was ${before}, and is ${value} for ${who}`,
+        `inconsistent offset: ${place}/${offset} was ${before}, and is ${value} for ${who}`,
       );
-  }
-
-  private valuesOf(partition: number): Map<number, string> {
-    let known = this.values.get(partition);
-    if (known === undefined) {
-      known = new Map();
-      this.values.set(partition, known);
-    }
-    return known;
-  }
-
-  /** What is in the log in the end is held against everything that was promised. */
-  judge(partition: number, final: readonly { offset: number; value: string }[]): void {
-    const at = new Map<string, number>();
-    let before = -1;
-    for (const { offset, value } of final) {
-      this.put('the end', partition, offset, value);
-      if (offset <= before) this.anomaly(`offsets go back: ${partition}/${offset} after ${before}`);
-      before = offset;
-      const twice = at.get(value);
-      if (twice !== undefined)
-        this.anomaly(
-          `duplicate: ${value} is at ${partition}/${twice} and at ${partition}/${offset}`,
-        );
-      at.set(value, offset);
-    }
-    this.judgeSkips(partition, final);
-    const last = new Map<string, number>();
-    for (const operation of this.operations) {
-      if (operation.partition !== partition) continue;
-      const offsets = operation.values.map((value) => at.get(value));
-      const present = offsets.filter((offset) => offset !== undefined);
-      for (const value of operation.values) if (at.has(value)) this.present.add(value);
-      const { transaction } = operation;
-      const isPromised =
-        transaction === null
-          ? operation.outcome === 'acked'
-          : transaction.outcome === 'committed' && operation.outcome === 'acked';
-      if (transaction?.outcome === 'aborted' && present.length > 0)
-        this.anomaly(
-          `aborted read: ${operation.values.join()} in ${partition} is visible, its transaction was aborted`,
-        );
-      if (isPromised && present.length < offsets.length)
-        this.anomaly(
-          `lost write: ${operation.values.join()} in ${partition} was acknowledged at ` +
-            `${(operation.endedMs / 1000).toFixed(3)} at offset ${operation.baseOffset}`,
-        );
-      if (present.length > 0 && present.length < offsets.length)
-        this.anomaly(
-          `torn batch: of ${operation.values.join()} in ${partition} only ${present.length}`,
-        );
-      if (operation.outcome === 'failed' && present.length > 0)
-        this.anomaly(`${operation.values.join()} in ${partition} failed for good and is there`);
-      for (const offset of present) {
-        if (offset <= (last.get(operation.producer) ?? -1))
-          this.anomaly(
-            `order: ${operation.values.join()} in ${partition} is before what came first`,
-          );
-        last.set(operation.producer, offset);
-      }
-    }
-    // What somebody read must be there still.
-    const ends = final.at(-1)?.offset ?? -1;
-    for (const [offset, value] of this.valuesOf(partition))
-      if (at.get(value) === undefined)
-        this.anomaly(
-          `unseen: ${partition}/${offset} was ${value}; it is gone (the log ends at ${ends})`,
-        );
-  }
-
-  /** Values that were found in the end. */
-  private readonly present = new Set<string>();
-
-  /** Whoever read a stretch of the log got all of it (no skip), and nothing that was not committed. */
-  private judgeSkips(partition: number, final: readonly { offset: number }[]): void {
-    const offsets = final.map(({ offset }) => offset);
-    for (const { atMs, count, from, next, reader } of this.ranges.get(partition) ?? []) {
-      const there = firstAtLeast(offsets, next) - firstAtLeast(offsets, from);
-      if (there !== count)
-        this.anomaly(
-          `skip: ${reader} got ${count} records of ${partition}/${from} to ${next} at ` +
-            `${(atMs / 1000).toFixed(3)}, in the end there are ${there}`,
-        );
-    }
-  }
-
-  /** All of a transaction or nothing, whatever its producer was told. Call after `judge`. */
-  judgeTransactions(): void {
-    for (const { id, operations, outcome, producer } of this.transactions) {
-      const values = operations.flatMap((operation) => operation.values);
-      const present = values.filter((value) => this.present.has(value));
-      if (outcome === 'unknown' && present.length > 0 && present.length < values.length)
-        this.anomaly(
-          `torn transaction: of ${producer}'s ${id} ${present.length} of ${values.length} records are there`,
-        );
-      if (outcome === 'open') this.anomaly(`stuck: transaction ${id} of ${producer} never ended`);
-    }
   }
 
   get counts() {
@@ -273,18 +231,9 @@ export class History {
       committed: this.transactions.filter(({ outcome }) => outcome === 'committed').length,
       aborted: this.transactions.filter(({ outcome }) => outcome === 'aborted').length,
       commits: this.commitCount,
+      deletions: this.deletions,
+      topicsDeleted: this.topicsDeleted,
+      refusals: this.refusals,
     };
   }
-}
-
-/** Where in an ascending list the first number is that is not below `bound`. */
-function firstAtLeast(list: readonly number[], bound: number): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle] as number) < bound) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

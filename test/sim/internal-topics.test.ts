@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { type KafkaTopic, kafkaClusters, kafkaTopics } from '../../kube/kafka-objects.ts';
 import type { KubeObject } from '../../kube/objects.ts';
 import { SimClient } from './client.ts';
+import { plainScene } from './scene.ts';
 import { CLUSTER, NAMESPACE, type SimNode, World } from './world.ts';
 
 const OFFSETS = '__consumer_offsets';
@@ -27,7 +28,7 @@ class Client extends SimClient {
 
 function setUp() {
   const config = { 'offsets.topic.num.partitions': 2, 'transaction.state.log.num.partitions': 1 };
-  const world = new World({ seed: 7, brokers: 3, partitions: 1, config });
+  const world = new World({ seed: 7, scene: plainScene({ brokers: 3, partitions: 1, config }) });
   const client = new Client(world, 'client');
   const start = async (...ids: number[]) => {
     for (const id of ids) world.start(world.nodes[id] as SimNode);

@@ -32,6 +32,8 @@ const crds = CRDS.map(
     parse(readFileSync(join(ROOT, `crds/${name}.kafka.tenure.dev.yaml`), 'utf8')) as KubeObject,
 );
 
+type StoreCopy = readonly { readonly collection: string; readonly object: KubeObject }[];
+
 interface Watch {
   readonly process: Process;
   readonly end: () => void;
@@ -95,6 +97,30 @@ export class SimKube {
   dropWatches(process: Process): void {
     for (const watch of [...this.watches]) if (watch.process === process) watch.end();
   }
+
+  /** Everything that is stored. */
+  copy(): StoreCopy {
+    return [...this.store.all()].map(({ collection, object }) => ({
+      collection,
+      object: structuredClone(object),
+    }));
+  }
+
+  /** Everything is as it was; only versions go on, as after a restore of etcd as it should be done. */
+  restore(copy: StoreCopy): void {
+    const keyOf = ({ metadata: { name, namespace } }: KubeObject) =>
+      namespace === undefined ? name : `${namespace}/${name}`;
+    const kept = new Set(copy.map(({ collection, object }) => `${collection} ${keyOf(object)}`));
+    for (const { collection, object } of [...this.store.all()])
+      if (!kept.has(`${collection} ${keyOf(object)}`)) this.store.remove(collection, keyOf(object));
+    for (const { collection, object } of copy)
+      if (JSON.stringify(this.store.get(collection, keyOf(object))) !== JSON.stringify(object))
+        this.store.put(collection, keyOf(object), structuredClone(object));
+    this.restoredAt = this.store.version;
+    for (const watch of [...this.watches]) watch.end();
+  }
+  /** Who wants to watch from an earlier version on must list everything anew. */
+  private restoredAt = 0;
 
   /** The API as one process sees it. */
   for(process: Process): KubeApi {
@@ -260,7 +286,8 @@ export class SimKube {
     if (!isOpen) {
       scheduler.after(CALL_TIMEOUT_MS, process, () => finish('closed'));
     } else {
-      const missed = this.store.since(Number(options.resourceVersion));
+      const since = Number(options.resourceVersion);
+      const missed = since < this.restoredAt ? null : this.store.since(since);
       if (missed === null) finish('expired');
       else for (const event of missed) if (event.collection === collection) deliver(event);
     }

@@ -1,7 +1,8 @@
 /** A member of a consumer group (KIP-848) that commits what it has read. */
 import type { History } from './history.ts';
 import { FetchingClient } from './reader.ts';
-import { TOPIC, type World } from './world.ts';
+import { placeOf, TOPIC, type TopicShape } from './scene.ts';
+import type { World } from './world.ts';
 
 export const GROUP = 'g';
 const HEARTBEAT_MS = 1_000;
@@ -13,8 +14,12 @@ export class SimMember extends FetchingClient {
   private readonly owned = new Map<number, number | null>();
   private heartbeatAtMs = 0;
 
+  private readonly shape: TopicShape;
+  private topicId = '';
+
   constructor(world: World, name: string, history: History) {
     super(world, name, history);
+    this.shape = world.shapeOf(TOPIC);
     this.memberId = this.random.uuid();
   }
 
@@ -38,7 +43,8 @@ export class SimMember extends FetchingClient {
 
   private async heartbeat(): Promise<void> {
     // Of which topic the partitions are, the client must know first.
-    if (this.topicId === '') await this.leaderOf(0).catch(() => null);
+    if (this.topicId === '')
+      this.topicId = (await this.leaderOf(TOPIC, 0).catch(() => null))?.topicId ?? '';
     const partitions = [...this.owned.keys()];
     const answer = await this.atCoordinator((host) =>
       this.ask(host, 'ConsumerGroupHeartbeat', 1, {
@@ -79,9 +85,13 @@ export class SimMember extends FetchingClient {
     const epoch = this.memberEpoch;
     const at = this.owned.get(partition) ?? (await this.committed(partition));
     if (at === null) return;
-    const found = await this.poll(partition, at, 0).catch(() => null);
-    if (found === null) {
-      this.forget(partition);
+    const found = await this.poll(this.shape, partition, {
+      offset: at,
+      maxWaitMs: 0,
+      committed: true,
+    }).catch(() => null);
+    if (found === null || typeof found === 'number') {
+      this.forget(TOPIC, partition);
       return;
     }
     if (found.next > at && !(await this.commit(partition, found.next, epoch))) {
@@ -92,7 +102,7 @@ export class SimMember extends FetchingClient {
   }
 
   private async committed(partition: number): Promise<number | null> {
-    const atLeast = this.history.committedBy(partition);
+    const atLeast = this.history.of(placeOf(this.shape, '', partition)).groupOffset;
     const answer = await this.atCoordinator((host) =>
       this.ask(host, 'OffsetFetch', 9, {
         groups: [
@@ -137,14 +147,14 @@ export class SimMember extends FetchingClient {
       }),
     );
     const error = answer?.topics[0]?.partitions[0]?.errorCode;
-    if (error === 0) this.history.committed(partition, offset);
+    if (error === 0) this.history.committed(placeOf(this.shape, '', partition), offset);
     else this.forgetCoordinator();
     return error === 0;
   }
 
   /** In the end nothing that was committed is gone. */
   async checkCommits(): Promise<void> {
-    for (let partition = 0; partition < this.world.options.partitions; partition++) {
+    for (let partition = 0; partition < this.shape.partitions; partition++) {
       let found: number | null = null;
       for (let tries = 0; tries < 100 && found === null; tries++) {
         // As an administrator asks: for no member.

@@ -1,21 +1,26 @@
 /** An administrator who moves a partition to other brokers, or calls a move off (KIP-455). */
 import { SimClient } from './client.ts';
 import type { Random } from './random.ts';
-import { TOPIC, type World } from './world.ts';
+import type { TopicShape } from './scene.ts';
+import type { World } from './world.ts';
 
 const TRIES = 20;
 
 export class SimMover extends SimClient {
+  private readonly shape: TopicShape;
   private readonly partition: number;
   private readonly replicas: readonly number[] | null;
 
   constructor(world: World, name: string, random: Random) {
     super(world, name, random);
-    this.partition = random.below(world.options.partitions);
+    this.shape = random.pick(world.scene.topics.filter(({ kind }) => kind !== 'passing'));
+    this.partition = random.below(this.shape.partitions);
     const ids = world.nodes.map(({ id }) => id);
     const shuffled = ids.sort(() => random.fraction() - 0.5).slice(0, 3);
     this.replicas = random.chance(0.2) ? null : shuffled;
-    world.note(`MOVE ${this.partition} to ${this.replicas?.join() ?? 'where it was'}`);
+    world.note(
+      `MOVE ${this.shape.name}-${this.partition} to ${this.replicas?.join() ?? 'where it was'}`,
+    );
   }
 
   /** Whether nothing comes of it any more. */
@@ -32,7 +37,7 @@ export class SimMover extends SimClient {
         timeoutMs: 5_000,
         topics: [
           {
-            name: TOPIC,
+            name: this.shape.name,
             partitions: [{ partitionIndex: this.partition, replicas: this.replicas }],
           },
         ],

@@ -11,7 +11,7 @@ import { LeaderCore } from '../../broker/partition/leader-core.ts';
 import { Partition } from '../../broker/partition/partition.ts';
 import { kafkaPartitionMaps } from '../../kube/kafka-objects.ts';
 import { replace } from '../planted.ts';
-import type { FaultKind } from './faults.ts';
+import type { FaultKind } from './fault-kinds.ts';
 
 export interface Mutant {
   readonly name: string;

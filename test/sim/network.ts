@@ -318,12 +318,17 @@ export class SimNetwork {
     this.carry(machine.name, host, null, open, out);
     // Each side notices that the other is gone: at once where the machine says so, else by silence.
     let silentMs = 0;
+    let turnsSeen = -1;
     const look = () => {
       if (state === 'broken') return;
       const isGone = endpoint !== undefined && !endpoint.process.alive;
       const answers = this.machines.get(host)?.isUp === true && this.reaches(machine.name, host);
       if (isGone && answers) return fail('ECONNRESET');
-      silentMs = answers && endpoint?.process.isStopped !== true ? 0 : silentMs + LOOK_MS;
+      // Who gets to run now and then answers, if late.
+      const turns = endpoint?.process.turns ?? 0;
+      const stands = endpoint?.process.isStopped === true && turns === turnsSeen;
+      turnsSeen = turns;
+      silentMs = answers && !stands ? 0 : silentMs + LOOK_MS;
       if (silentMs >= SILENCE_MS) {
         hangUp();
         return fail('keepalive');
@@ -333,6 +338,15 @@ export class SimNetwork {
     this.scheduler.after(LOOK_MS, process, look);
     return near;
   }
+
+  /** Requests of a client to one broker arrive in the order in which they were sent. */
+  private laneOf(client: Process, address: string): Lane {
+    const name = `${client.name}>${address}`;
+    let lane = this.lanes.get(name);
+    if (lane === undefined) this.lanes.set(name, (lane = { lastMs: 0 }));
+    return lane;
+  }
+  private readonly lanes = new Map<string, Lane>();
 
   /** One request of a client outside of the cluster; rejects where the connection breaks. */
   request(client: Process, address: string, frame: Buffer, timeoutMs: number): Promise<Buffer> {
@@ -347,7 +361,7 @@ export class SimNetwork {
       };
       const lost = (why: string) => finish(() => reject(new Error(why)));
       scheduler.after(timeoutMs, client, () => lost('no answer in time'));
-      this.carry('client', host, null, () => {
+      const arrive = () => {
         const port = this.clientPorts.get(address);
         if (port?.process.alive !== true) {
           if (this.machines.get(host)?.isUp === true) lost('connection refused');
@@ -379,7 +393,8 @@ export class SimNetwork {
             this.carry(host, 'client', client, () => lost(`closed: ${cause}`));
           }
         });
-      });
+      };
+      this.carry('client', host, null, arrive, this.laneOf(client, address));
     });
   }
 }

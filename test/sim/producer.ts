@@ -1,21 +1,31 @@
-/** An idempotent producer of the simulated cluster: it writes down what it was told. */
-import { errorName } from '../../proto/kafka/errors.ts';
-import { buildBatch } from '../../proto/kafka/record-batch.ts';
-import { SimClient } from './client.ts';
+/** An idempotent producer with acks=all: every batch again and again until it is answered. */
 import type { History } from './history.ts';
-import { TOPIC, type World } from './world.ts';
+import type { InFlight } from './in-flight.ts';
+import type { TopicShape } from './scene.ts';
+import type { World } from './world.ts';
+import { GONE, WritingClient } from './writer.ts';
 
-/** An idempotent producer with acks=all: one batch at a time, again and again until it is answered. */
-export class SimProducer extends SimClient {
-  private readonly history: History;
-  private producerId = -1;
-  private epoch = 0;
-  private readonly sequences = new Map<number, number>();
-  private next = 0;
+/** Errors after which the same batch is not sent again. */
+const FINAL: ReadonlySet<string> = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+  'CORRUPT_MESSAGE',
+  'INVALID_RECORD',
+]);
 
-  constructor(world: World, name: string, history: History) {
-    super(world, name);
-    this.history = history;
+export class SimProducer extends WritingClient {
+  private readonly shape: TopicShape;
+  protected override readonly transactionalId = null;
+  protected override readonly attributes = 0;
+
+  constructor(world: World, name: string, shape: TopicShape, history: History) {
+    super(world, name, history);
+    this.shape = shape;
+  }
+
+  protected override isFinal(error: string): boolean {
+    return FINAL.has(error);
   }
 
   private async begin(): Promise<void> {
@@ -33,9 +43,9 @@ export class SimProducer extends SimClient {
           },
         );
         if (errorCode === 0) {
+          this.history.producerBegan(this.process.name, producerId, producerEpoch);
           this.producerId = producerId;
           this.epoch = producerEpoch;
-          this.sequences.clear();
           return;
         }
       } catch {
@@ -48,75 +58,44 @@ export class SimProducer extends SimClient {
   protected override async live(): Promise<void> {
     await this.begin();
     while (!this.isOver) {
-      await this.write(this.random.below(this.world.options.partitions));
+      await this.writeOne();
       await this.pause(this.random.between(20, 200));
     }
+    for (const [place, flight] of this.flights) {
+      await flight.until(() => flight.isEmpty);
+      if (flight.failure !== null) await this.ended(place, flight);
+    }
   }
 
-  private async write(partition: number): Promise<void> {
-    const count = 1 + this.random.below(3);
-    const values = Array.from({ length: count }, () => `${this.process.name}:${this.next++}`);
-    const operation = this.history.begin(this.process.name, partition, values, this.nowMs);
-    const baseSequence = this.sequences.get(partition) ?? 0;
-    const bytes = buildBatch(
-      values.map((value) => ({ key: null, value: Buffer.from(value) })),
-      {
-        timestampMs: 1_800_000_000_000 + Math.floor(this.nowMs),
-        producerId: this.producerId,
-        producerEpoch: this.epoch,
-        baseSequence,
-      },
+  /** As many as fit, without a pause. */
+  async fill(batches: number): Promise<void> {
+    await this.begin();
+    for (let i = 0; i < batches; i++) await this.writeOne();
+    for (const flight of this.flights.values()) await flight.until(() => flight.isEmpty);
+  }
+
+  private async writeOne(): Promise<void> {
+    const target = await this.target(this.shape);
+    if (target === null) return this.pause(50);
+    const flight = this.flightTo(target);
+    await flight.until(() => flight.hasRoom || this.isOver);
+    if (flight.hasRoom && flight.failure === null) this.write(target, flight, null);
+    for (const [place, failed] of this.flights)
+      if (failed.failure !== null) await this.ended(place, failed);
+  }
+
+  /** Nobody can say any more whether it was written: a new producer goes on. */
+  private async ended(place: string, flight: InFlight): Promise<void> {
+    const why = flight.failure ?? '';
+    this.giveUp(flight, why);
+    this.flights.delete(place);
+    if (why === GONE) return;
+    this.history.anomaly(
+      `producer ended: ${this.process.name} cannot go on in ${place} at ${(this.nowMs / 1000).toFixed(3)}: ${why}`,
     );
-    for (;;) {
-      const error = await this.send(partition, bytes, operation);
-      if (error === 'NONE') {
-        this.sequences.set(partition, baseSequence + count);
-        return;
-      }
-      if (FINAL.has(error)) {
-        // Nobody can say any more whether it was written: a new producer goes on.
-        operation.outcome = operation.isDoubtful ? 'unknown' : 'failed';
-        operation.error = error;
-        this.producerId = -1;
-        await this.begin();
-        return;
-      }
-      operation.error = error;
-      this.forget(partition);
-      await this.pause(this.random.between(20, 150));
-    }
-  }
-
-  private async send(
-    partition: number,
-    bytes: Buffer,
-    operation: ReturnType<History['begin']>,
-  ): Promise<string> {
-    try {
-      const host = await this.leaderOf(partition);
-      if (host === null) return 'LEADER_NOT_AVAILABLE';
-      operation.isDoubtful = true;
-      const { responses } = await this.ask(host, 'Produce', 9, {
-        transactionalId: null,
-        acks: -1,
-        timeoutMs: 5_000,
-        topicData: [{ name: TOPIC, partitionData: [{ index: partition, records: bytes }] }],
-      });
-      const of = responses[0]?.partitionResponses[0];
-      if (of === undefined) return 'UNKNOWN_SERVER_ERROR';
-      if (of.errorCode === 0) this.history.acked(operation, of.baseOffset, this.nowMs);
-      return errorName(of.errorCode);
-    } catch {
-      return 'NETWORK_EXCEPTION';
-    }
+    for (const other of this.flights.values()) this.giveUp(other, why);
+    this.flights.clear();
+    this.producerId = -1;
+    await this.begin();
   }
 }
-
-/** Errors after which the same batch is not sent again. */
-const FINAL: ReadonlySet<string> = new Set([
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'UNKNOWN_PRODUCER_ID',
-  'INVALID_PRODUCER_EPOCH',
-  'CORRUPT_MESSAGE',
-  'INVALID_RECORD',
-]);

@@ -1,51 +1,63 @@
-/** A consumer of one partition that reads what is committed, over and over again. */
+/** Consumers of one partition: what they read over and over again counts for the history. */
 import { errorName } from '../../proto/kafka/errors.ts';
 import {
   batch,
   batchesOf,
+  batchFault,
   CONTROL_BIT,
   recordsOf,
+  type StoredRecord,
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
 import { SimClient } from './client.ts';
-import type { History } from './history.ts';
+import type { History, SeenRecord } from './history.ts';
+import { placeOf, type TopicShape } from './scene.ts';
 import type { World } from './world.ts';
-
-export interface SeenRecord {
-  readonly offset: number;
-  readonly value: string;
-}
 
 export interface Poll {
   readonly records: readonly SeenRecord[];
   /** Where to go on. */
   readonly next: number;
+  readonly highWatermark: number;
   readonly lastStableOffset: number;
 }
+
+const EARLIEST = -2;
+/** How often a broker may say that an offset is out of range that is not: leaders change. */
+const CONTRADICTIONS_MAX = 5;
 
 /** What fetches need of a client. */
 export abstract class FetchingClient extends SimClient {
   protected readonly history: History;
+  private contradictions = 0;
 
   constructor(world: World, name: string, history: History) {
     super(world, name);
     this.history = history;
   }
 
-  /** Null: not this time. What is read counts for the history. */
-  async poll(partition: number, offset: number, maxWaitMs: number): Promise<Poll | null> {
-    const host = await this.leaderOf(partition);
-    if (host === null) return null;
+  /** Null: not this time; a number: the log begins there by now. What is read counts for the history. */
+  async poll(
+    shape: TopicShape,
+    partition: number,
+    of: { offset: number; maxWaitMs: number; committed: boolean; topicId?: string },
+  ): Promise<Poll | number | null> {
+    const { committed, maxWaitMs, offset } = of;
+    const leader = await this.leaderOf(shape.name, partition);
+    if (leader === null) return null;
+    const { host, topicId } = leader;
+    // The topic of that name is another one by now: its offsets are others.
+    if (of.topicId !== undefined && of.topicId !== topicId) return null;
     const { responses } = await this.ask(host, 'Fetch', 13, {
       maxWaitMs,
       minBytes: 1,
       maxBytes: 1 << 20,
-      isolationLevel: 1,
+      isolationLevel: committed ? 1 : 0,
       sessionId: 0,
       sessionEpoch: -1,
       topics: [
         {
-          topicId: this.topicId,
+          topicId,
           partitions: [
             {
               partition,
@@ -60,33 +72,111 @@ export abstract class FetchingClient extends SimClient {
       ],
       forgottenTopicsData: [],
     });
-    const of = responses[0]?.partitions[0];
-    if (of === undefined) return null;
-    if (of.errorCode !== 0) {
-      if (errorName(of.errorCode) === 'OFFSET_OUT_OF_RANGE')
-        this.history.anomaly(
-          `${this.process.name} had read up to ${offset} of ${partition}, and now that is out of range`,
-        );
+    const answer = responses[0]?.partitions[0];
+    if (answer === undefined) return null;
+    const place = placeOf(shape, topicId, partition);
+    if (answer.errorCode !== 0) {
+      if (errorName(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE') return null;
+      return this.outOfRange(shape, partition, offset, host);
+    }
+    this.contradictions = 0;
+    const bytes = (answer.records as unknown as Buffer | null) ?? Buffer.alloc(0);
+    const aborted = committed ? (answer.abortedTransactions ?? []) : [];
+    const found = visibleRecords(bytes, offset, aborted);
+    if (found === null) {
+      this.world.note(`${this.process.name} was given a damaged batch of ${place}/${offset}`);
       return null;
     }
-    const bytes = (of.records as unknown as Buffer | null) ?? Buffer.alloc(0);
-    const { next, records } = committedRecords(bytes, offset, of.abortedTransactions ?? []);
-    this.history.polled(this.process.name, partition, { from: offset, next, records }, this.nowMs);
-    return { records, next, lastStableOffset: of.lastStableOffset };
+    this.history.polled(
+      this.process.name,
+      place,
+      { from: offset, committed, ...found },
+      this.nowMs,
+    );
+    const { highWatermark, lastStableOffset } = answer;
+    return { ...found, highWatermark, lastStableOffset };
+  }
+
+  /** An offset that was read up to is out of range only where records were deleted. */
+  private async outOfRange(
+    shape: TopicShape,
+    partition: number,
+    offset: number,
+    host: string,
+  ): Promise<number | null> {
+    const start = shape.kind === 'trimmed' ? await this.startOf(shape, partition, host) : 0;
+    if (start === null) return null;
+    if (start > offset) return start;
+    if (shape.kind !== 'trimmed' || ++this.contradictions > CONTRADICTIONS_MAX)
+      this.history.anomaly(
+        `${this.process.name} had read up to ${offset} of ${shape.name}-${partition}, and now that is out of range`,
+      );
+    return null;
+  }
+
+  /** Where the log begins; null: not this time. */
+  async startOf(shape: TopicShape, partition: number, at?: string): Promise<number | null> {
+    const host = at ?? (await this.leaderOf(shape.name, partition))?.host;
+    if (host === undefined) return null;
+    const { topics } = await this.ask(host, 'ListOffsets', 7, {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [
+        { name: shape.name, partitions: [{ partitionIndex: partition, timestamp: EARLIEST }] },
+      ],
+    });
+    const answer = topics[0]?.partitions[0];
+    return answer === undefined || answer.errorCode !== 0 ? null : answer.offset;
+  }
+
+  /** Everything from the beginning to the end; null where that cannot be read. */
+  async readAll(
+    shape: TopicShape,
+    partition: number,
+    committed: boolean,
+  ): Promise<{ start: number; records: SeenRecord[] } | null> {
+    const records: SeenRecord[] = [];
+    let start: number | null = null;
+    let offset = 0;
+    for (let tries = 0; tries < 200; tries++) {
+      start ??= await this.startOf(shape, partition).catch(() => null);
+      offset = Math.max(offset, start ?? 0);
+      const found =
+        start === null
+          ? null
+          : await this.poll(shape, partition, { offset, maxWaitMs: 0, committed }).catch(
+              () => null,
+            );
+      if (found === null || typeof found === 'number' || start === null) {
+        this.forget(shape.name, partition);
+        await this.pause(50);
+        continue;
+      }
+      records.push(...found.records);
+      offset = found.next;
+      const topicId = (await this.leaderOf(shape.name, partition))?.topicId ?? '';
+      const end = this.history.of(placeOf(shape, topicId, partition)).knownEnd;
+      // A new leader learns only by and by how far everything was committed.
+      const known = committed ? found.lastStableOffset : found.highWatermark;
+      if (offset >= known && offset >= end) return { start, records };
+      if (found.records.length === 0) await this.pause(50);
+    }
+    return null;
   }
 }
 
-/** Leaves out what belongs to transactions that were aborted, as every consumer does. */
-function committedRecords(
+/** Null: a batch is damaged. Leaves out what was aborted, as every consumer does. */
+function visibleRecords(
   bytes: Buffer,
   offset: number,
   aborted: readonly { producerId: number; firstOffset: number }[],
-): { records: SeenRecord[]; next: number } {
+): { records: SeenRecord[]; next: number } | null {
   const waiting = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
   const active = new Set<number>();
   const records: SeenRecord[] = [];
   let next = offset;
   for (const { at } of batchesOf(bytes)) {
+    if (batchFault(bytes, at, bytes.length) !== null) return null;
     const last = batch.lastOffset(bytes, at);
     next = Math.max(next, last + 1);
     while (waiting.length > 0 && (waiting[0]?.firstOffset ?? 0) <= last)
@@ -103,26 +193,56 @@ function committedRecords(
     if (attributes & TRANSACTIONAL_BIT && active.has(producerId)) continue;
     for (const record of recordsOf(bytes, at))
       if (record.offset >= offset)
-        records.push({ offset: record.offset, value: String(record.value) });
+        records.push({ offset: record.offset, value: nameOf(bytes, at, record) });
   }
   return { records, next };
 }
 
+/** A deletion is known by who wrote it and its sequence: it has no value that could say so. */
+export const tombstone = (key: string, producerId: number, epoch: number, sequence: number) =>
+  `${key}|†${producerId}/${epoch}/${sequence}`;
+
+function nameOf(bytes: Buffer, at: number, { key, offset, value }: StoredRecord): string {
+  if (key === null) return String(value);
+  if (value !== null) return `${key}|${value}`;
+  const sequence = batch.baseSequence(bytes, at) + offset - batch.baseOffset(bytes, at);
+  const producerId = batch.producerId(bytes, at);
+  return tombstone(String(key), producerId, batch.producerEpoch(bytes, at), sequence);
+}
+
 /** Reads one partition from the beginning, and goes on from where it is. */
 export class SimReader extends FetchingClient {
+  readonly shape: TopicShape;
   readonly partition: number;
+  private readonly committed: boolean;
   private offset = 0;
+  private topicId = '';
 
-  constructor(world: World, name: string, partition: number, history: History) {
+  constructor(
+    world: World,
+    name: string,
+    of: { shape: TopicShape; partition: number; committed: boolean },
+    history: History,
+  ) {
     super(world, name, history);
-    this.partition = partition;
+    this.shape = of.shape;
+    this.partition = of.partition;
+    this.committed = of.committed;
   }
 
   protected override async live(): Promise<void> {
+    const { committed, partition, shape } = this;
     while (!this.isOver) {
-      const found = await this.poll(this.partition, this.offset, 300).catch(() => null);
+      await this.notice();
+      const { offset, topicId } = this;
+      const of = { offset, maxWaitMs: 300, committed, topicId };
+      const found = await this.poll(shape, partition, of).catch(() => null);
+      if (typeof found === 'number') {
+        this.offset = found;
+        continue;
+      }
       if (found === null) {
-        this.forget(this.partition);
+        this.forget(shape.name, partition);
         await this.pause(this.random.between(50, 200));
         continue;
       }
@@ -133,24 +253,11 @@ export class SimReader extends FetchingClient {
     }
   }
 
-  /** Everything that is committed; null where that cannot be read. */
-  async readAll(): Promise<SeenRecord[] | null> {
-    const records: SeenRecord[] = [];
-    const end = this.history.knownEnd(this.partition);
-    let offset = 0;
-    for (let tries = 0; tries < 200; tries++) {
-      const found = await this.poll(this.partition, offset, 0).catch(() => null);
-      if (found === null) {
-        this.forget(this.partition);
-        await this.pause(50);
-        continue;
-      }
-      records.push(...found.records);
-      offset = found.next;
-      if (offset >= found.lastStableOffset && offset >= end) return records;
-      // A new leader learns only by and by how far everything was committed.
-      if (found.records.length === 0) await this.pause(50);
-    }
-    return records.length > 0 ? records : null;
+  /** A topic that was made anew begins anew. */
+  private async notice(): Promise<void> {
+    const leader = await this.leaderOf(this.shape.name, this.partition).catch(() => null);
+    if (leader === null || leader.topicId === this.topicId) return;
+    this.topicId = leader.topicId;
+    this.offset = 0;
   }
 }

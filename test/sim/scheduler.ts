@@ -11,6 +11,8 @@ export class Process {
   alive = true;
   private stopped = false;
   private backlog: (() => void)[] = [];
+  /** How often it was let go on. */
+  turns = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -25,9 +27,15 @@ export class Process {
   /** What should have happened meanwhile happens now, late and in order. */
   resume(scheduler: Scheduler): void {
     this.stopped = false;
+    this.turns++;
     const late = this.backlog;
     this.backlog = [];
     for (const run of late) scheduler.at(scheduler.nowMs, this, run);
+  }
+  /** Does what is due and stands still again: as a process does that hardly ever gets a processor. */
+  turn(scheduler: Scheduler): void {
+    this.resume(scheduler);
+    scheduler.at(scheduler.nowMs, null, () => this.stop());
   }
   kill(): void {
     this.alive = false;

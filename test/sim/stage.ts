@@ -2,7 +2,8 @@
 import { type ErrorName, errorName } from '../../proto/kafka/errors.ts';
 import { batch, batchesOf, buildBatch } from '../../proto/kafka/record-batch.ts';
 import { SimClient } from './client.ts';
-import { type SimNode, TOPIC, World } from './world.ts';
+import { plainScene, TOPIC } from './scene.ts';
+import { type SimNode, World } from './world.ts';
 
 export class Stage implements Disposable {
   readonly world: World;
@@ -18,7 +19,7 @@ export class Stage implements Disposable {
     brokers: number,
     config: Record<string, string | number> = {},
   ): Promise<Stage> {
-    const world = new World({ seed: 1, brokers, partitions: 1, config });
+    const world = new World({ seed: 1, scene: plainScene({ brokers, partitions: 1, config }) });
     for (const node of world.nodes) world.start(node);
     const stage = new Stage(world);
     await stage.until(

@@ -1,9 +1,11 @@
 /** A transactional producer (KIP-890): several partitions at once, all of it or nothing. */
 import { errorName } from '../../proto/kafka/errors.ts';
-import { buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
-import { SimClient } from './client.ts';
+import { TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { History, Transaction } from './history.ts';
-import { TOPIC, type World } from './world.ts';
+import type { InFlight } from './in-flight.ts';
+import type { TopicShape } from './scene.ts';
+import type { World } from './world.ts';
+import { WritingClient } from './writer.ts';
 
 /** Whoever gets one of these is no longer the producer that it was. */
 const FENCED: ReadonlySet<string> = new Set([
@@ -15,6 +17,8 @@ const FENCED: ReadonlySet<string> = new Set([
   'UNKNOWN_PRODUCER_ID',
   'TRANSACTION_ABORTABLE',
 ]);
+/** No producer is to be told these while it does nothing wrong. */
+const WRONG: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID']);
 /** What both requests to the coordinator are answered with. */
 interface Standing {
   readonly errorCode: number;
@@ -23,25 +27,27 @@ interface Standing {
 }
 const TRANSACTION_TIMEOUT_MS = 15_000;
 
-export class SimTransactor extends SimClient {
-  private readonly history: History;
-  private readonly transactionalId: string;
-  private producerId = -1;
-  private epoch = -1;
-  private readonly sequences = new Map<number, number>();
-  private next = 0;
+export class SimTransactor extends WritingClient {
+  protected override readonly transactionalId: string;
+  protected override readonly attributes = TRANSACTIONAL_BIT;
+  private readonly shapes: readonly TopicShape[];
 
-  constructor(world: World, name: string, history: History) {
-    super(world, name);
-    this.history = history;
+  constructor(world: World, name: string, shapes: readonly TopicShape[], history: History) {
+    super(world, name, history);
     this.transactionalId = name;
+    this.shapes = shapes;
+  }
+
+  protected override isFinal(error: string): boolean {
+    return FENCED.has(error);
   }
 
   protected override async live(): Promise<void> {
     await this.begin();
     while (!this.isOver) {
       await this.transact(this.history.beginTransaction(this.process.name));
-      await this.pause(this.random.between(50, 300));
+      // Back to back: the last one may still be ending.
+      if (this.random.chance(0.6)) await this.pause(this.random.between(50, 300));
     }
   }
 
@@ -59,10 +65,13 @@ export class SimTransactor extends SimClient {
     }
   }
 
+  /** With every epoch, sequences begin anew. */
   private become({ producerEpoch, producerId }: Standing): void {
+    this.history.producerBegan(this.process.name, producerId, producerEpoch);
     this.producerId = producerId;
     this.epoch = producerEpoch;
-    this.sequences.clear();
+    for (const flight of this.flights.values()) flight.end('the epoch is over');
+    this.flights.clear();
   }
 
   private async atCoordinator<N extends 'InitProducerId' | 'EndTxn'>(
@@ -84,20 +93,40 @@ export class SimTransactor extends SimClient {
   }
 
   private async transact(transaction: Transaction): Promise<void> {
-    const writes = 1 + this.random.below(4);
+    const writes = 1 + this.random.below(6);
+    const flights = new Set<InFlight>();
     for (let i = 0; i < writes; i++) {
-      const partition = this.random.below(this.world.options.partitions);
-      if (await this.write(transaction, partition)) continue;
-      // What was written so far is aborted by whoever begins next.
-      this.history.endTransaction(transaction, 'aborted', this.nowMs);
-      return this.begin();
+      const target = await this.target(this.random.pick(this.shapes));
+      if (target === null) {
+        await this.pause(50);
+        continue;
+      }
+      const flight = this.flightTo(target);
+      flights.add(flight);
+      await flight.until(() => flight.hasRoom);
+      if (flight.failure !== null) break;
+      this.write(target, flight, transaction);
+      if (this.random.chance(0.3)) await this.pause(this.random.between(1, 40));
     }
     // An application that dies in the middle, and another one in its place.
-    if (this.random.chance(0.05)) {
-      this.history.endTransaction(transaction, 'aborted', this.nowMs);
-      return this.begin();
-    }
-    await this.end(transaction, this.random.chance(0.75));
+    if (this.random.chance(0.05)) return this.abandon(transaction, [...flights]);
+    for (const flight of flights) await flight.until(() => flight.isEmpty);
+    if (flights.size === 0) return this.history.endTransaction(transaction, 'aborted', this.nowMs);
+    const failed = [...flights].find(({ failure }) => failure !== null);
+    if (failed === undefined) return this.end(transaction, this.random.chance(0.75));
+    const why = failed.failure ?? '';
+    if (WRONG.has(why))
+      this.history.anomaly(
+        `producer ended: ${this.process.name} cannot go on at ${(this.nowMs / 1000).toFixed(3)}: ${why} (${failed.left[0]?.values.join()} in ${failed.left[0]?.place})`,
+      );
+    // What was written so far is aborted by whoever begins next.
+    return this.abandon(transaction, [...flights]);
+  }
+
+  private abandon(transaction: Transaction, flights: readonly InFlight[]): Promise<void> {
+    for (const flight of flights) this.giveUp(flight, flight.failure ?? 'abandoned');
+    this.history.endTransaction(transaction, 'aborted', this.nowMs);
+    return this.begin();
   }
 
   private async end(transaction: Transaction, committed: boolean): Promise<void> {
@@ -120,69 +149,6 @@ export class SimTransactor extends SimClient {
       }
       isDoubtful = true;
       await this.pause(this.random.between(20, 150));
-    }
-  }
-
-  /** False: this transaction cannot be committed any more. */
-  private async write(transaction: Transaction, partition: number): Promise<boolean> {
-    const count = 1 + this.random.below(3);
-    const values = Array.from({ length: count }, () => `${this.process.name}:${this.next++}`);
-    const operation = this.history.begin(
-      this.process.name,
-      partition,
-      values,
-      this.nowMs,
-      transaction,
-    );
-    const baseSequence = this.sequences.get(partition) ?? 0;
-    const records = buildBatch(
-      values.map((value) => ({ key: null, value: Buffer.from(value) })),
-      {
-        timestampMs: 1_800_000_000_000 + Math.floor(this.nowMs),
-        producerId: this.producerId,
-        producerEpoch: this.epoch,
-        baseSequence,
-        attributes: TRANSACTIONAL_BIT,
-      },
-    );
-    for (;;) {
-      const error = await this.send(partition, records, (baseOffset) =>
-        this.history.acked(operation, baseOffset, this.nowMs),
-      );
-      if (error === 'NONE') {
-        this.sequences.set(partition, baseSequence + count);
-        return true;
-      }
-      operation.error = error;
-      if (FENCED.has(error)) {
-        operation.outcome = 'unknown';
-        return false;
-      }
-      this.forget(partition);
-      await this.pause(this.random.between(20, 150));
-    }
-  }
-
-  private async send(
-    partition: number,
-    records: Buffer,
-    onAck: (baseOffset: number) => void,
-  ): Promise<string> {
-    try {
-      const host = await this.leaderOf(partition);
-      if (host === null) return 'LEADER_NOT_AVAILABLE';
-      const { responses } = await this.ask(host, 'Produce', 12, {
-        transactionalId: this.transactionalId,
-        acks: -1,
-        timeoutMs: 5_000,
-        topicData: [{ name: TOPIC, partitionData: [{ index: partition, records }] }],
-      });
-      const of = responses[0]?.partitionResponses[0];
-      if (of === undefined) return 'UNKNOWN_SERVER_ERROR';
-      if (of.errorCode === 0) onAck(of.baseOffset);
-      return errorName(of.errorCode);
-    } catch {
-      return 'NETWORK_EXCEPTION';
     }
   }
 }

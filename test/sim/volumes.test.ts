@@ -1,9 +1,11 @@
 /** Volumes that are older than their broker's last life, and two processes on one volume. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FinalLogs } from './final-logs.ts';
 import { History } from './history.ts';
 import { SimProducer } from './producer.ts';
-import { SimReader } from './reader.ts';
+import { Random } from './random.ts';
+import { plainScene, TOPIC } from './scene.ts';
 import { type SimNode, World } from './world.ts';
 
 const PARTITIONS = 3;
@@ -14,11 +16,10 @@ class Stage implements Disposable {
   private clients: SimProducer[] = [];
 
   constructor(seed: number) {
+    const config = { 'min.insync.replicas': 2 };
     this.world = new World({
       seed,
-      brokers: 3,
-      partitions: PARTITIONS,
-      config: { 'min.insync.replicas': 2 },
+      scene: plainScene({ brokers: 3, partitions: PARTITIONS, config }),
     });
   }
 
@@ -46,7 +47,12 @@ class Stage implements Disposable {
 
   private writers = 0;
   async writeFor(ms: number, during: () => void = () => {}): Promise<void> {
-    const producer = new SimProducer(this.world, `p${this.writers++}`, this.history);
+    const producer = new SimProducer(
+      this.world,
+      `p${this.writers++}`,
+      this.world.shapeOf(TOPIC),
+      this.history,
+    );
     producer.start();
     await this.world.run(ms / 2);
     during();
@@ -66,16 +72,7 @@ class Stage implements Disposable {
   /** Everything that was acknowledged is there, once, and readable. */
   async judge(): Promise<void> {
     await this.world.run(1000);
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      const reader = new SimReader(this.world, `r${partition}`, partition, this.history);
-      let all: Awaited<ReturnType<SimReader['readAll']>> | null = null;
-      void reader.readAll().then((found) => {
-        all = found;
-      });
-      for (let i = 0; i < 200 && all === null; i++) await this.world.run(200);
-      assert.ok(all !== null, `partition ${partition} can be read`);
-      this.history.judge(partition, all);
-    }
+    await new FinalLogs(this.world, this.history).judgeAll();
     assert.deepEqual(this.history.anomalies, []);
     assert.deepEqual(this.world.bugs, []);
     assert.ok(this.history.counts.acked > 20);
@@ -86,11 +83,7 @@ class Stage implements Disposable {
   }
 }
 
-const copyOf = ({ disk }: SimNode) => new Map(disk.files);
-function restore({ disk }: SimNode, copy: ReadonlyMap<string, Buffer>, only = ''): void {
-  for (const path of [...disk.files.keys()]) if (path.startsWith(only)) disk.remove(path);
-  for (const [path, bytes] of copy) if (path.startsWith(only)) disk.writeFile(path, bytes);
-}
+const copyOf = ({ disk }: SimNode) => disk.image(new Random(1));
 
 for (const [what, only] of [
   ['all volumes of a broker', ''],
@@ -107,7 +100,7 @@ for (const [what, only] of [
     await stage.allInSync();
     await stage.writeFor(6000);
     await stage.stop(...stage.world.nodes);
-    restore(node, copy, only);
+    node.disk.replaceBy(copy, only);
     stage.world.start(node);
     await stage.world.run(20_000);
     for (const other of stage.world.nodes) if (other !== node) stage.world.start(other);
@@ -157,7 +150,7 @@ test('a process that wakes up on a folder that was taken over elsewhere ends wit
     stage.world.start(node);
   });
   await stage.allInSync();
-  const logs = () => [...node.disk.files].filter(([path]) => path.endsWith('.log'));
+  const logs = () => [...copyOf(node).files].filter(([path]) => path.endsWith('.log'));
   const before = logs();
   first?.resume(stage.world.scheduler);
   await stage.world.run(1);

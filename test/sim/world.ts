@@ -11,25 +11,24 @@ import {
 import { type KubeObject, leases, type Resource } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
-import { type SimDisk, simDisk } from './disk.ts';
+import { SimDisk } from './disk.ts';
 import { SimKube } from './kube.ts';
 import { type Machine, SimNetwork } from './network.ts';
 import { Random } from './random.ts';
+import type { Scene, TopicShape } from './scene.ts';
 import { clockOf, Process, Scheduler } from './scheduler.ts';
 
 export const NAMESPACE = 'default';
 export const CLUSTER = 'sim';
-export const TOPIC = 't';
 export const KAFKA_PORT = 9092;
+export const REPLICAS = 3;
 const API_VERSION = 'kafka.tenure.dev/v1beta1';
 const PROBE_MS = 1000;
 const LOG_LINES_MAX = 4000;
 
 export interface WorldOptions {
   readonly seed: number;
-  readonly brokers: number;
-  readonly partitions: number;
-  readonly config: Readonly<Record<string, string | number>>;
+  readonly scene: Scene;
 }
 
 export class SimNode implements Machine {
@@ -39,6 +38,10 @@ export class SimNode implements Machine {
   isUp = true;
   boot = 0;
   process: Process | null = null;
+  /** Processes of this broker that stood still when another one was started in their place. */
+  readonly twins: Process[] = [];
+  /** What its disk had failed to do when the process was started. */
+  failuresAtStart = 0;
   broker: Broker | null = null;
   /** How fast its clock goes. */
   readonly rate: number;
@@ -47,14 +50,14 @@ export class SimNode implements Machine {
   constructor(id: number, random: Random) {
     this.id = id;
     this.name = `node${id}`;
-    this.disk = simDisk(random.fork());
+    this.disk = new SimDisk(random.fork());
     this.rate = random.between(0.99, 1.01);
     this.skewMs = random.between(-3000, 3000);
   }
 }
 
 export class World {
-  readonly options: WorldOptions;
+  readonly scene: Scene;
   readonly random: Random;
   readonly scheduler = new Scheduler();
   readonly kube: SimKube;
@@ -66,11 +69,11 @@ export class World {
   readonly bugs: string[] = [];
 
   constructor(options: WorldOptions) {
-    this.options = options;
+    this.scene = options.scene;
     this.random = new Random(options.seed);
     this.kube = new SimKube(this.scheduler, this.random.fork());
     this.network = new SimNetwork(this.scheduler, this.random.fork());
-    this.nodes = Array.from({ length: options.brokers }, (_, id) => {
+    this.nodes = Array.from({ length: options.scene.brokers }, (_, id) => {
       const node = new SimNode(id, this.random);
       this.network.addMachine(node);
       return node;
@@ -93,30 +96,47 @@ export class World {
   private readonly pages = new Map<string, string>();
 
   private makeObjects(): void {
-    const { brokers, config, partitions } = this.options;
-    const put = <T extends KubeObject>(resource: Resource<T>, object: object) =>
-      this.kube.api.create(this.kube.kindOf(resource), NAMESPACE, object as KubeObject, {});
-    put(kafkaClusters, {
+    const { brokers, config, topics } = this.scene;
+    this.put(kafkaClusters, {
       apiVersion: API_VERSION,
       kind: 'KafkaCluster',
       metadata: { name: CLUSTER },
       spec: { replicas: brokers, config, storage: { type: 'ephemeral' } },
     });
-    put(kafkaTopics, {
+    for (const shape of topics) if (shape.kind !== 'passing') this.makeTopic(shape);
+  }
+
+  private put<T extends KubeObject>(resource: Resource<T>, object: object): void {
+    this.kube.api.create(this.kube.kindOf(resource), NAMESPACE, object as KubeObject, {});
+  }
+
+  private makeTopic({ config, name, partitions }: TopicShape): void {
+    this.put(kafkaTopics, {
       apiVersion: API_VERSION,
       kind: 'KafkaTopic',
       metadata: {
-        name: TOPIC,
+        name,
         labels: { 'kafka.tenure.dev/cluster': CLUSTER },
         finalizers: ['kafka.tenure.dev/topic'],
       },
       spec: {
         clusterRef: { name: CLUSTER },
         partitions,
-        replicas: Math.min(brokers, 3),
-        config: { 'min.insync.replicas': Math.min(brokers, 2), 'internal.segment.bytes': 4096 },
+        replicas: Math.min(this.scene.brokers, REPLICAS),
+        config,
       },
     });
+  }
+
+  shapeOf(name: string): TopicShape {
+    return this.scene.topics.find((shape) => shape.name === name) as TopicShape;
+  }
+
+  /** As somebody who edits the object: the settings are added to those that are there. */
+  configure(topic: string, config: Readonly<Record<string, string | number>>): void {
+    const kind = this.kube.kindOf(kafkaTopics);
+    const patch = { spec: { config } } as unknown as Record<string, never>;
+    this.kube.api.patch(kind, NAMESPACE, topic, 'merge', patch, null, {});
   }
 
   note(text: string): void {
@@ -133,6 +153,8 @@ export class World {
           return `${key}=${text}`;
         });
         this.note(`${name} ${level} ${message} ${shown.join(' ')}`);
+        if (message === 'log compacted') this.counts.compactions++;
+        if (message === 'old segments set aside') this.counts.retentions++;
         if (fields.cause instanceof TypeError || fields.cause instanceof RangeError)
           this.bugs.push(`${name}: ${message}: ${fields.cause.stack}`);
       };
@@ -146,9 +168,20 @@ export class World {
     return logger;
   }
 
+  /** Starts a second process of the broker elsewhere, on the same volume. */
+  startTwin(node: SimNode): void {
+    if (node.process !== null) node.twins.push(node.process);
+    node.disk.isDamaged = true;
+    // The kernel of that machine knows nothing of the locks of this one.
+    node.disk.locks.clear();
+    node.boot++;
+    this.start(node);
+  }
+
   /** Starts a broker on the node, with what its disk holds. */
   start(node: SimNode): void {
     node.isUp = true;
+    node.failuresAtStart = node.disk.failures;
     const process = new Process(`${node.name}.${this.scheduler.events}`);
     const logger = this.loggerOf(node.name);
     node.process = process;
@@ -156,7 +189,7 @@ export class World {
       {
         clock: clockOf(this.scheduler, process, node),
         chance: this.random.fork(),
-        disk: node.disk.as(() => process.alive),
+        disk: node.disk.for(process, this.scheduler),
         logger,
         api: this.kube.for(process),
         network: this.network.for(process, node),
@@ -218,8 +251,11 @@ export class World {
   private probe(): void {
     for (const node of this.nodes) {
       const { process } = node;
-      if (process?.alive === true && this.network.unhealthyBecause(process) !== null) {
-        this.note(`${node.name} is restarted by its kubelet`);
+      const why = process?.alive === true ? this.network.unhealthyBecause(process) : null;
+      if (process !== null && why !== null) {
+        this.note(`${node.name} is restarted by its kubelet: ${why}`);
+        if (node.disk.failures === node.failuresAtStart && !node.disk.isDamaged)
+          this.bugs.push(`${node.name} gave up though its disk did not fail: ${why}`);
         process.kill();
         this.restartLater(node);
       } else if (process?.alive === false && node.isUp && this.isPeace) this.start(node);
@@ -269,12 +305,68 @@ export class World {
     return maps.flatMap(({ spec }) => parsePage(spec.partitions));
   }
 
+  /** Which topic of that name has the partition now; null: none. */
+  topicIdOf(topic: string, partition: number): string | null {
+    const line = this.lines().find((one) => one.topic === topic && one.partition === partition);
+    return line?.topicId ?? null;
+  }
+
+  /** Whether every partition has a leader and all its replicas, and none of the lasting is missing. */
+  get isWhole(): boolean {
+    const lines = this.lines();
+    const healthy = lines.every(
+      ({ adding, isr, leader, replicas }) =>
+        leader !== null && isr.length === replicas.length && adding.length === 0,
+    );
+    if (!healthy) return false;
+    return this.scene.topics.every(
+      ({ kind, name, partitions }) =>
+        kind === 'passing' || lines.filter(({ topic }) => topic === name).length === partitions,
+    );
+  }
+
+  /** An orderly stop; resolves when the process has ended. */
+  stop({ broker, process }: SimNode): Promise<void> {
+    return new Promise((resolve) => {
+      if (process === null || !process.alive) return resolve();
+      this.stopping.add(process);
+      process.run(() => {
+        void broker?.stop().then(() => {
+          process.kill();
+          resolve();
+        });
+      });
+    });
+  }
+  private readonly stopping = new Set<Process>();
+
+  /** Whether a process is at its end still. */
+  get isStopping(): boolean {
+    for (const process of this.stopping) if (process.alive) return true;
+    return false;
+  }
+
+  /** What the world itself did. */
+  readonly counts = { compactions: 0, retentions: 0, leaderTurns: 0, endStops: 0 };
+
   async run(ms: number): Promise<void> {
     await this.scheduler.runUntil(this.scheduler.nowMs + ms);
   }
 
+  /** Drives the world until that is known; what never is, is a bug. */
+  async done<T>(result: Promise<T>, what: string): Promise<T | null> {
+    let done: { value: T | null } | null = null;
+    void result.then(
+      (value) => (done = { value }),
+      () => (done = { value: null }),
+    );
+    for (let i = 0; i < 250 && done === null; i++) await this.run(200);
+    if (done === null) this.bugs.push(`stuck: ${what}`);
+    return (done as { value: T | null } | null)?.value ?? null;
+  }
+
   [Symbol.dispose](): void {
-    for (const node of this.nodes) node.process?.kill();
+    for (const { process, twins } of this.nodes) for (const one of [process, ...twins]) one?.kill();
     this.kube[Symbol.dispose]();
   }
 }

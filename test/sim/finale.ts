@@ -1,0 +1,116 @@
+/** How a seed ends: everything heals and is answered, and then everything is read and judged. */
+import type { SimClient } from './client.ts';
+import { Compaction } from './compaction.ts';
+import type { Faults } from './faults.ts';
+import { FinalLogs } from './final-logs.ts';
+import type { History } from './history.ts';
+import { judgeTransactions } from './judge.ts';
+import { SimLeaderPicker } from './leader-picker.ts';
+import { SimMember } from './member.ts';
+import { compareReplicas } from './replicas.ts';
+import type { World } from './world.ts';
+
+const SETTLE_MS = 60_000;
+const SETTLE_STEP_MS = 250;
+const RESTART_MS = 700;
+
+export class Finale {
+  private readonly world: World;
+  private readonly history: History;
+  private readonly faults: Faults;
+  private readonly clients: readonly SimClient[];
+  private readonly logs: FinalLogs;
+
+  constructor(world: World, history: History, faults: Faults, clients: readonly SimClient[]) {
+    this.world = world;
+    this.history = history;
+    this.faults = faults;
+    this.clients = clients;
+    this.logs = new FinalLogs(world, history);
+  }
+
+  async run(): Promise<void> {
+    const { history, world } = this;
+    const { everyReplicaLeads, endsWithStop, topics } = world.scene;
+    await this.settle();
+    await this.answerAll();
+    // What was asked for just before peace may have begun only then.
+    await this.settle();
+    // Followers hear of the last high watermark as well.
+    await world.run(700);
+    for (const shape of topics)
+      if (shape.kind === 'compacted')
+        await this.world.done(
+          new Compaction(world, history, shape).run(),
+          `compacting ${shape.name}`,
+        );
+    for (const { name, twins } of world.nodes)
+      if (twins.some(({ alive }) => alive))
+        history.anomaly(`two processes: both live on the volume of ${name}`);
+    await this.logs.judgeAll();
+    judgeTransactions(history, (place) => this.keepsAll(place), this.logs.present);
+    const member = this.clients.find((client) => client instanceof SimMember);
+    if (member !== undefined) await this.world.done(member.checkCommits(), 'reading commits');
+    compareReplicas(world, history);
+    if (endsWithStop) await this.stopAndRead();
+    if (everyReplicaLeads) await this.letEveryReplicaLead();
+  }
+
+  private keepsAll(place: string): boolean {
+    const shape = this.world.scene.topics.find(({ name }) => place.startsWith(`${name}-`));
+    return shape?.kind === 'plain';
+  }
+
+  /** Whoever waits for an answer gets one. */
+  private async answerAll(): Promise<void> {
+    const { history, world } = this;
+    for (const client of this.clients) client.isOver = true;
+    for (let i = 0; i < 240 && history.hasOpen; i++) await world.run(250);
+    for (const { error, outcome, place, values } of history.operations)
+      if (outcome === 'open')
+        history.anomaly(`stuck: ${values.join()} in ${place} was never answered (${error})`);
+  }
+
+  /** In the end every partition has a leader and every replica is in sync, however bad it was. */
+  private async settle(): Promise<void> {
+    const { faults, history, world } = this;
+    for (let waitedMs = 0; waitedMs < SETTLE_MS; waitedMs += SETTLE_STEP_MS) {
+      await world.run(SETTLE_STEP_MS);
+      if (world.isWhole && !faults.isBusy && !world.isStopping) return;
+    }
+    for (const { isr, leader, partition, replicas, topic } of world.lines())
+      if (leader === null || isr.length < replicas.length)
+        history.anomaly(
+          `not healed: ${topic}-${partition} has leader ${leader?.id ?? 'none'} and ISR ${isr.map(({ id }) => id).join()}`,
+        );
+  }
+
+  /** An orderly stop of everybody, and what was noted then. */
+  private async stopAndRead(): Promise<void> {
+    const { world } = this;
+    world.note('ALL STOP');
+    world.counts.endStops++;
+    await this.world.done(Promise.all(world.nodes.map((node) => world.stop(node))), 'stopping all');
+    await world.run(RESTART_MS);
+    // A kubelet may have been quicker.
+    for (const node of world.nodes) if (node.process?.alive !== true) world.start(node);
+    await this.settle();
+    await this.logs.judgeAll();
+  }
+
+  private async letEveryReplicaLead(): Promise<void> {
+    const { world } = this;
+    const picker = new SimLeaderPicker(world, 'picker');
+    const turns = Math.max(...world.lines().map(({ replicas }) => replicas.length));
+    for (let turn = 1; turn < turns; turn++) {
+      world.note('THE NEXT REPLICAS LEAD');
+      world.counts.leaderTurns++;
+      for (const shape of world.scene.topics)
+        for (let i = 0; i < shape.partitions; i++)
+          if (world.topicIdOf(shape.name, i) !== null)
+            await this.world.done(picker.next(shape.name, i), `electing for ${shape.name}-${i}`);
+      await this.settle();
+      await this.logs.judgeAll();
+    }
+  }
+}

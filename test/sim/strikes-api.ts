@@ -1,0 +1,41 @@
+/** What goes wrong with the Kubernetes API. */
+import type { Strike } from './faults.ts';
+
+const apiCut: Strike = ({ later, note, process, random, world }) => {
+  note('');
+  world.kube.cut.add(process);
+  later(random.between(500, 15_000), () => world.kube.heal(process));
+};
+
+const apiDown: Strike = ({ later, note, random, world }) => {
+  if (world.kube.isDown) return;
+  note('');
+  world.kube.goDown();
+  later(random.between(500, 20_000), () => world.kube.comeBack());
+};
+
+const watches: Strike = ({ note, process, world }) => {
+  note('');
+  world.kube.dropWatches(process);
+};
+
+const conflicts: Strike = ({ later, note, random, world }) => {
+  note('');
+  world.kube.conflictChance = random.between(0.1, 0.7);
+  later(random.between(500, 8000), () => {
+    world.kube.conflictChance = 0;
+  });
+};
+
+/** Its store is put back to what it was a while ago: what was written since is not known any more. */
+const apiOlder: Strike = ({ faults, later, note, random, world }) => {
+  const ms = random.between(300, 4000);
+  const copy = world.kube.copy();
+  later(ms, () => {
+    if (faults.isOver) return;
+    note(`is as it was ${ms.toFixed(0)} ms ago`);
+    world.kube.restore(copy);
+  });
+};
+
+export const apiStrikes = { apiCut, apiDown, watches, conflicts, apiOlder };
