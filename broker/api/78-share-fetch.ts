@@ -14,10 +14,11 @@ import type { Slab } from '../log/tail-memory.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { SharePartition } from '../share/share-partitions.ts';
 import { FINAL_EPOCH, type SharedPartition } from '../share/share-sessions.ts';
-import { api } from './handler.ts';
+import { api, type ClientConnection } from './handler.ts';
 import { untilReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
 import {
+  endWith,
   isTransient,
   leaderHint,
   releaseAll,
@@ -39,6 +40,7 @@ interface Fetching {
   readonly request: ShareFetchRequest;
   readonly partitions: readonly SharedPartition[];
   readonly acks: ReadonlyMap<string, ErrorName>;
+  readonly connection: ClientConnection;
 }
 interface Outcome {
   readonly of: SharedPartition;
@@ -58,7 +60,7 @@ export function shareFetch(ports: Ports) {
   /** Reads what is free in one partition and gives it to the member. */
   const give = async (
     share: SharePartition,
-    { groupId, memberId }: Fetching,
+    { groupId, memberId, connection }: Fetching,
     limits: { bytesMax: number; recordsMax: number },
     strict: boolean,
   ) => {
@@ -75,7 +77,8 @@ export function shareFetch(ports: Ports) {
     });
     // No wait between reading and holding: the memory could be used again in between.
     const read = pending instanceof Promise ? await pending : pending;
-    if (read.byteCount === 0) return null;
+    // Nothing is given to a member that is gone: its session ended with its connection.
+    if (read.byteCount === 0 || connection.isClosed) return null;
     const buffers: Buffer[] = [];
     const acquired = [];
     let left = limits.recordsMax;
@@ -192,13 +195,13 @@ export function shareFetch(ports: Ports) {
   };
 
   const poll = async (fetching: Fetching): Promise<Outcome[]> => {
-    const { request, partitions } = fetching;
+    const { request, partitions, connection } = fetching;
     const deadlineMs = clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
     for (;;) {
       const outcomes = await readAll(fetching);
       const enough = outcomes.some(({ byteCount, failed }) => byteCount > 0 || failed);
       const waitMs = deadlineMs - clock.monotonicMs();
-      if (enough || fetching.acks.size > 0 || waitMs <= 0) return outcomes;
+      if (enough || fetching.acks.size > 0 || waitMs <= 0 || connection.isClosed) return outcomes;
       await untilReadable(clock, replicasOf(partitions), Math.min(waitMs, LOOK_AGAIN_MS));
     }
   };
@@ -229,7 +232,7 @@ export function shareFetch(ports: Ports) {
     name: 'ShareFetch',
     request: shareFetchRequest,
     response: shareFetchResponse,
-    async handle(request, { listener, whenSent }) {
+    async handle(request, { listener, whenSent, connection }) {
       const groupId = request.groupId ?? '';
       const memberId = request.memberId ?? '';
       const { shareSessionEpoch: epoch } = request;
@@ -245,12 +248,13 @@ export function shareFetch(ports: Ports) {
       );
       const forgotten = listed(request.forgottenTopicsData);
       const session = sessions.advance(
-        { groupId, memberId },
+        { groupId, memberId, connection },
         epoch,
         { added, forgotten },
         clock.monotonicMs(),
       );
       if (typeof session === 'string') return { errorCode: codeOf(session) };
+      endWith(ports, connection);
       if (epoch === 0) for (const of of added) ports.shares.refresh(groupId, of);
       const acks = await acknowledge(groupId, memberId, request);
       const partitions = [...session.partitions.values()];
@@ -262,6 +266,7 @@ export function shareFetch(ports: Ports) {
         request: epoch === FINAL_EPOCH ? { ...request, maxWaitMs: 0, maxRecords: 0 } : request,
         partitions,
         acks,
+        connection,
       });
       for (const { of, byteCount } of outcomes) {
         if (byteCount === 0 || !session.partitions.delete(keyOf(of))) continue;

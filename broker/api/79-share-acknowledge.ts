@@ -7,7 +7,14 @@ import {
 import { FINAL_EPOCH } from '../share/share-sessions.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
-import { leaderHint, releaseAll, shareOf, shareSessions, takeAcks } from './share-access.ts';
+import {
+  endWith,
+  leaderHint,
+  releaseAll,
+  shareOf,
+  shareSessions,
+  takeAcks,
+} from './share-access.ts';
 
 export function shareAcknowledge(ports: Ports) {
   const sessions = shareSessions(ports);
@@ -16,15 +23,17 @@ export function shareAcknowledge(ports: Ports) {
     name: 'ShareAcknowledge',
     request: shareAcknowledgeRequest,
     response: shareAcknowledgeResponse,
-    async handle({ groupId: group, memberId: member, shareSessionEpoch: epoch, topics }) {
+    async handle(request, { connection }) {
+      const { groupId: group, memberId: member, shareSessionEpoch: epoch, topics } = request;
       const groupId = group ?? '';
       const memberId = member ?? '';
       // A session begins with a fetch.
       if (epoch === 0) return { errorCode: codeOf('INVALID_SHARE_SESSION_EPOCH') };
       const none = { added: [], forgotten: [] };
       const nowMs = ports.clock.monotonicMs();
-      const session = sessions.advance({ groupId, memberId }, epoch, none, nowMs);
+      const session = sessions.advance({ groupId, memberId, connection }, epoch, none, nowMs);
       if (typeof session === 'string') return { errorCode: codeOf(session) };
+      endWith(ports, connection);
       const responses = [];
       for (const { topicId, partitions } of topics) {
         const answers = [];

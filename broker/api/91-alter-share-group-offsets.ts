@@ -1,4 +1,7 @@
-/** AlterShareGroupOffsets (91). Moves where an empty share group begins; what was in doubt is forgotten. */
+/**
+ * AlterShareGroupOffsets (91). Moves where an empty share group begins; what was in doubt is forgotten.
+ * A group that is not there yet is made, so that it can be told where to begin before its first member.
+ */
 import { ZERO_UUID } from '../../proto/kafka/cursor.ts';
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
@@ -37,6 +40,8 @@ export function alterShareGroupOffsets(ports: Ports) {
     request: alterShareGroupOffsetsRequest,
     response: alterShareGroupOffsetsResponse,
     async handle({ groupId, topics }) {
+      const made = await ports.groups.ensureShare(groupId);
+      if (made !== 'NONE') throw new KafkaError(made);
       mustBeEmpty(ports, groupId);
       const responses = [];
       for (const { topicName, partitions } of topics) {

@@ -4,13 +4,20 @@ import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
 import type { Later } from '../../stdx/later.ts';
 
+/** The connection that a request came through, for what must not outlive it. */
+export interface ClientConnection {
+  readonly isClosed: boolean;
+  /** Runs `run` once when the connection ends, at once where it has; once for each `owner`. */
+  whenClosed(owner: object, run: () => void): void;
+}
+
 export interface RequestContext {
   readonly apiVersion: number;
   readonly clientId: string | null;
   readonly peer: string;
   /** Name of the listener that the client came through; answers name addresses of the same one. */
   readonly listener: string;
-  readonly connectionId: number;
+  readonly connection: ClientConnection;
   /** Runs once the answer was handed to the system, or never will be. */
   readonly whenSent: (run: () => void) => void;
   /**

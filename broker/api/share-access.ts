@@ -3,6 +3,7 @@ import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { AckBatch } from '../share/share-partition-core.ts';
 import type { SharePartition } from '../share/share-partitions.ts';
 import { type SharedPartition, ShareSessions } from '../share/share-sessions.ts';
+import type { ClientConnection } from './handler.ts';
 import type { Ports } from './ports.ts';
 
 /** The sessions of this broker: one set for both APIs. */
@@ -47,11 +48,21 @@ export async function releaseAll(
   ports: Ports,
   { groupId, memberId }: { groupId: string; memberId: string },
   partitions: Iterable<SharedPartition>,
+  how = { isGone: false },
 ): Promise<void> {
   for (const of of partitions) {
     const share = await shareOf(ports, groupId, of);
-    if (typeof share !== 'string' && share.core.releaseAll(memberId)) void share.persist();
+    if (typeof share !== 'string' && share.core.releaseAll(memberId, how)) void share.persist();
   }
+}
+
+/** Ends a member's session with its connection, and gives what it had to others. */
+export function endWith(ports: Ports, connection: ClientConnection): void {
+  const sessions = shareSessions(ports);
+  connection.whenClosed(sessions, () => {
+    for (const { partitions, ...member } of sessions.endOf(connection))
+      void releaseAll(ports, member, partitions, { isGone: true });
+  });
 }
 
 /** Who leads instead, for answers that say so. */

@@ -382,6 +382,18 @@ export class GroupCoordinator implements Disposable {
     return [...this.shards.loaded()].flatMap(({ core }) => [...core.streams.groups.values()]);
   }
 
+  /** Makes a share group where there is no group of that name; NONE, or why it cannot be. */
+  async ensureShare(groupId: string): Promise<ErrorName> {
+    if (groupId === '') return 'INVALID_GROUP_ID';
+    const shard = this.shards.for(groupId);
+    if (typeof shard === 'string') return shard;
+    const { classic, consumer, share, streams } = shard.core;
+    if ([classic, consumer, streams].some(({ groups }) => groups.has(groupId)))
+      return 'GROUP_ID_NOT_FOUND';
+    const records = share.ensure(groupId, this.deps.clock.monotonicMs());
+    return records.length === 0 ? 'NONE' : this.append(shard, records);
+  }
+
   /** The share group of that name; null where there is none. */
   describeShare(groupId: string): ShareGroup | null | ErrorName {
     const shard = this.shards.for(groupId);

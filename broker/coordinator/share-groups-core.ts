@@ -135,6 +135,18 @@ export class ShareGroupsCore {
     };
   }
 
+  /** A group without members, where there is none of that name: what its offsets are kept for. */
+  ensure(groupId: string, nowMs: number): RecordPair[] {
+    const records: RecordPair[] = [];
+    if (!this.groups.has(groupId))
+      this.emit(
+        records,
+        { kind: 'share-group', groupId, value: { epoch: 1, metadataHash: 0 } },
+        nowMs,
+      );
+    return records;
+  }
+
   private emit(records: RecordPair[], record: ShareGroupRecord, nowMs: number): void {
     records.push(shareRecord(record));
     this.replay(record, nowMs);

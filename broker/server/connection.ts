@@ -50,8 +50,8 @@ export class Connection implements TurnTask {
   lastActiveMs: number;
   /** Told by ApiVersions; shown in metrics. */
   software = { name: 'unknown', version: 'unknown' };
-  /** What handlers keep for this connection, such as its fetch sessions. */
-  readonly attachments = new Map<string, unknown>();
+  /** What is to be done when this connection ends, by who asked for it. */
+  private ends: Map<object, () => void> | null = null;
 
   constructor(deps: ConnectionDeps, of: { id: number; peer: string; listener: string }) {
     this.deps = deps;
@@ -79,6 +79,13 @@ export class Connection implements TurnTask {
   }
   get inFlight(): number {
     return this.slots.length;
+  }
+
+  /** Runs once when the connection ends; asked for again by the same owner, it still runs once. */
+  whenClosed(owner: object, run: () => void): void {
+    if (this.closed) return run();
+    this.ends ??= new Map();
+    this.ends.set(owner, run);
   }
 
   readBuffer(): Buffer {
@@ -186,6 +193,8 @@ export class Connection implements TurnTask {
     for (const { whenSent } of this.slots) whenSent?.();
     this.slots = [];
     this.socket?.destroy();
+    for (const run of this.ends?.values() ?? []) run();
+    this.ends = null;
     this.deps.onClose(this, cause);
   }
 }

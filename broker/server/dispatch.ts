@@ -105,7 +105,7 @@ export class Dispatch {
       clientId: header.clientId,
       peer: connection.peer,
       listener: connection.listener,
-      connectionId: connection.id,
+      connection,
       admitMutations: (partitions, isStrict) => {
         const { quotas } = this.deps;
         const key = 'controller_mutation_rate';

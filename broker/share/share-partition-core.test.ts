@@ -74,6 +74,16 @@ test('locks end, are renewed, and what a leaving member never looked at does not
   assert.deepEqual(take(core, 'c', 1, 100), [{ firstOffset: 0, lastOffset: 0, deliveryCount: 1 }]);
 });
 
+test('what a member had whose connection broke comes back at once, and counts as delivered', () => {
+  const core = open();
+  for (let count = 1; count <= limits.deliveriesMax; count++) {
+    assert.deepEqual(take(core, 'a', 0), [{ firstOffset: 0, lastOffset: 0, deliveryCount: count }]);
+    assert.equal(core.releaseAll('a', { isGone: true }), true);
+  }
+  assert.deepEqual(take(core, 'b', 0), [], 'it ended as many readers as it may');
+  assert.equal(core.startOffset, 1);
+});
+
 test('what compaction took is done with, however much it is', () => {
   const core = open();
   core.skip(0, 7);

@@ -187,14 +187,20 @@ export class SharePartitionCore {
     delivery.memberId = '';
   }
 
-  /** Gives back what a member has; true where anything changed. */
-  releaseAll(memberId: string): boolean {
+  /**
+   * Gives back what a member has; true where anything changed. What a member that left in order has not
+   * looked at does not count as delivered; of one that is gone nobody knows, and a record that ends its
+   * readers must come to an end too.
+   */
+  releaseAll(memberId: string, { isGone } = { isGone: false }): boolean {
     let changed = false;
     for (const delivery of this.deliveries.values()) {
       if (delivery.state !== 'acquired' || delivery.memberId !== memberId) continue;
-      // It was never looked at: that does not count as a delivery.
-      delivery.count = Math.max(delivery.count - 1, 0);
-      delivery.state = 'available';
+      if (isGone) this.release(delivery);
+      else {
+        delivery.count = Math.max(delivery.count - 1, 0);
+        delivery.state = 'available';
+      }
       changed = true;
     }
     this.advance();

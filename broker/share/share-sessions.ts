@@ -6,8 +6,19 @@ export interface SharedPartition {
   readonly partition: number;
 }
 
+/** A session that ended with its connection, and what its member read. */
+export interface EndedSession {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly partitions: Iterable<SharedPartition>;
+}
+
 export interface ShareSession {
+  readonly groupId: string;
+  readonly memberId: string;
   epoch: number;
+  /** Through which connection the member last spoke: the session ends with it, as in Apache Kafka. */
+  connection: object;
   lastUsedMs: number;
   readonly partitions: Map<string, SharedPartition>;
 }
@@ -28,7 +39,7 @@ export class ShareSessions {
 
   /** The session of a request, moved on to its next epoch; or why there is none. */
   advance(
-    member: { groupId: string; memberId: string },
+    member: { groupId: string; memberId: string; connection: object },
     epoch: number,
     change: { added: readonly SharedPartition[]; forgotten: readonly SharedPartition[] },
     nowMs: number,
@@ -38,6 +49,7 @@ export class ShareSessions {
       this.sessions.delete(id);
       if (!this.hasRoom(nowMs)) return 'SHARE_SESSION_LIMIT_REACHED';
       const session = {
+        ...member,
         epoch: 1,
         lastUsedMs: nowMs,
         partitions: new Map<string, SharedPartition>(),
@@ -54,6 +66,7 @@ export class ShareSessions {
     }
     if (epoch !== session.epoch) return 'INVALID_SHARE_SESSION_EPOCH';
     session.lastUsedMs = nowMs;
+    session.connection = member.connection;
     // The map's order is that of use: the first is the one not used for longest.
     this.sessions.delete(id);
     this.sessions.set(id, session);
@@ -61,6 +74,18 @@ export class ShareSessions {
     for (const one of change.added) session.partitions.set(keyOf(one), one);
     for (const one of change.forgotten) session.partitions.delete(keyOf(one));
     return session;
+  }
+
+  /** A connection ended: so do the sessions of the members that last spoke through it. */
+  endOf(connection: object): EndedSession[] {
+    const ended: EndedSession[] = [];
+    for (const [id, session] of this.sessions) {
+      if (session.connection !== connection) continue;
+      this.sessions.delete(id);
+      const { groupId, memberId, partitions } = session;
+      ended.push({ groupId, memberId, partitions: partitions.values() });
+    }
+    return ended;
   }
 
   private hasRoom(nowMs: number): boolean {

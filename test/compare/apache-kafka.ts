@@ -104,6 +104,8 @@ export class ApacheKafka implements AsyncDisposable {
       `offsets.topic.replication.factor=${internalReplicas}`,
       `transaction.state.log.replication.factor=${internalReplicas}`,
       `transaction.state.log.min.isr=${Math.min(internalReplicas, 2)}`,
+      `share.coordinator.state.topic.replication.factor=${internalReplicas}`,
+      `share.coordinator.state.topic.min.isr=${Math.min(internalReplicas, 2)}`,
       ...settings,
     ];
     writeFileSync(this.properties(id), `${lines.join('\n')}\n`);

@@ -440,4 +440,65 @@ export function askGroups(): void {
     shareSessionEpoch: 3,
   });
   ask('share: leave', 'ShareGroupHeartbeat', share({ memberEpoch: -1 }), { always: true });
+
+  // A group that nobody has heard of is made by whoever says where it is to begin.
+  const moved = (groupId: string, over: object = {}) =>
+    ({
+      groupId,
+      topics: [{ topicName: 't', partitions: [{ partitionIndex: 0, startOffset: 1 }], ...over }],
+    }) as RequestOf<'AlterShareGroupOffsets'>;
+  ask('share offsets moved: a new group', 'AlterShareGroupOffsets', moved('early'), {
+    retry: ({ errorCode, responses }) =>
+      soft.has(errorCode) ||
+      responses.some(({ partitions }) => partitions.some((one) => soft.has(one.errorCode))),
+    show: ({ errorCode, responses }) => [
+      errorCode,
+      responses.flatMap(({ partitions }) => partitions.map((one) => one.errorCode)),
+    ],
+  });
+  ask('share offsets moved: no name', 'AlterShareGroupOffsets', moved(''), {
+    show: ({ errorCode }) => errorCode,
+  });
+  ask('share offsets moved: a consumer group', 'AlterShareGroupOffsets', moved('next'), {
+    show: ({ errorCode }) => errorCode,
+  });
+  ask(
+    'share offsets moved: an unknown topic',
+    'AlterShareGroupOffsets',
+    moved('early', { topicName: 'nowhere' }),
+    {
+      show: ({ errorCode, responses }) => [
+        errorCode,
+        responses.flatMap(({ partitions }) => partitions.map((one) => one.errorCode)),
+      ],
+    },
+  );
+  ask(
+    'share offsets moved: the group described',
+    'ShareGroupDescribe',
+    { groupIds: ['early'] },
+    {
+      show: ({ groups }) =>
+        groups.map(({ errorCode, groupState, groupEpoch, members }) => ({
+          errorCode,
+          groupState,
+          groupEpoch,
+          members: members.length,
+        })),
+    },
+  );
+  ask(
+    'share offsets moved: where it begins',
+    'DescribeShareGroupOffsets',
+    { groups: [{ groupId: 'early', topics: [{ topicName: 't', partitions: [0] }] }] },
+    {
+      show: ({ groups }) =>
+        groups.map(({ errorCode, topics }) => [
+          errorCode,
+          topics.flatMap(({ partitions }) =>
+            partitions.map((one) => [one.errorCode, one.startOffset]),
+          ),
+        ]),
+    },
+  );
 }
