@@ -85,6 +85,10 @@ export class Replicas {
       }
       this.found.set(keyOf(id), partition);
     }
+    for (const path of this.deps.directories.damaged) {
+      this.cleanRecovery = false;
+      this.deps.logger.warn('what is known of replicas is damaged', { path });
+    }
     this.deps.logger.info('logs opened', {
       count: this.found.size,
       clean: this.deps.directories.clean,

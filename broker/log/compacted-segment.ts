@@ -88,6 +88,7 @@ export class CompactedSegment {
       const bytes = Buffer.concat(this.aborted.map(abortedToBytes));
       disk.writeFile(this.segment.path('.txnindex'), bytes);
     }
+    this.segment.noteAborted(this.aborted);
     return aside;
   }
 

@@ -1,7 +1,9 @@
 /**
  * Which leader epoch wrote which offsets: the history by which replicas find where they part.
- * Pure. Source: KIP-101, KIP-279. File form: Kafka's `leader-epoch-checkpoint`.
+ * Pure. Source: KIP-101, KIP-279. File form: Kafka's `leader-epoch-checkpoint`,
+ * sealed.
  */
+import { sealWithBlanks, unsealBlanks } from './sealed-text.ts';
 
 export interface EpochStart {
   readonly epoch: number;
@@ -73,18 +75,26 @@ export class LeaderEpochs {
 
   toText(): string {
     const lines = this.entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
-    return `${['0', String(lines.length), ...lines].join('\n')}\n`;
+    const text = `${['0', String(lines.length), ...lines].join('\n')}\n`;
+    return lines.length === 0 ? text : sealWithBlanks(text);
   }
 
-  /** Null where the text is not such a file. */
+  /** Null where the text is not such a file, or damaged. */
   static fromText(text: string): LeaderEpochs | null {
-    const [version, count, ...lines] = text.trim().split('\n');
-    if (version !== '0' || Number(count) !== lines.length) return null;
-    const entries = lines.map((line) => {
-      const [epoch, startOffset] = line.split(' ').map(Number);
-      return { epoch: epoch ?? Number.NaN, startOffset: startOffset ?? Number.NaN };
-    });
-    const sound = entries.every(({ epoch, startOffset }) => epoch >= 0 && startOffset >= 0);
-    return sound ? new LeaderEpochs(entries) : null;
+    const [version, count, ...lines] = (unsealBlanks(text) ?? '').split('\n');
+    if (lines.pop() !== '' || version !== '0' || count !== String(lines.length)) return null;
+    const entries: EpochStart[] = [];
+    for (const line of lines) {
+      const [, epoch, startOffset] = /^(\d+) (\d+)$/.exec(line) ?? [];
+      if (epoch === undefined) return null;
+      const entry = { epoch: Number(epoch), startOffset: Number(startOffset) };
+      const before = entries.at(-1);
+      const grows =
+        before === undefined ||
+        (entry.epoch > before.epoch && entry.startOffset > before.startOffset);
+      if (!grows || !Number.isSafeInteger(entry.startOffset)) return null;
+      entries.push(entry);
+    }
+    return new LeaderEpochs(entries);
   }
 }

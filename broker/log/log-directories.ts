@@ -180,6 +180,11 @@ export class LogDirectories {
     return found;
   }
 
+  /** Files without which nobody knows of a replica whose it is, where it begins or how far it is committed. */
+  get damaged(): string[] {
+    return this.all.flatMap((directory) => directory.damaged);
+  }
+
   /** Opens a replica's log where it lies; a new one where an administrator wants it, else where fewest are. */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
     const key = keyOf(id);

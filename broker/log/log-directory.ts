@@ -2,6 +2,7 @@
  * A log directory, in Kafka's layout: one folder per replica, checkpoints beside them, and what it says
  * of itself.
  */
+import { crc32c } from '../../stdx/crc32c.ts';
 import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
@@ -39,7 +40,19 @@ export interface Kept {
   readonly highWatermark: number;
 }
 
-const nameTagOf = (topicId: string) => `version: 0\ntopic_id: ${topicId}\n`;
+/** Kafka reads two lines of it; the third is the seal. */
+function nameTagOf(topicId: string): string {
+  const text = `version: 0\ntopic_id: ${topicId}\n`;
+  return `${text}crc32c: ${crc32c(Buffer.from(text)).toString(16).padStart(8, '0')}\n`;
+}
+
+/** The topic's id; null where the tag is damaged. Kafka and earlier versions wrote it without a seal. */
+function topicIdIn(tag: string): string | null {
+  const topicId = /^version: 0\ntopic_id: ([\w-]+)\n/.exec(tag)?.[1];
+  if (topicId === undefined) return null;
+  const whole = nameTagOf(topicId);
+  return tag === whole || tag === whole.slice(0, whole.indexOf('crc32c')) ? topicId : null;
+}
 
 export interface OpenedLog {
   readonly log: PartitionLog;
@@ -63,8 +76,10 @@ export class LogDirectory {
   private readonly bootId: string;
   /** The tag that was written last. */
   private newestTag: { readonly topicId: string; readonly path: string } | null = null;
-  /** What `present` read, until the logs are opened. */
+  /** Whose the folders are that `present` found, until the logs are opened. */
   private readonly tags = new Map<string, string>();
+  /** Files without which a replica is not known for what it was: its name tag, and its marks after a kill. */
+  readonly damaged: string[] = [];
   /** What the orderly stop noted, until the logs are opened; by folder name. */
   private readonly noted: Map<string, NotedReplica>;
 
@@ -96,6 +111,9 @@ export class LogDirectory {
       highWatermark: highWatermark.read(),
       cleaned: cleaned.read(),
     };
+    // After an orderly stop the inventory has them, and a recovery point is nothing but work saved.
+    for (const file of [start, highWatermark])
+      if (file.isDamaged && !this.clean) this.damaged.push(file.path);
     // From here on a stop without a marker is an unclean one.
     this.disk.remove(`${path}/${CLEAN_MARKER}`);
   }
@@ -173,10 +191,14 @@ export class LogDirectory {
         continue;
       }
       const folder = `${this.path}/${name}`;
-      const text = this.disk.readText(`${folder}/${TAG}`);
-      const topicId = /^topic_id: (.+)$/m.exec(text ?? '')?.[1];
-      if (text === null || topicId === undefined) continue;
-      this.tags.set(folder, text);
+      const tag = this.disk.readText(`${folder}/${TAG}`);
+      if (tag === null) continue;
+      const topicId = topicIdIn(tag);
+      if (topicId === null) {
+        this.damaged.push(`${folder}/${TAG}`);
+        continue;
+      }
+      this.tags.set(folder, topicId);
       found.push({ topic, partition, topicId });
     }
     return found;
@@ -188,13 +210,13 @@ export class LogDirectory {
     const name = `${id.topic}-${id.partition}`;
     const noted = this.noted.get(name);
     this.noted.delete(name);
-    const known = noted === undefined ? this.tags.get(folder) : nameTagOf(noted.topicId);
+    const known = noted === undefined ? this.tags.get(folder) : noted.topicId;
     const wasThere = known !== undefined || this.disk.exists(folder);
-    const text = known ?? (wasThere ? this.disk.readText(`${folder}/${TAG}`) : null);
+    const topicId = known ?? (wasThere ? this.readTag(folder) : null);
     this.tags.delete(folder);
-    const isOther = text !== null && !text.includes(id.topicId);
+    const isOther = topicId !== null && topicId !== id.topicId;
     if (isOther) this.setAside(folder, 'stray');
-    const isNew = text === null || isOther;
+    const isNew = topicId === null || isOther;
     const isThere = wasThere && !isOther;
     const log = new PartitionLog(
       this.deps,
@@ -203,21 +225,29 @@ export class LogDirectory {
       isThere ? null : () => this.tag(folder, id.topicId),
     );
     const key = `${id.topic} ${id.partition}`;
+    const vouched = isNew ? null : (noted ?? null);
     const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
     const recovery = log.open(
       {
-        clean: this.clean && !isNew,
+        // What the inventory of an orderly stop does not vouch for is looked into as after any other.
+        clean: vouched !== null,
         // A folder that lost its name tag lost more than that.
-        lossy: (!this.clean && !this.sameBoot) || (text === null && isThere),
+        lossy: (!this.clean && !this.sameBoot) || (topicId === null && isThere),
         recoveryPoint: of(this.known.recovery),
-        startOffset: of(this.known.start),
-        cleanedOffset: of(this.known.cleaned),
+        startOffset: vouched?.startOffset ?? of(this.known.start),
+        cleanedOffset: vouched?.cleanedOffset ?? of(this.known.cleaned),
       },
       isThere,
-      isNew ? null : (noted ?? null),
+      vouched,
     );
     if (isNew && isThere) this.writeTag(folder, id.topicId);
-    return { log, highWatermark: of(this.known.highWatermark), recovery };
+    const highWatermark = vouched?.highWatermark ?? of(this.known.highWatermark);
+    return { log, highWatermark, recovery };
+  }
+
+  private readTag(folder: string): string | null {
+    const tag = this.disk.readText(`${folder}/${TAG}`);
+    return tag === null ? null : topicIdIn(tag);
   }
 
   /**
@@ -276,9 +306,11 @@ export class LogDirectory {
   /** The promise that nothing is missing; never made after an I/O error. The logs are closed. */
   markClean(brokerEpoch: number, replicas: Iterable<Kept>): void {
     const noted: NotedReplica[] = [];
-    for (const { topic, topicId, partition, log } of replicas) {
-      const { note } = log;
-      if (note !== null) noted.push({ folder: `${topic}-${partition}`, topicId, ...note });
+    for (const { topic, topicId, partition, log, highWatermark } of replicas) {
+      const { cleanedOffset, note, startOffset } = log;
+      if (note === null) continue;
+      const folder = `${topic}-${partition}`;
+      noted.push({ folder, topicId, startOffset, highWatermark, cleanedOffset, ...note });
     }
     try {
       writeInventory(this.disk, this.path, brokerEpoch, noted);

@@ -4,15 +4,16 @@
  * cut.
  */
 import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
-import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
 import type { OpenFiles } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
-import type { NotedLog } from './log-inventory.ts';
+import type { NotedLog, NotedSegment } from './log-inventory.ts';
 import { loadProducersBefore, rebuildProducers } from './producer-rebuild.ts';
 import type { ProducerState } from './producer-state.ts';
+import { seal, unseal } from './sealed-text.ts';
 import { Segment, segmentFileName } from './segment.ts';
+import { readSums, type SegmentSums } from './segment-sums.ts';
 
 export interface Recovery {
   /** No whole batch was lost or damaged: only a torn, never acknowledged tail may have been cut. */
@@ -40,9 +41,13 @@ export interface OpenedFiles {
   /** Where the log should begin, if its first segments did not survive a loss of power. */
   readonly missingFrom: number | null;
   readonly recovery: Recovery;
+  /** Batches were read and checked, and indexes made anew: nothing was taken for what somebody noted. */
+  readonly isScanned: boolean;
 }
 
 export const NO_EPOCHS = new LeaderEpochs().toText();
+
+const NOT_KNOWN = { indexSum: -1, abortedSum: -1 };
 
 const MISSING = 'missing-from';
 const EPOCHS = 'leader-epoch-checkpoint';
@@ -70,10 +75,21 @@ export interface OpeningDeps {
 }
 
 /**
- * The files of a log as the stop noted them; they are looked into when they are needed.
- * @returns null where the newest of them is not what was noted: the folder must tell.
+ * The files of a log after an orderly stop. Where they are not what it noted the whole log is scanned, and
+ * one that lacks something of what there was has lost it.
  */
-export function openNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | null {
+export function openNoted(deps: OpeningDeps, known: KnownOfLog, noted: NotedLog): OpenedFiles {
+  const opened = noted.isTidy ? takeNoted(deps, noted) : lookAtNoted(deps, known, noted);
+  if (opened !== null) return opened;
+  deps.producers.clear();
+  const found = openFiles(deps, { ...known, clean: false, recoveryPoint: 0 });
+  const { clean, scannedBytes } = found.recovery;
+  const isWhole = clean && found.endOffset >= noted.endOffset;
+  return { ...found, recovery: { clean: isWhole, scannedBytes } };
+}
+
+/** Looks into files only when they are needed; null where the newest of them is not what was noted. */
+function takeNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | null {
   const { disk, folder, producers } = deps;
   const epochs = LeaderEpochs.fromText(noted.epochs);
   const segments = noted.segments.map((of) => Segment.noted(deps, folder, of));
@@ -82,6 +98,7 @@ export function openNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | nul
   const path = active.path('.log');
   if (active.byteCount > 0 && !(disk.exists(path) && disk.byteCount(path) === active.byteCount))
     return null;
+  if (!segments.every((segment) => segment.isAbortedSound)) return null;
   if (noted.producers !== null && !producers.load(Buffer.from(noted.producers, 'base64')))
     return null;
   return {
@@ -91,7 +108,28 @@ export function openNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | nul
     endOffset: noted.endOffset,
     missingFrom: noted.missingFrom,
     recovery: { clean: true, scannedBytes: 0 },
+    isScanned: false,
   };
+}
+
+/** The stop left something to do in the folder; what is there then must be what was noted. */
+function lookAtNoted(deps: OpeningDeps, known: KnownOfLog, noted: NotedLog): OpenedFiles | null {
+  const { producers } = deps;
+  const found = openFiles(deps, known);
+  const isSame =
+    !found.isScanned &&
+    found.endOffset === noted.endOffset &&
+    found.epochs.toText() === noted.epochs &&
+    found.segments.length === noted.segments.length &&
+    found.segments.every(({ baseOffset, byteCount }, i) => {
+      const [base, bytes] = noted.segments[i] as NotedSegment;
+      return baseOffset === base && byteCount === bytes;
+    });
+  if (!isSame) return null;
+  producers.clear();
+  if (noted.producers !== null && !producers.load(Buffer.from(noted.producers, 'base64')))
+    return null;
+  return found;
 }
 
 /** Opens the folder, which is there. */
@@ -101,7 +139,9 @@ export function openFiles(deps: OpeningDeps, known: KnownOfLog): OpenedFiles {
 
 class LogOpening {
   private readonly deps: OpeningDeps;
-  private readonly known: KnownOfLog;
+  private known: KnownOfLog;
+  private isScanned = false;
+  private sums: SegmentSums = new Map();
   private segments: Segment[] = [];
   private epochs = new LeaderEpochs();
   private endOffset = 0;
@@ -117,7 +157,11 @@ class LogOpening {
     const { disk, folder } = deps;
     const names = this.tidyUp();
     const epochsText = names.includes(EPOCHS) ? disk.readText(epochsPath(folder)) : null;
-    if (epochsText !== null) this.epochs = LeaderEpochs.fromText(epochsText) ?? this.epochs;
+    const epochs = epochsText === null ? this.epochs : LeaderEpochs.fromText(epochsText);
+    if (epochs !== null) this.epochs = epochs;
+    // Where the history is damaged every batch must tell again who wrote it.
+    else this.known = { ...known, clean: false, recoveryPoint: 0 };
+    this.sums = readSums(disk, folder);
     this.segments = names
       .filter((name) => name.endsWith('.log'))
       .map((name) => new Segment(deps, folder, Number(name.slice(0, -4))));
@@ -127,10 +171,11 @@ class LogOpening {
     return {
       segments: this.segments,
       epochs: this.epochs,
-      safeEpochs: epochsText === null ? NO_EPOCHS : known.clean ? epochsText : '',
+      safeEpochs: epochsText === null ? NO_EPOCHS : this.isScanned ? '' : epochsText,
       endOffset: this.endOffset,
       missingFrom: this.findMissing(baseOffset, names),
       recovery: { clean, scannedBytes: this.scannedBytes },
+      isScanned: this.isScanned,
     };
   }
 
@@ -155,26 +200,40 @@ class LogOpening {
     const { disk, folder } = this.deps;
     const { lossy, startOffset } = this.known;
     const noted = names.includes(MISSING) ? disk.readText(missingPath(folder)) : null;
-    if (noted !== null) return Number(noted);
+    if (noted !== null) return this.missingIn(noted);
     if (lossy !== true || baseOffset <= startOffset) return null;
-    disk.replaceFile(missingPath(folder), String(startOffset));
+    disk.replaceFile(missingPath(folder), seal(String(startOffset)));
     return startOffset;
+  }
+
+  /** Something is missing; where the note of it is damaged, nobody knows from where on. */
+  private missingIn(noted: string): number {
+    const text = unseal(Buffer.from(noted)) ?? noted.trim();
+    return /^\d+$/.test(text) ? Number(text) : this.known.startOffset;
   }
 
   /** @returns whether nothing whole was lost. */
   private loadSegments(): boolean {
-    return this.known.clean ? this.trustAll() : this.recover();
+    if (this.known.clean && this.trustAll()) return true;
+    this.isScanned = true;
+    this.deps.producers.clear();
+    return this.recover();
   }
 
+  /** @returns whether the files are such as an orderly stop leaves. */
   private trustAll(): boolean {
     for (const segment of this.segments) this.trust(segment);
-    this.endOffset = this.findEndOffset();
+    if (!this.segments.every((segment) => segment.isAbortedSound)) return false;
+    const endOffset = this.findEndOffset();
+    if (endOffset === null) return false;
+    this.endOffset = endOffset;
     this.loadProducersAtStop();
     return true;
   }
 
   private trust(segment: Segment): void {
     if (!this.deps.disk.exists(segment.path('.log'))) return;
+    segment.expect(this.sums.get(segment.baseOffset) ?? NOT_KNOWN);
     // A stop between two steps of a compaction may have left a segment without its indexes.
     if (segment.hasIndexes) segment.openComplete();
     else segment.reindex(this.deps.indexIntervalBytes);
@@ -188,7 +247,12 @@ class LogOpening {
     const recoverFrom = this.segments.findLastIndex(
       ({ baseOffset }) => baseOffset <= recoveryPoint || baseOffset === end,
     );
-    const scanFrom = loadProducersBefore(disk, producers, this.segments, recoverFrom);
+    const scanFrom = loadProducersBefore(
+      disk,
+      producers,
+      this.segments,
+      this.firstUnsound(recoverFrom),
+    );
     for (const [i, segment] of this.segments.entries()) {
       if (i < scanFrom) {
         this.trust(segment);
@@ -222,6 +286,16 @@ class LogOpening {
     return true;
   }
 
+  /** A segment whose transaction index is damaged must be scanned, and with it all that come after it. */
+  private firstUnsound(before: number): number {
+    const { sums } = this;
+    for (const [i, segment] of this.segments.slice(0, before).entries()) {
+      segment.expect(sums.get(segment.baseOffset) ?? NOT_KNOWN);
+      if (!segment.isAbortedSound) return i;
+    }
+    return before;
+  }
+
   private note(b: Buffer, at: number, segment: Segment): void {
     this.epochs.assign(batch.leaderEpoch(b, at), batch.baseOffset(b, at));
     const ended = this.deps.producers.observe(b, at);
@@ -234,22 +308,21 @@ class LogOpening {
     return later.length;
   }
 
-  /** After an orderly stop: the end of the last batch, found from the last index entry on. */
-  private findEndOffset(): number {
+  /** The end of the last batch, found from the last index entry on; null where there are no whole batches. */
+  private findEndOffset(): number | null {
     const active = this.segments[this.segments.length - 1] as Segment;
     if (active.byteCount === 0) return active.baseOffset;
     let end = active.baseOffset;
     let position = active.positionFor(Number.MAX_SAFE_INTEGER);
     const header = Buffer.alloc(BATCH_HEADER_BYTES);
     while (position < active.byteCount) {
-      assert(
-        active.file.readAt(position, header) === BATCH_HEADER_BYTES,
-        `${active.path('.log')} must hold whole batches after an orderly stop`,
-      );
+      if (active.file.readAt(position, header) < BATCH_HEADER_BYTES) return null;
+      const byteCount = batch.byteCount(header);
+      if (byteCount < BATCH_HEADER_BYTES || batch.baseOffset(header) < end) return null;
       end = batch.lastOffset(header) + 1;
-      position += batch.byteCount(header);
+      position += byteCount;
     }
-    return end;
+    return position === active.byteCount ? end : null;
   }
 
   /** What an orderly stop wrote; the log itself tells where that is not whole. */

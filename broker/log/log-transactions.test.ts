@@ -52,8 +52,12 @@ const ops = fc.array(
 
 const FOLDER = '/data/t-0';
 
+/** Checksums apart: who looks into a folder that nobody noted knows none. */
+const withoutSums = (note: NotedLog | null) =>
+  note && { ...note, segments: note.segments.map((segment) => segment.slice(0, 4)) };
+
 const stateOf = (log: PartitionLog) => ({
-  note: log.note,
+  note: withoutSums(log.note),
   startOffset: log.startOffset,
   writtenOffset: log.writtenOffset,
   recoveryPoint: log.recoveryPoint,

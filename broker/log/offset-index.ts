@@ -50,10 +50,18 @@ export class OffsetIndex {
     return bytes;
   }
 
-  static fromBytes(bytes: Buffer): OffsetIndex {
+  /** Null where that is no index of a file of so many bytes. */
+  static fromBytes(bytes: Buffer, fileBytes: number): OffsetIndex | null {
+    if (bytes.length % INDEX_ENTRY_BYTES !== 0) return null;
     const index = new OffsetIndex();
-    for (let at = 0; at + INDEX_ENTRY_BYTES <= bytes.length; at += INDEX_ENTRY_BYTES) {
-      index.add(bytes.readInt32BE(at), bytes.readInt32BE(at + 4));
+    let before = { offset: -1, position: 0 };
+    for (let at = 0; at < bytes.length; at += INDEX_ENTRY_BYTES) {
+      const offset = bytes.readInt32BE(at);
+      const position = bytes.readInt32BE(at + 4);
+      if (offset <= before.offset || position <= before.position || position >= fileBytes)
+        return null;
+      index.add(offset, position);
+      before = { offset, position };
     }
     return index;
   }
@@ -110,10 +118,18 @@ export class TimeIndex {
     return bytes;
   }
 
-  static fromBytes(bytes: Buffer): TimeIndex {
+  /** Null where that is no index. */
+  static fromBytes(bytes: Buffer): TimeIndex | null {
+    if (bytes.length % TIME_ENTRY_BYTES !== 0) return null;
     const index = new TimeIndex();
-    for (let at = 0; at + TIME_ENTRY_BYTES <= bytes.length; at += TIME_ENTRY_BYTES) {
-      index.add(readInt64At(bytes, at), bytes.readInt32BE(at + 8));
+    let before = { timestampMs: -1, offset: -1 };
+    for (let at = 0; at < bytes.length; at += TIME_ENTRY_BYTES) {
+      const timestampMs = readInt64At(bytes, at);
+      const offset = bytes.readInt32BE(at + 8);
+      if (!Number.isSafeInteger(timestampMs) || timestampMs <= before.timestampMs) return null;
+      if (offset < before.offset || offset < 0) return null;
+      index.add(timestampMs, offset);
+      before = { timestampMs, offset };
     }
     return index;
   }

@@ -37,6 +37,7 @@ import { rebuildProducers, removeSnapshots } from './producer-rebuild.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { RollPlan } from './roll-plan.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
+import { writeSums } from './segment-sums.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
@@ -146,7 +147,7 @@ export class PartitionLog {
   ): Recovery {
     this.isMade = isThere;
     const opened = isThere ? this.openFolder(known, noted) : this.beginNew(known.startOffset);
-    const { segments, epochs, safeEpochs, endOffset, missingFrom, recovery } = opened;
+    const { segments, epochs, safeEpochs, endOffset, isScanned, missingFrom, recovery } = opened;
     this.segments.open(segments);
     this.epochs = epochs;
     this.safeEpochs = safeEpochs;
@@ -157,9 +158,9 @@ export class PartitionLog {
     this.startOffset = Math.min(Math.max(known.startOffset, baseOffset), endOffset);
     this.epochs.truncateFromStart(this.startOffset);
     this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, endOffset);
-    this.recoveryPoint = known.clean ? endOffset : Math.min(known.recoveryPoint, endOffset);
+    this.recoveryPoint = isScanned ? Math.min(known.recoveryPoint, endOffset) : endOffset;
     // A log without a record needs nothing, however it was left.
-    this.changed = !known.clean && (endOffset > 0 || segments.length > 1);
+    this.changed = isScanned && (endOffset > 0 || segments.length > 1);
     return recovery;
   }
 
@@ -168,18 +169,16 @@ export class PartitionLog {
     const { disk, files } = this.deps;
     const { indexIntervalBytes } = this.config;
     const deps = { disk, files, folder, indexIntervalBytes, producers };
-    const asNoted = known.clean && noted !== null ? openNoted(deps, noted) : null;
-    return asNoted ?? openFiles(deps, known);
+    return noted === null ? openFiles(deps, known) : openNoted(deps, known, noted);
   }
 
-  /**
-   * What the next start need not look for, once the log is closed; null where there is no folder, or something
-   * in it for a start to do: files to remove, indexes to make anew.
-   */
+  /** What the next start need not look for, once the log is closed; null where there is no folder. */
   get note(): NotedLog | null {
-    if (!this.isMade || !this.segments.all.every(({ isIndexed }) => isIndexed)) return null;
-    if (this.isUntidy && hasLeftOvers(this.deps.disk, this.folder)) return null;
+    if (!this.isMade) return null;
     return {
+      isTidy:
+        this.segments.all.every(({ isIndexed }) => isIndexed) &&
+        !(this.isUntidy && hasLeftOvers(this.deps.disk, this.folder)),
       segments: this.segments.all.map(({ note }) => note),
       endOffset: this.endOffset,
       epochs: this.epochs.toText(),
@@ -197,6 +196,7 @@ export class PartitionLog {
       endOffset: offset,
       missingFrom: null,
       recovery: { clean: true, scannedBytes: 0 },
+      isScanned: false,
     };
   }
 
@@ -295,6 +295,14 @@ export class PartitionLog {
     this.writeSnapshot(baseOffset, snapshot);
     this.writeEpochs();
     this.segments.roll(baseOffset);
+    this.writeSums();
+  }
+
+  /** Of all segments but the one that grows. */
+  private writeSums(): void {
+    const closed = this.segments.all.slice(0, -1);
+    const rows = closed.map(({ baseOffset, sums }) => [baseOffset, ...sums] as const);
+    writeSums(this.deps.disk, this.folder, rows);
   }
 
   /** Even of no producers: an older snapshot must not be taken for this one. */
@@ -479,7 +487,9 @@ export class PartitionLog {
   /** Swaps neighbours for their compacted form; returns files to remove later. */
   putInPlace(fresh: CompactedSegment, group: readonly Segment[]): string[] {
     assert(this.holds(group), 'what is replaced is as it was read');
-    return this.segments.replace(fresh, group);
+    const aside = this.segments.replace(fresh, group);
+    this.writeSums();
+    return aside;
   }
 
   /** First offset whose record may have a timestamp at or after `timestampMs`, with what is known of it. */

@@ -25,6 +25,28 @@ export function unseal(sealed: Buffer): string | null {
   return sum === sumOf(text) ? text.toString('utf8') : null;
 }
 
+const BLANKS = 32;
+
+/**
+ * Seals a text of lines in Kafka's formats so that Kafka's own readers take it as it was: the sum is
+ * written in blanks and tabs at its end, over which they pass. A text without entries has nowhere to put them.
+ */
+export function sealWithBlanks(text: string): string {
+  const bits = crc32c(Buffer.from(text)).toString(2).padStart(BLANKS, '0');
+  const blanks = bits.replaceAll('0', ' ').replaceAll('1', '\t');
+  return `${text.slice(0, -1)}${blanks}\n`;
+}
+
+/**
+ * The text without its seal; as it is where it has none, as Kafka and earlier versions wrote it; null where
+ * the seal is not right. What is left of a damaged seal is no part of a line, so such a text is not read.
+ */
+export function unsealBlanks(sealed: string): string | null {
+  if (!/[ \t]\n$/.test(sealed)) return /[^\S\n]{2}/.test(sealed) ? null : sealed;
+  const text = `${sealed.slice(0, -BLANKS - 1)}\n`;
+  return sealWithBlanks(text) === sealed ? text : null;
+}
+
 /** The value of a sealed JSON file; undefined where it is damaged. */
 export function unsealJson(sealed: Buffer): unknown {
   const text = unseal(sealed);

@@ -2,7 +2,8 @@
 
 import { BATCH_HEADER_BYTES, batch, batchFault } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
-import type { Disk } from '../../stdx/disk.ts';
+import { crc32c } from '../../stdx/crc32c.ts';
+import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { OpenFiles } from './file-cache.ts';
 import type { NotedSegment } from './log-inventory.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
@@ -10,6 +11,7 @@ import {
   ABORTED_BYTES,
   type AbortedTransaction,
   abortedFromBytes,
+  abortedSum,
   abortedToBytes,
 } from './transaction-index.ts';
 
@@ -24,6 +26,10 @@ export function segmentFileName(baseOffset: number, suffix: string): string {
 }
 
 const SCAN_BYTES = 1024 * 1024;
+/** Kafka's default. */
+const REBUILT_INTERVAL_BYTES = 4096;
+const NO_ABORTED = abortedSum([]);
+const indexSumOf = (offsets: Buffer, times: Buffer) => crc32c(Buffer.concat([offsets, times]));
 /** The snapshot is of the producers before the segment's first batch. */
 const BESIDE = ['.index', '.timeindex', '.txnindex', '.snapshot'] as const;
 
@@ -61,15 +67,24 @@ export class Segment {
   static noted(
     deps: SegmentDeps,
     folder: string,
-    [baseOffset, byteCount, maxTimestampMs, maxTimestampOffset]: NotedSegment,
+    [baseOffset, byteCount, maxTimestampMs, maxTimestampOffset, indexSum, aborted]: NotedSegment,
   ): Segment {
     const segment = new Segment(deps, folder, baseOffset);
     segment.byteCount = byteCount;
     segment.maxTimestampMs = maxTimestampMs;
     segment.maxTimestampOffset = maxTimestampOffset;
     segment.hasSavedIndexes = true;
+    segment.expect({ indexSum, abortedSum: aborted });
     return segment;
   }
+
+  /** What was written beside the file, by its checksums; -1 where nobody knows. */
+  expect({ abortedSum: aborted, indexSum }: { indexSum: number; abortedSum: number }): void {
+    this.indexSum = indexSum;
+    this.abortedSum = aborted;
+  }
+  private indexSum = -1;
+  private abortedSum = -1;
 
   /** Whether what stands beside the file is enough to open it; not after a scan, until it is written. */
   get isIndexed(): boolean {
@@ -78,7 +93,14 @@ export class Segment {
   private hasSavedIndexes = false;
 
   get note(): NotedSegment {
-    return [this.baseOffset, this.byteCount, this.maxTimestampMs, this.maxTimestampOffset];
+    const { baseOffset, byteCount, maxTimestampMs, maxTimestampOffset } = this;
+    return [baseOffset, byteCount, maxTimestampMs, maxTimestampOffset, ...this.sums];
+  }
+
+  /** Of `.index` and `.timeindex`, and of `.txnindex`. */
+  get sums(): readonly [indexSum: number, abortedSum: number] {
+    if (this.abortedHere !== null) this.abortedSum = abortedSum(this.abortedHere);
+    return [this.indexSum, this.abortedSum];
   }
 
   path(suffix: string): string {
@@ -94,21 +116,61 @@ export class Segment {
   private logPath: string | null = null;
 
   private get index(): { offsets: OffsetIndex; times: TimeIndex } {
-    if (this.indexes === null) {
-      const { disk } = this.deps;
-      const offsets = disk.readBytes(this.path('.index')) ?? Buffer.alloc(0);
-      const times = disk.readBytes(this.path('.timeindex')) ?? Buffer.alloc(0);
-      this.indexes = { offsets: OffsetIndex.fromBytes(offsets), times: TimeIndex.fromBytes(times) };
-    }
-    return this.indexes;
+    return (this.indexes ??= this.readIndexes() ?? this.rebuildIndexes());
   }
 
-  /** Transactions whose abort marker lies in this segment, in order. */
+  /** Null where they are damaged. */
+  private readIndexes(): { offsets: OffsetIndex; times: TimeIndex } | null {
+    const { disk } = this.deps;
+    const offsetBytes = disk.readBytes(this.path('.index')) ?? Buffer.alloc(0);
+    const timeBytes = disk.readBytes(this.path('.timeindex')) ?? Buffer.alloc(0);
+    if (this.indexSum >= 0 && this.indexSum !== indexSumOf(offsetBytes, timeBytes)) return null;
+    const offsets = OffsetIndex.fromBytes(offsetBytes, this.byteCount);
+    const times = TimeIndex.fromBytes(timeBytes);
+    return offsets === null || times === null ? null : { offsets, times };
+  }
+
+  /** From the file, whose length is known. */
+  private rebuildIndexes(): { offsets: OffsetIndex; times: TimeIndex } {
+    const { byteCount } = this;
+    this.reindex(REBUILT_INTERVAL_BYTES);
+    this.byteCount = byteCount;
+    const rebuilt = this.indexes as { offsets: OffsetIndex; times: TimeIndex };
+    this.writeIndexes();
+    return rebuilt;
+  }
+
+  /**
+   * Transactions whose abort marker lies in this segment, in order.
+   * @throws DiskError where what is written of them is damaged
+   */
   get aborted(): readonly AbortedTransaction[] {
-    this.abortedHere ??= abortedFromBytes(
-      this.deps.disk.readBytes(this.path('.txnindex')) ?? Buffer.alloc(0),
-    );
+    this.abortedHere ??= this.readAborted();
+    if (this.abortedHere === null)
+      throw new DiskError(
+        this.path('.txnindex'),
+        Object.assign(new Error('the transaction index is damaged'), { code: 'EIO' }),
+      );
     return this.abortedHere;
+  }
+
+  private readAborted(): AbortedTransaction[] | null {
+    const bytes = this.deps.disk.readBytes(this.path('.txnindex')) ?? Buffer.alloc(0);
+    const aborted = abortedFromBytes(bytes);
+    if (aborted === null || this.abortedSum < 0) return aborted;
+    return abortedSum(aborted) === this.abortedSum ? aborted : null;
+  }
+
+  /** Whether what is written of aborted transactions can be read; looked at only where there is something. */
+  get isAbortedSound(): boolean {
+    if (this.abortedSum === NO_ABORTED || this.abortedHere !== null) return true;
+    this.abortedHere = this.readAborted();
+    return this.abortedHere !== null;
+  }
+
+  /** What compaction wrote there. */
+  noteAborted(aborted: readonly AbortedTransaction[]): void {
+    this.abortedHere = [...aborted];
   }
 
   addAborted(aborted: AbortedTransaction): void {
@@ -127,7 +189,8 @@ export class Segment {
 
   /** A segment whose indexes start empty: a new one, or one that is about to be scanned. */
   startEmpty(): void {
-    if (this.aborted.length > 0) this.keepAborted([]);
+    if (this.readAborted()?.length !== 0) this.keepAborted([]);
+    else this.abortedHere ??= [];
     this.startIndexes();
   }
 
@@ -140,6 +203,7 @@ export class Segment {
   private startIndexes(): void {
     this.indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
     this.hasSavedIndexes = false;
+    this.indexSum = -1;
     this.byteCount = 0;
     this.maxTimestampMs = -1;
     this.maxTimestampOffset = -1;
@@ -289,8 +353,11 @@ export class Segment {
     if (this.maxTimestampMs >= 0) {
       times.add(this.maxTimestampMs, this.maxTimestampOffset - this.baseOffset);
     }
-    this.deps.disk.writeFile(this.path('.index'), offsets.toBytes());
-    this.deps.disk.writeFile(this.path('.timeindex'), times.toBytes());
+    const offsetBytes = offsets.toBytes();
+    const timeBytes = times.toBytes();
+    this.deps.disk.writeFile(this.path('.index'), offsetBytes);
+    this.deps.disk.writeFile(this.path('.timeindex'), timeBytes);
+    this.indexSum = indexSumOf(offsetBytes, timeBytes);
     this.hasSavedIndexes = true;
   }
 
