@@ -5,6 +5,7 @@ import { kafkaClusters, topicIdOf, topicNameOf } from '../kube/kafka-objects.ts'
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { errorName } from '../proto/kafka/errors.ts';
+import { expectNoBug, fatal } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Disk, DiskError } from '../stdx/disk.ts';
@@ -61,7 +62,7 @@ export interface BrokerPorts {
   readonly bootId: string;
   /** For people who look for it. */
   readonly processId: number;
-  /** The process must end: another one took its place, or a bug was met. */
+  /** The process must end: another one took its place, or its disk failed. */
   readonly onFatal: (why: string) => void;
   readonly version: string;
   /** Whether this is the only broker of the process. */
@@ -111,10 +112,7 @@ export class Broker implements AsyncDisposable {
     this.ports = ports;
     this.options = options;
     const { clock, chance, logger, api } = ports;
-    this.turn = new Turn(clock, TURN_PHASES, (cause) => {
-      logger.error('a turn failed', { cause });
-      ports.onFatal('an invariant did not hold');
-    });
+    this.turn = new Turn(clock, TURN_PHASES, (cause) => fatal('ending a turn', cause));
     this.tail = new TailMemory(options.tailBytes);
     const of = { namespace: options.namespace, cluster: options.cluster };
     this.metadata = new Metadata({ api, clock, chance, logger }, of);
@@ -227,6 +225,7 @@ export class Broker implements AsyncDisposable {
         if (found !== null) return found;
         logger.warn('the KafkaCluster does not exist', { namespace, cluster });
       } catch (cause) {
+        expectNoBug('looking for the cluster', cause);
         logger.warn('the Kubernetes API does not answer', { cause });
       }
       await sleep(clock, CLUSTER_RETRY_MS);
@@ -415,7 +414,7 @@ export class Broker implements AsyncDisposable {
   }
 
   private async listen(): Promise<void> {
-    const { clock, logger, onFatal } = this.ports;
+    const { clock, logger } = this.ports;
     const { image } = this.metadata;
     const apis = registry({
       self: this.options.id,
@@ -456,10 +455,6 @@ export class Broker implements AsyncDisposable {
       logger,
       apis,
       observer: this.metrics,
-      onBug: (cause) => {
-        logger.error('an invariant did not hold', { cause });
-        onFatal('an invariant did not hold');
-      },
     });
     for (const { name, port, tls } of this.options.listeners) {
       const listener = await this.ports.network.listen(
@@ -500,6 +495,7 @@ export class Broker implements AsyncDisposable {
         message: message === '' ? null : message,
       }));
     } catch (cause) {
+      expectNoBug('asking the controller', cause);
       this.ports.logger.warn('the controller does not answer', { cause });
       return changes.map(() => nobody);
     }

@@ -4,6 +4,7 @@ import type { Lease, OwnerReference } from '../kube/objects.ts';
 import { formatLine } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { codeOf } from '../proto/kafka/errors.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
@@ -151,6 +152,7 @@ export class ControllerRole implements AsyncDisposable {
         await pages.claim();
         break;
       } catch (cause) {
+        expectNoBug('taking over as controller', cause);
         if (cause instanceof Deposed) return void this.lease.resign();
         logger.warn('taking over as controller failed, trying again', { cause });
         await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));

@@ -1,6 +1,7 @@
 /** The coordinators of groups and transactions on this broker, tied to the partitions they live on. */
 import { codeOf, type ErrorName, errorName } from '../proto/kafka/errors.ts';
 import { batch, batchesOf } from '../proto/kafka/record-batch.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
@@ -250,6 +251,7 @@ export class Coordinators implements TransactionGate, Disposable {
           : await peers.addPartitions(leader.id, request);
       return errorName(code ?? -1);
     } catch (cause) {
+      expectNoBug('asking a transaction coordinator', cause);
       logger.debug('the transaction coordinator does not answer', { broker: leader.id, cause });
       return 'COORDINATOR_NOT_AVAILABLE';
     }

@@ -1,5 +1,6 @@
 /** How a broker leaves: the controller moves what it leads before it stops. */
 import type { Member } from '../kube/partition-line.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { MetadataImage } from './metadata/image.ts';
@@ -42,6 +43,7 @@ export async function handOver(deps: HandOverDeps): Promise<void> {
         }
       }
     } catch (cause) {
+      expectNoBug('handing over', cause);
       logger.debug('handing over failed, trying again', { cause });
     }
     await sleep(clock, RETRY_MS);

@@ -1,6 +1,7 @@
 /** Watches over the ISR of every partition led here and asks the controller for changes, in groups. */
 
 import { type Member, type PartitionLine, parseLine } from '../kube/partition-line.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { MetadataImage } from './metadata/image.ts';
@@ -79,6 +80,7 @@ export class IsrProposer implements Disposable {
       if (!accepted) throw new Error('that broker is not the controller');
       for (const [i, wish] of some.entries()) this.settle(wish, results[i]);
     } catch (cause) {
+      expectNoBug('asking for an ISR change', cause);
       // Whether the page was written is unknown: the proposal stays in force until a newer line
       // is seen; until then it is asked for again.
       this.deps.logger.debug('asking for an ISR change failed', { cause });

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { KubeClient, podAccess } from '../kube/client.ts';
+import { fatal, setFate } from '../stdx/bug.ts';
 import { systemChance } from '../stdx/chance.ts';
 import { systemClock } from '../stdx/clock.ts';
 import { nodeDisk } from '../stdx/disk-node.ts';
@@ -71,10 +72,12 @@ export async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('unhandledRejection', (cause) => {
-    logger.error('a promise failed that nobody awaited', { cause });
+  setFate((doing, cause) => {
+    logger.error('a bug ends this process', { doing, cause });
     process.exit(1);
   });
+  process.on('unhandledRejection', (cause) => fatal('a promise that nobody awaited', cause));
+  process.on('uncaughtException', (cause) => fatal('handling an event', cause));
   try {
     await broker.start();
   } catch (cause) {

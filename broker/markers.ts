@@ -3,6 +3,7 @@
  * brokers for theirs, again and again until every partition has its marker.
  */
 import { codeOf, type ErrorName, errorName } from '../proto/kafka/errors.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { OFFSETS_TOPIC } from './api/ports.ts';
@@ -134,6 +135,7 @@ export class Markers {
             ? await this.writeHere(markers)
             : (await this.deps.send(id, markers)).map((codes) => codes.map(errorName));
       } catch (cause) {
+        expectNoBug('sending markers', cause);
         this.deps.logger.debug('markers could not be sent, trying again', { broker: id, cause });
         results = [];
       }

@@ -1,5 +1,6 @@
 /** The share coordinator of any group and partition: this broker or another one. */
 import { codeOf, type ErrorName, errorName } from '../proto/kafka/errors.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { SHARE_TOPIC } from './api/ports.ts';
 import {
@@ -48,6 +49,7 @@ export class ClusterShareStore implements ShareStore {
       const { errorCode, startOffset, batches } = await peers.read(id, key, leaderEpoch);
       return errorCode === 0 ? { startOffset, batches } : errorName(errorCode);
     } catch (cause) {
+      expectNoBug('asking the share coordinator', cause);
       logger.debug('the share coordinator does not answer', { broker: id, cause });
       return 'COORDINATOR_NOT_AVAILABLE';
     }
@@ -67,6 +69,7 @@ export class ClusterShareStore implements ShareStore {
       const remove = state === null;
       return errorName(await peers.write(id, { key, leaderEpoch, startOffset, batches, remove }));
     } catch (cause) {
+      expectNoBug('asking the share coordinator', cause);
       logger.debug('the share coordinator does not answer', { broker: id, cause });
       return 'COORDINATOR_NOT_AVAILABLE';
     }

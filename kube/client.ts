@@ -3,6 +3,7 @@
  * them 85 MB and a second of CPU for six calls.
  */
 import { readFileSync } from 'node:fs';
+import { expectNoBug } from '../stdx/bug.ts';
 import { HttpClient, type HttpResponse } from '../stdx/http-client.ts';
 import { apiVersionOf, type KubeObject, type Resource } from './objects.ts';
 import {
@@ -185,7 +186,8 @@ export class KubeClient implements KubeApi, Disposable {
           onEvent(event as WatchEvent<T>);
         }
       }
-    } catch {
+    } catch (cause) {
+      expectNoBug('watching', cause);
       // The connection broke or was never made: the caller looks again.
     }
     return 'closed';

@@ -1,4 +1,5 @@
 /** What people read at an object with `kubectl describe`. Nothing is ever decided by an Event. */
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { KubeObject, Resource } from './objects.ts';
 import type { KubeApi } from './port.ts';
@@ -52,6 +53,7 @@ export async function tell(
   try {
     await deps.api.create(events, eventOf(about, of.telling, of.nowMs));
   } catch (cause) {
+    expectNoBug('writing an event', cause);
     deps.logger.debug('writing an event failed', { reason: of.telling.reason, cause });
   }
 }

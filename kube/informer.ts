@@ -5,6 +5,7 @@
  * back; `onChange` runs after the copy has changed. A watch that ends is resumed, one that is too
  * old is replaced by a new list, an API that does not answer leaves the copy as it is.
  */
+import { expectNoBug, fatal } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { jittered } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
@@ -74,6 +75,7 @@ export class Informer<T extends KubeObject> implements Disposable {
         resourceVersion = await this.follow(resourceVersion);
         failures = this.deps.clock.monotonicMs() - startedMs > 1000 ? 0 : failures + 1;
       } catch (cause) {
+        expectNoBug(`listing ${this.resource.plural}`, cause);
         failures++;
         this.deps.logger.debug('listing failed', { resource: this.resource.plural, cause });
       }
@@ -139,7 +141,8 @@ export class Informer<T extends KubeObject> implements Disposable {
     try {
       this.onChange(change);
     } catch (cause) {
-      this.deps.logger.error('handling a change failed', { resource: this.resource.plural, cause });
+      // Nobody is to go on with half of a change, whatever was thrown.
+      fatal(`handling a change of ${this.resource.plural}`, cause);
     }
   }
 

@@ -80,7 +80,13 @@ function parseMember(text: string): Member {
 }
 
 const parseMembers = (text: string) => (text === '' ? [] : text.split(',').map(parseMember));
-const parseIds = (text: string) => (text === '' ? [] : text.split(',').map(Number));
+const parseIds = (text: string) => (text === '' ? [] : text.split(',').map(parseNumber));
+function parseNumber(text: string): number {
+  const number = Number(text);
+  if (text === '' || !Number.isSafeInteger(number))
+    throw new SyntaxError(`a partition line must have a whole number where it has "${text}"`);
+  return number;
+}
 
 /** @throws SyntaxError where the text is not such a line. */
 export function parseLine(text: string): PartitionLine {
@@ -97,11 +103,11 @@ export function parseLine(text: string): PartitionLine {
   const leader = of('leader');
   return {
     topic: name.slice(0, dash),
-    partition: Number(name.slice(dash + 1)),
+    partition: parseNumber(name.slice(dash + 1)),
     topicId: of('id'),
     leader: leader === 'none' ? null : parseMember(leader),
-    leaderEpoch: Number(of('epoch')),
-    partitionEpoch: Number(of('version')),
+    leaderEpoch: parseNumber(of('epoch')),
+    partitionEpoch: parseNumber(of('version')),
     replicas: parseIds(of('replicas')),
     isr: parseMembers(of('isr')),
     elr: parseMembers(of('elr')),

@@ -4,6 +4,7 @@
  */
 import { type Lease, leases } from '../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../kube/port.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 
@@ -53,6 +54,7 @@ export class Election implements AsyncDisposable {
       if (this.held === null) await this.stand();
       else await this.renew(this.held);
     } catch (cause) {
+      expectNoBug('writing the operator Lease', cause);
       this.deps.logger.debug('the operator Lease could not be written', { cause });
     } finally {
       this.busy = false;
@@ -137,6 +139,7 @@ export class Election implements AsyncDisposable {
       const spec = { ...this.held.spec, holderIdentity: '', renewTime: this.now() };
       await this.deps.api.replace(leases, { ...this.held, spec });
     } catch (cause) {
+      expectNoBug('giving the operator Lease back', cause);
       this.deps.logger.debug('giving the operator Lease back failed', { cause });
     }
   }

@@ -1,6 +1,7 @@
 /** The operator's process: credentials, ports, start and stop. */
 
 import { type KubeAccess, KubeClient, podAccess } from '../kube/client.ts';
+import { fatal, setFate } from '../stdx/bug.ts';
 import { systemChance } from '../stdx/chance.ts';
 import { systemClock } from '../stdx/clock.ts';
 import { createLogger } from '../stdx/logger.ts';
@@ -24,6 +25,12 @@ export async function main(): Promise<void> {
     format: env.TENURE_LOG_FORMAT === 'text' ? 'text' : 'json',
     fields: { component: 'operator' },
   });
+  setFate((doing, cause) => {
+    logger.error('a bug ends this process', { doing, cause });
+    process.exit(1);
+  });
+  process.on('unhandledRejection', (cause) => fatal('a promise that nobody awaited', cause));
+  process.on('uncaughtException', (cause) => fatal('handling an event', cause));
   const operator = new Operator({
     api: new KubeClient(await access()),
     clock: systemClock,

@@ -73,7 +73,7 @@ export function memoryDisk(): MemoryDisk {
 
   const disk: MemoryDisk = {
     files,
-    capacityBytes: Infinity,
+    capacityBytes: Number.MAX_SAFE_INTEGER,
     failingPath: null,
     unreadablePath: null,
     open(path, { create }) {

@@ -3,7 +3,7 @@
  * members of a consumer group that still speak the old way, and back when nobody speaks the new
  * one. Pure.
  */
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { MalformedMessage, Reader, Writer } from '../../proto/kafka/cursor.ts';
 import { consumerProtocolAssignment } from '../../proto/kafka/messages/consumer-protocol.ts';
 import type { GroupMetadataValue } from '../../proto/kafka/records/group.ts';
 import { type Assignment, assignmentOf, listOf, NOTHING } from './assignment.ts';
@@ -40,7 +40,8 @@ export function readClassicAssignment(bytes: Buffer, topics: TopicsView): Assign
   try {
     const { assignedPartitions } = consumerProtocolAssignment.read(new Reader(bytes, 2), version);
     return inIds(assignedPartitions, topics);
-  } catch {
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause;
     return NOTHING;
   }
 }

@@ -1,5 +1,5 @@
 /** What classic consumers say to each other inside the group protocol, read by the broker. Pure. */
-import { Reader } from '../../proto/kafka/cursor.ts';
+import { MalformedMessage, Reader } from '../../proto/kafka/cursor.ts';
 import {
   type ConsumerProtocolSubscription,
   consumerProtocolSubscription,
@@ -15,7 +15,8 @@ export function readSubscription(metadata: Buffer): ConsumerProtocolSubscription
   if (version < 0) return null;
   try {
     return consumerProtocolSubscription.read(new Reader(metadata, 2), version);
-  } catch {
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause;
     return null;
   }
 }

@@ -6,6 +6,7 @@
 import { CLUSTER_LABEL } from '../../kube/kafka-objects.ts';
 import { type Lease, leases, type OwnerReference } from '../../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
@@ -158,6 +159,7 @@ export class ControllerLease {
       this.renewedAtMs = this.deps.clock.monotonicMs();
       this.deps.onElected(epoch);
     } catch (cause) {
+      expectNoBug('taking the controller lease', cause);
       if (!isKubeError(cause, 409))
         this.deps.logger.debug('taking the controller lease failed', { cause });
     } finally {
@@ -173,6 +175,7 @@ export class ControllerLease {
       this.held = await this.deps.api.replace(leases, { ...this.held, spec });
       this.renewedAtMs = this.deps.clock.monotonicMs();
     } catch (cause) {
+      expectNoBug('renewing the controller lease', cause);
       if (isKubeError(cause, 404, 409)) this.lose('the controller lease changed hands');
       else this.deps.logger.debug('renewing the controller lease failed', { cause });
     } finally {
@@ -201,6 +204,7 @@ export class ControllerLease {
     try {
       await this.deps.api.replace(leases, { ...held, spec: { ...held.spec, holderIdentity: '' } });
     } catch (cause) {
+      expectNoBug('giving the controller lease back', cause);
       this.deps.logger.debug('giving the controller lease back failed', { cause });
     }
   }

@@ -26,6 +26,7 @@ import {
 } from '../../kube/partition-line.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { type Move, planBalance } from './balance-core.ts';
@@ -173,6 +174,7 @@ export class Controller implements Disposable {
         await this.step();
         if (!this.hurry) await this.rest();
       } catch (cause) {
+        expectNoBug('deciding as controller', cause);
         if (cause instanceof Deposed) {
           this.deps.onDeposed(cause);
           break;

@@ -176,11 +176,11 @@ export class MetadataImage {
   setPage(name: string, page: KafkaPartitionMap | null): LineChange[] {
     const text = page?.spec.partitions ?? '';
     if (this.pageTexts.get(name) === text) return [];
-    this.pageTexts.set(name, text);
     const before = this.pages.get(name) ?? new Map<string, PartitionLine>();
     const after = new Map(
       parsePage(text).map((line) => [partitionKey(line.topicId, line.partition), line]),
     );
+    this.pageTexts.set(name, text);
     this.pages.set(name, after);
     const changes: LineChange[] = [];
     for (const [key, line] of after) {

@@ -13,6 +13,7 @@
 import { type KafkaBroker } from '../../kube/kafka-objects.ts';
 import { type Lease, leases } from '../../kube/objects.ts';
 import type { KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { AwakeTime } from './awake-time.ts';
@@ -201,7 +202,8 @@ export class Liveness implements Disposable {
     let current: Lease | null;
     try {
       current = await this.deps.api.get(leases, this.of.namespace, name);
-    } catch {
+    } catch (cause) {
+      expectNoBug('reading a Lease', cause);
       // An API that does not answer fences nobody: all begin anew.
       for (const entry of this.seen.values()) entry.atMs = this.awake.nowMs();
       return;

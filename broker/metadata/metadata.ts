@@ -15,6 +15,7 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { type Lease, leases } from '../../kube/objects.ts';
 import { Lifetime } from '../../stdx/lifetime.ts';
+import type { Logger } from '../../stdx/logger.ts';
 import { type LineChange, MetadataImage } from './image.ts';
 
 export interface MetadataListener {
@@ -67,10 +68,10 @@ export class Metadata implements AsyncDisposable {
       image.setBroker((after ?? before)?.metadata.name ?? '', after);
       if (after !== null) each((listener) => listener.onBroker?.(after));
     });
-    this.pages = new Informer(deps, kafkaPartitionMaps, labelled, ({ before, after }) => {
+    this.pages = new Informer(deps, kafkaPartitionMaps, labelled, ({ after }) => {
       // A page that is gone is not a word about its partitions: only a newer page is.
       if (after === null) return;
-      const changes = image.setPage((after ?? before)?.metadata.name ?? '', after);
+      const changes = takePage(image, after, deps.logger);
       if (changes.length > 0) each((listener) => listener.onLines?.(changes));
     });
     this.leases = new Informer(deps, leases, labelled, ({ after }) => {
@@ -108,6 +109,17 @@ export class Metadata implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.lifetime[Symbol.asyncDispose]();
+  }
+}
+
+/** A page that somebody broke by hand is told, and says nothing: what was known before it stays. */
+function takePage(image: MetadataImage, page: KafkaPartitionMap, logger: Logger): LineChange[] {
+  try {
+    return image.setPage(page.metadata.name, page);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    logger.error('a page cannot be read', { page: page.metadata.name, cause });
+    return [];
   }
 }
 

@@ -14,6 +14,7 @@ import {
   partitionKey,
 } from '../../kube/partition-line.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Logger } from '../../stdx/logger.ts';
 
 const LINES_PER_PAGE = 256;
@@ -165,6 +166,7 @@ export class Pages {
             });
       this.take(written);
     } catch (cause) {
+      expectNoBug('writing a page', cause);
       // Whether the write happened is unknown until the page is read again.
       this.deps.logger.info('page not written, reading it again', { page: name, cause });
       const current = await api.get(kafkaPartitionMaps, namespace, name);

@@ -5,6 +5,7 @@
 import { kafkaBrokers } from '../../kube/kafka-objects.ts';
 import { pods } from '../../kube/objects.ts';
 import type { KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 
@@ -29,6 +30,7 @@ export async function findRack(
       const rack = pod?.metadata.annotations?.[of.annotation];
       if (rack !== undefined) return rack === '' ? null : rack;
     } catch (cause) {
+      expectNoBug('reading the pod', cause);
       logger.debug('reading the pod failed', { cause });
     }
     await sleep(clock, LOOK_MS);

@@ -15,6 +15,7 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { type Lease, leases, type OwnerReference } from '../../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Chance } from '../../stdx/chance.ts';
 import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
@@ -126,6 +127,7 @@ export class Session {
         await this.announce(cluster, owner);
         break;
       } catch (cause) {
+        expectNoBug('registering', cause);
         this.deps.logger.warn('registering failed, trying again', { cause });
         await sleep(this.deps.clock, RETRY_MS);
       }
@@ -226,6 +228,7 @@ export class Session {
       this.lease = await this.deps.api.replace(leases, { ...this.lease, spec });
       this.confirmedAtMs = this.deps.clock.monotonicMs();
     } catch (cause) {
+      expectNoBug('renewing the session', cause);
       if (isKubeError(cause, 404, 409)) await this.reclaim();
       else this.deps.logger.warn('renewing the session failed', { cause });
     } finally {
@@ -247,6 +250,7 @@ export class Session {
         this.deps.onReplaced();
       }
     } catch (cause) {
+      expectNoBug('reading the session', cause);
       this.deps.logger.warn('reading the session failed', { cause });
     }
   }
@@ -270,6 +274,7 @@ export class Session {
     try {
       await this.deps.api.patch(kafkaBrokers, of, { status });
     } catch (cause) {
+      expectNoBug('writing the broker status', cause);
       this.deps.logger.debug('writing the broker status failed', { cause });
     }
   }
@@ -287,6 +292,7 @@ export class Session {
         spec: { ...current.spec, holderIdentity: '' },
       });
     } catch (cause) {
+      expectNoBug('giving the session back', cause);
       this.deps.logger.debug('giving the session back failed', { cause });
     }
   }

@@ -14,6 +14,7 @@ import {
   targetReplicas,
 } from '../../kube/partition-line.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Brokers } from './election-core.ts';
@@ -180,6 +181,7 @@ export class TopicStatusWriter {
       await this.put(topic, status, finalized);
       this.written.set(uid, { text, atMs: nowMs });
     } catch (cause) {
+      expectNoBug('writing a topic status', cause);
       if (!isKubeError(cause, 404, 409, 422))
         this.deps.logger.debug('writing a topic status failed', { cause });
     }

@@ -1,5 +1,6 @@
 /** Short calls between brokers: one channel for each peer, made anew when its address changes. */
 import * as grpc from '@grpc/grpc-js';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { BrokerImage } from '../metadata/image.ts';
 import type { PeerNetwork } from './peer-network.ts';
 
@@ -62,11 +63,13 @@ export function unary<Request, Response>(handle: (request: Request) => Promise<R
   return ({ request }: { request: Request }, done: Done<Response>): void => {
     handle(request).then(
       (response) => done(null, response),
-      (cause: unknown) =>
+      (cause: unknown) => {
+        expectNoBug('answering a peer', cause);
         done({
           code: grpc.status.INTERNAL,
           details: cause instanceof Error ? cause.message : String(cause),
-        }),
+        });
+      },
     );
   };
 }

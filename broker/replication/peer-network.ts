@@ -1,6 +1,7 @@
 /** How brokers reach each other, as an argument: gRPC in processes, a simulation in tests. */
 import net from 'node:net';
 import * as grpc from '@grpc/grpc-js';
+import { fatal } from '../../stdx/bug.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import {
   type ControlPeer,
@@ -78,6 +79,26 @@ function credentialsOf(tlsFolder: string | null): PeerCredentials {
   };
 }
 
+/** gRPC would answer a bug with a status and go on. */
+function guarded(of: grpc.UntypedServiceImplementation): grpc.UntypedServiceImplementation {
+  const guard =
+    (name: string, handler: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]) => {
+      try {
+        return handler(...args);
+      } catch (cause) {
+        fatal(`answering ${name} of a peer`, cause);
+        throw cause;
+      }
+    };
+  return Object.fromEntries(
+    Object.entries(of).map(([name, handler]) => [
+      name,
+      guard(name, handler as (...args: unknown[]) => unknown) as grpc.UntypedHandleCall,
+    ]),
+  );
+}
+
 export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
   const { channel, server: serverCredentials } = credentialsOf(tlsFolder);
   return {
@@ -88,7 +109,7 @@ export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
     async serve(services, { host, port }) {
       const server = new grpc.Server(channelOptions);
       for (const { definition, implementation } of services)
-        server.addService(definition, implementation);
+        server.addService(definition, guarded(implementation));
       await new Promise<void>((resolve, reject) => {
         server.bindAsync(`${host}:${port}`, serverCredentials, (cause) =>
           cause ? reject(cause) : resolve(),

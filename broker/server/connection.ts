@@ -3,6 +3,7 @@
  * both ways. Answers of one turn leave in one write.
  */
 import type { Socket } from 'node:net';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import { TURN_SEND } from '../partition/partition.ts';
@@ -105,6 +106,7 @@ export class Connection implements TurnTask {
     try {
       run();
     } catch (cause) {
+      expectNoBug('reading a request', cause);
       this.close(cause);
       return false;
     }

@@ -1,13 +1,14 @@
 /**
  * From a frame to an answer: header, version, handler, response. The one place where something
- * thrown becomes an error code; what is not a Kafka request at all closes the connection.
+ * thrown becomes an error code; what is not a Kafka request at all closes the connection, and a bug
+ * of our own ends the process.
  */
 
 import { Reader, Writer } from '../../proto/kafka/cursor.ts';
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import { apiVersionsResponse } from '../../proto/kafka/messages/18-api-versions.ts';
 import { requestHeader } from '../../proto/kafka/messages/headers.ts';
-import { AssertionFailed } from '../../stdx/assert.ts';
+import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Later } from '../../stdx/later.ts';
 import type { Logger } from '../../stdx/logger.ts';
@@ -44,8 +45,6 @@ export interface DispatchDeps {
   readonly apis: ReadonlyMap<number, Api>;
   readonly observer: RequestObserver;
   readonly quotas: Quotas;
-  /** A bug of our own was met: the process must not go on. */
-  readonly onBug: (cause: unknown) => void;
 }
 
 export class UnknownRequest extends Error {}
@@ -179,12 +178,8 @@ export class Dispatch {
 
   private errorOf(api: Api, cause: unknown): ErrorName {
     if (cause instanceof KafkaError) return cause.error;
-    if (cause instanceof AssertionFailed) this.deps.onBug(cause);
-    // Mixed numbers beyond 2^53 and the like: the client sent what no client sends.
-    if (cause instanceof TypeError || cause instanceof RangeError) {
-      this.deps.logger.warn('request refused', { api: api.name, cause });
-      return 'INVALID_REQUEST';
-    }
+    // What a client sent wrongly was refused before; this is not its fault.
+    expectNoBug(`answering ${api.name}`, cause);
     this.deps.logger.error('request failed', { api: api.name, cause });
     return 'UNKNOWN_SERVER_ERROR';
   }

@@ -17,22 +17,19 @@ export const ARRAY_LENGTH_MAX = 1_000_000;
 export const TAGGED_FIELDS_MAX = 10_000;
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
-/** Reads an int64: a number where that is exact, a bigint (typed as number) beyond 2^53. */
+/**
+ * Reads an int64. Beyond 2^53 it is the largest or smallest safe integer: no log has such offsets and no
+ * clock such times, so that the order of things stays, and every number can be reckoned with.
+ */
 export function readInt64At(buffer: Buffer, at: number): number {
   const high = buffer.readInt32BE(at);
   const low = buffer.readUInt32BE(at + 4);
-  if (high > SAFE_HIGH || high < -SAFE_HIGH - 1) {
-    return buffer.readBigInt64BE(at) as unknown as number;
-  }
+  if (high > SAFE_HIGH) return Number.MAX_SAFE_INTEGER;
+  if (high < -SAFE_HIGH - 1) return Number.MIN_SAFE_INTEGER;
   return high * TWO_32 + low;
 }
 
-/** Writes an int64 given as a number or, beyond 2^53, as a bigint. */
 export function writeInt64At(buffer: Buffer, value: number, at: number): void {
-  if (typeof value === 'bigint') {
-    buffer.writeBigInt64BE(value, at);
-    return;
-  }
   const high = Math.floor(value / TWO_32);
   buffer.writeInt32BE(high, at);
   buffer.writeUInt32BE(value - high * TWO_32, at + 4);

@@ -27,6 +27,9 @@ export interface Layout {
 
 /** A type of the protocol. `T` is its shape in TypeScript. */
 export interface Type<T> {
+  /** What a struct consists of, and the elements of an array are. */
+  readonly fields?: Fields;
+  readonly element?: Type<unknown>;
   readonly zero: () => T;
   readonly codec: (layout: Layout) => Codec<T>;
 }
@@ -142,21 +145,29 @@ function orNull<T>(layout: Layout, what: string): T {
   return null as T;
 }
 
+/** In every version, whatever its length field could say. */
+export const STRING_BYTES_MAX = 0x7fff;
+
 export const string: Type<string> = {
   zero: () => '',
   codec: (layout) => ({
     read(r) {
       const length = readLength(r, layout.flexible, false);
+      if (length > STRING_BYTES_MAX)
+        throw new MalformedMessage(`a string must not exceed ${STRING_BYTES_MAX} bytes`);
       return length < 0 ? orNull(layout, 'a string') : r.text(length);
     },
     write(w, value) {
       if (value === null) return writeLength(w, -1, layout.flexible, false);
-      const byteCount = Buffer.byteLength(value);
-      if (!layout.flexible && byteCount > 0x7fff) {
-        throw new RangeError('a string must not exceed 32767 bytes');
+      let text = value;
+      let byteCount = Buffer.byteLength(text);
+      if (byteCount > STRING_BYTES_MAX) {
+        // No name is so long, as none is read that is: this quotes several in a sentence for people.
+        text = text.slice(0, STRING_BYTES_MAX / 4);
+        byteCount = Buffer.byteLength(text);
       }
       writeLength(w, byteCount, layout.flexible, false);
-      w.text(value, byteCount);
+      w.text(text, byteCount);
     },
   }),
 };
@@ -201,6 +212,7 @@ export const records: Type<Records> = {
 
 export function array<T>(element: Type<T>): Type<T[]> {
   return {
+    element: element as Type<unknown>,
     zero: () => [],
     codec(layout) {
       const inner = element.codec({ ...layout, nullable: false, tagged: false });
@@ -247,9 +259,7 @@ function sameAsDefault(value: unknown, preset: unknown): boolean {
       return got === undefined || sameAsDefault(got, of);
     });
   }
-  return typeof value === 'bigint' || typeof preset === 'bigint'
-    ? BigInt(value as number) === BigInt(preset as number)
-    : false;
+  return false;
 }
 
 /** The fields that exist in one version: in order, then the tagged ones. */
@@ -332,7 +342,7 @@ export function struct<F extends Fields>(fields: F): Type<StructOf<F>> {
     }
     return value as StructOf<F>;
   };
-  return { zero, codec: (layout) => structCodec(fields, layout) as Codec<StructOf<F>> };
+  return { fields, zero, codec: (layout) => structCodec(fields, layout) as Codec<StructOf<F>> };
 }
 
 function structCodec(fields: Fields, layout: Layout): Codec<Record<string, unknown>> {
@@ -376,6 +386,7 @@ export interface MessageInfo {
 }
 
 export interface Message<T> extends MessageInfo {
+  readonly fields: Fields;
   isFlexible(version: number): boolean;
   /** @throws MalformedMessage where the bytes are not this message in this version. */
   read(reader: Reader, version: number): T;
@@ -410,6 +421,7 @@ export function message<F extends Fields>(info: MessageInfo, fields: F): Message
   };
   return {
     ...info,
+    fields,
     isFlexible,
     read: (reader, version) => codecFor(version).read(reader),
     write: (writer, version, value) => codecFor(version).write(writer, value as StructOf<F>),

@@ -144,7 +144,6 @@ const dispatch = new Dispatch({
   ]),
   observer: { onRequest: ignore },
   quotas: new Quotas({ clock, isUsed: () => false, limit: () => Number.POSITIVE_INFINITY }),
-  onBug: fail,
 });
 const connection = { peer: '127.0.0.1', listener: 'internal', id: 1 } as unknown as Connection;
 

@@ -10,6 +10,7 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { type KubeObject, leases, type Resource } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
+import { setFate } from '../../stdx/bug.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
 import { SimDisk } from './disk.ts';
 import { SimKube } from './kube.ts';
@@ -67,6 +68,7 @@ export class World {
   readonly log: string[] = [];
   /** What no broker may ever do: bugs that it met itself. */
   readonly bugs: string[] = [];
+  private readonly fate: Disposable;
 
   constructor(options: WorldOptions) {
     this.scene = options.scene;
@@ -77,6 +79,10 @@ export class World {
       const node = new SimNode(id, this.random);
       this.network.addMachine(node);
       return node;
+    });
+    this.fate = setFate((doing, cause) => {
+      this.note(`BUG while ${doing}: ${cause}`);
+      this.bugs.push(`while ${doing}: ${(cause as Error).stack}`);
     });
     this.makeObjects();
     this.probe();
@@ -367,6 +373,7 @@ export class World {
 
   [Symbol.dispose](): void {
     for (const { process, twins } of this.nodes) for (const one of [process, ...twins]) one?.kill();
+    this.fate[Symbol.dispose]();
     this.kube[Symbol.dispose]();
   }
 }

@@ -49,7 +49,7 @@ export const fetchRequest = message(
               since: 18,
               tag: 1,
               tagSince: 18,
-              default: 9223372036854775807n as never,
+              default: Number.MAX_SAFE_INTEGER,
             }),
           }),
         ),
