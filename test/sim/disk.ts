@@ -231,7 +231,7 @@ function viewOf(disk: SimDisk, holder: Holder): Disk {
         },
       };
     },
-    space: () => ({ totalBytes: Infinity, freeBytes: Infinity }),
+    space: () => ({ totalBytes: 2 ** 50, freeBytes: 2 ** 50 }),
   };
 }
 

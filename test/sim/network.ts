@@ -381,6 +381,7 @@ export class SimNetwork {
           listener: 'INTERNAL',
           software: { name: 'sim', version: '1' },
           mute: () => undefined,
+          whenClosed: () => undefined,
         } as unknown as Connection;
         process.run(() => {
           try {

@@ -7,8 +7,9 @@ import { apis } from '../../proto/kafka/messages/index.ts';
 import { buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import { Random } from './random.ts';
 import { RandomRequests } from './requests.ts';
+import { plainScene, TOPIC } from './scene.ts';
 import { Process } from './scheduler.ts';
-import { KAFKA_PORT, type SimNode, TOPIC, World } from './world.ts';
+import { KAFKA_PORT, type SimNode, World } from './world.ts';
 
 const SEEDS = Number(process.env.TENURE_FUZZ_SEEDS ?? 6);
 const REQUESTS = Number(process.env.TENURE_FUZZ_RUNS ?? 6_000);
@@ -49,7 +50,7 @@ for (let seed = 1; seed <= SEEDS; seed++) {
       'share.coordinator.state.topic.num.partitions': 1,
       'share.coordinator.state.topic.replication.factor': 1,
     };
-    using world = new World({ seed, brokers: 1, partitions: 2, config });
+    using world = new World({ seed, scene: plainScene({ brokers: 1, partitions: 2, config }) });
     const [node] = world.nodes as [SimNode];
     world.start(node);
     await world.run(5_000);
