@@ -24,7 +24,12 @@ const unit = [
   'test/*.test.ts',
   'test/golden/*.test.ts',
 ];
-const e2e = ['test/sim/*.test.ts', 'test/e2e/*.test.ts', 'test/chart/*.test.ts'];
+const e2e = [
+  'test/sim/*.test.ts',
+  'test/mutants/*.test.ts',
+  'test/e2e/*.test.ts',
+  'test/chart/*.test.ts',
+];
 const files = wanted.filter((one) => one.endsWith('.ts'));
 const suites = [];
 if (files.length > 0) suites.push(files);

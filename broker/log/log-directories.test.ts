@@ -21,13 +21,13 @@ class Lives {
   private epoch = 0;
   logs = new Map<number, PartitionLog>();
 
-  begin(paths: string[], nodeId = 1): LogDirectories {
+  begin(paths: string[], nodeId = 1, bootId = 'boot'): LogDirectories {
     const { disk } = this;
     const files = new FileCache(disk, 100);
     const directories = new LogDirectories(
       { disk, files, tail: new TailMemory(1e6), logger },
       paths,
-      'boot',
+      bootId,
     );
     directories.claim({ clusterId: 'c', nodeId, newId: () => `id-${this.ids++}` });
     return directories;
@@ -274,4 +274,14 @@ test('a replica whose folder lost its name tag is made again where it lay', () =
   const again = lives.begin(['/a', '/b', '/c']);
   lives.live(again);
   assert.equal(lives.open(again, 0).folder, '/a/t-0');
+});
+
+test('a kill loses nothing that was written, a machine that was started anew may have', () => {
+  const lives = new Lives();
+  const first = lives.begin(['/a', '/b']);
+  lives.live(first);
+  assert.equal(lives.begin(['/a', '/b']).keptWrites, true);
+  assert.equal(lives.begin(['/a', '/b'], 1, 'another boot').keptWrites, false);
+  lives.end(lives.begin(['/a', '/b']));
+  assert.equal(lives.begin(['/a', '/b'], 1, 'another boot').keptWrites, true, 'stopped in order');
 });

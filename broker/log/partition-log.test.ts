@@ -243,3 +243,47 @@ test('segments roll by the time of their records, not by the age of old records'
   log.writePending();
   assert.equal(log.segmentCount, 2);
 });
+
+/** Closed segments of which each has a batch of its own leader epoch. */
+function inSegments(count: number) {
+  const { disk, open } = setUp();
+  const { log } = open();
+  for (let i = 0; i < count; i++) {
+    log.append(records(20, i), { leaderEpoch: i });
+    log.writePending();
+  }
+  return { disk, open, log };
+}
+
+test('what is cut from a log is cut from its epochs, in memory and in the file', () => {
+  const { open, log } = inSegments(3);
+  log.truncateTo(20);
+  assert.deepEqual(log.epochs.endOffsetFor(2, log.endOffset), { epoch: 0, endOffset: 20 });
+  log.abandon();
+  assert.equal(open().log.latestEpoch, 0);
+});
+
+test('after a loss of power a log whose first segments are gone says from where on it is none', () => {
+  const { disk, open, log } = inSegments(12);
+  log.abandon();
+  const [first] = disk.list('/data/t-0').filter((name) => name.endsWith('.log'));
+  disk.remove(`/data/t-0/${first}`);
+  const lossy = { clean: false, lossy: true, recoveryPoint: 0, startOffset: 0 };
+  assert.equal(open(lossy).log.missingFrom, 0);
+  // The next start knows nothing of a loss, and still hears of it.
+  assert.equal(open({ ...lossy, lossy: false } as typeof lossy).log.missingFrom, 0);
+});
+
+test('after a loss of power a log that lacks a segment in the middle ends before it', () => {
+  const { disk, open, log } = inSegments(12);
+  const ends = log.endOffset;
+  log.abandon();
+  const names = disk.list('/data/t-0').filter((name) => name.endsWith('.log'));
+  assert.ok(names.length >= 3, 'there is one in the middle');
+  disk.remove(`/data/t-0/${names[1]}`);
+  const lossy = { clean: false, lossy: true, recoveryPoint: 0, startOffset: 0 };
+  const opened = open(lossy);
+  assert.equal(opened.log.endOffset, Number(names[1]?.slice(0, -4)));
+  assert.ok(opened.log.endOffset < ends);
+  assert.equal(opened.recovery.clean, false);
+});

@@ -152,3 +152,24 @@ test('a producer that wrote nothing for long is forgotten, and may go on with an
   state.expire(2);
   assert.equal(state.judge(far, 0).kind, 'append');
 });
+
+test('a producer that is silent for long is forgotten, unless its transaction is open', () => {
+  const state = new ProducerState();
+  state.observe(data(10, 1), 0);
+  state.observe(data(11, 2), 0);
+  state.observe(marker(12, 2, true), 0);
+  state.expire(1_000_000);
+  assert.notEqual(state.get(1), null);
+  assert.equal(state.get(2), null);
+  assert.equal(state.firstUnstableOffset(13), 10);
+});
+
+test('the last five batches of a producer are known as repeats, an older one is not', () => {
+  const state = new ProducerState();
+  const sent = Array.from({ length: 7 }, (_, i) => data(i, 1, 0, i));
+  for (const one of sent) state.observe(one, 0);
+  assert.deepEqual(
+    sent.map((one) => state.judge(one, 0).kind),
+    ['refuse', 'refuse', 'duplicate', 'duplicate', 'duplicate', 'duplicate', 'duplicate'],
+  );
+});

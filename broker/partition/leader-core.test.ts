@@ -86,6 +86,31 @@ test('nobody joins the ISR below the start of the leader epoch or the high water
   assert.notEqual(core.propose(8, rules, anyone, 0), null);
 });
 
+test('who has the start of the epoch but not all that is committed does not join', () => {
+  const core = lead(line({ isr: [member(1), member(2)] }), 8, 8);
+  core.onFollower({ id: 2, brokerEpoch: 1, endOffset: 20 }, 0);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 10 }, 0);
+  core.advance(20, rules);
+  assert.equal(core.highWatermark, 20);
+  assert.equal(core.propose(20, rules, anyone, 0), null);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 20 }, 0);
+  assert.notEqual(core.propose(20, rules, anyone, 0), null);
+});
+
+test('a proposal stands until somebody has decided: nobody who is in it is forgotten for another one', () => {
+  const core = lead(line({ isr: [member(1), member(2)] }), 5, 5);
+  core.onFollower({ id: 2, brokerEpoch: 1, endOffset: 9 }, 0);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 6 }, 0);
+  assert.notEqual(core.propose(9, rules, anyone, 0), null);
+  core.onWritten(9, 0, rules);
+  // Both are late now, and the leader would be alone.
+  assert.equal(core.propose(20, rules, anyone, 5_000), null, 'the first one may be in force');
+  core.advance(20, rules);
+  assert.equal(core.highWatermark, 6);
+  core.onProposalRefused();
+  assert.deepEqual(core.propose(20, rules, anyone, 5_000), [member(1), member(3)]);
+});
+
 test('a follower that lags too long is proposed out, and stays in force until the page says so', () => {
   const core = lead();
   core.onFollower({ id: 2, brokerEpoch: 1, endOffset: 10 }, 900);
