@@ -4,7 +4,6 @@ import type { KafkaCluster } from '../kube/kafka-objects.ts';
 import { kafkaClusters, topicIdOf, topicNameOf } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
-import { errorName } from '../proto/kafka/errors.ts';
 import { expectNoBug, fatal } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
 import { type Clock, sleep } from '../stdx/clock.ts';
@@ -12,7 +11,6 @@ import type { Disk, DiskError } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
-import type { ChangeOutcome, PartitionChange } from './api/ports.ts';
 import { registry } from './api/registry.ts';
 import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
@@ -21,6 +19,7 @@ import { Coordinators } from './coordinators.ts';
 import { brokerCounts, countStates, imageFacts } from './facts.ts';
 import { endForStorage, handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { Integrity, NO_FIGURES } from './integrity.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
@@ -40,6 +39,7 @@ import { partitionsPage } from './observe/partitions-page.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
+import { changePartitions } from './partition-changes.ts';
 import { Replicas } from './replicas.ts';
 import { ControllerClient } from './replication/controller-client.ts';
 import { Followers } from './replication/follower-stream.ts';
@@ -94,6 +94,7 @@ export class Broker implements AsyncDisposable {
   private readonly controllerClient: ControllerClient;
   private directories!: LogDirectories;
   private replicas!: Replicas;
+  private integrity!: Integrity;
   private coordinators!: Coordinators;
   private admin!: TopicAdmin;
   private internalTopics!: InternalTopics;
@@ -249,6 +250,19 @@ export class Broker implements AsyncDisposable {
         onReceived: (byteCount) => this.metrics.onReplicationIn(byteCount),
       }),
     );
+    const { controllerClient: controller, config, directories, partitions } = this;
+    this.integrity = this.lifetime.own(
+      new Integrity({
+        ...this.ports,
+        config,
+        partitions,
+        directories,
+        followers,
+        controller,
+        self: () => this.self,
+        object: () => this.metadata.brokers.all().find(({ spec }) => spec.id === this.options.id),
+      }),
+    );
     this.replicas = new Replicas({
       clock,
       turn: this.turn,
@@ -259,6 +273,7 @@ export class Broker implements AsyncDisposable {
       followers,
       self: () => this.self,
       isApiAway: () => clock.monotonicMs() - this.session.confirmedAtMs > API_AWAY_MS,
+      onDamage: (partition, damage) => this.integrity.onDamage(partition, damage),
       onStorageFailure: (partition, cause) => this.onStorageFailure(partition, cause),
       onUnopened: () => this.leaveForStorage(),
       onIsrChange: (kind) => this.metrics.onIsrChange(kind),
@@ -437,7 +452,8 @@ export class Broker implements AsyncDisposable {
       admin: this.admin,
       partitions: () => this.partitions,
       logDirectories: this.directories,
-      changePartitions: (changes, timeoutMs) => this.changePartitions(changes, timeoutMs),
+      changePartitions: (changes, timeoutMs) =>
+        changePartitions({ controller: this.controllerClient, logger }, changes, timeoutMs),
       nextProducerId: this.nextProducerId,
       traffic: this.metrics,
       tail: this.tail,
@@ -475,29 +491,6 @@ export class Broker implements AsyncDisposable {
         },
       );
       this.listeners.push(this.lifetime.own(listener));
-    }
-  }
-
-  /** Whoever the controller is decides; it may be this broker. */
-  private async changePartitions(
-    changes: readonly PartitionChange[],
-    timeoutMs: number,
-  ): Promise<ChangeOutcome[]> {
-    const nobody = { error: 'NOT_CONTROLLER', message: 'there is no controller now' } as const;
-    try {
-      const { accepted, results } = await this.controllerClient.changePartitions(
-        changes,
-        Math.min(Math.max(timeoutMs, 1000), 60_000),
-      );
-      if (!accepted) return changes.map(() => nobody);
-      return results.map(({ errorCode, message }) => ({
-        error: errorName(errorCode),
-        message: message === '' ? null : message,
-      }));
-    } catch (cause) {
-      expectNoBug('asking the controller', cause);
-      this.ports.logger.warn('the controller does not answer', { cause });
-      return changes.map(() => nobody);
     }
   }
 
@@ -547,6 +540,7 @@ export class Broker implements AsyncDisposable {
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
       }),
     );
+    this.integrity.start();
     this.lifetime.own(clock.every(STATUS_MS, () => this.reportCounts()));
     clock.after(0, () => this.reportCounts());
   }
@@ -628,6 +622,7 @@ export class Broker implements AsyncDisposable {
       groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
       state: () => this.state,
       tailBytes: () => this.tail.bytes,
+      integrity: () => this.integrity?.figures ?? NO_FIGURES,
     };
   }
 

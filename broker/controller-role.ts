@@ -303,6 +303,10 @@ function wishOf(of: WishMessage): PartitionWish {
       want: { kind: 'reassign', replicas, allowReplicationFactorChange },
     };
   }
+  if (of.kind === 'withdraw') {
+    const member = of.member ?? { id: -1, epoch: -1 };
+    return { topicId, partition, want: { kind: 'withdraw', member } };
+  }
   if (of.kind === 'cancel') return { topicId, partition, want: { kind: 'cancel' } };
   return { topicId, partition, want: { kind: 'elect', unclean: of.unclean === true } };
 }

@@ -59,6 +59,7 @@ function stage() {
         clock,
         turn,
         isApiAway: () => false,
+        onDamage: () => {},
         onStorageFailure: (_, cause) => void failures.push(cause),
       },
       id,

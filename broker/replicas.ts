@@ -10,6 +10,7 @@ import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
 import { configDigestOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
+import type { DamagedLog } from './log/stored-batches.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
 import { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
@@ -25,6 +26,7 @@ export interface ReplicasDeps {
   readonly followers: Followers;
   readonly self: () => Member;
   readonly isApiAway: () => boolean;
+  readonly onDamage: (partition: Partition, damage: DamagedLog) => void;
   readonly onStorageFailure: (partition: Partition, cause: DiskError) => void;
   /** A log could not be opened while the broker runs. */
   readonly onUnopened: () => void;
@@ -124,11 +126,11 @@ export class Replicas {
   }
 
   private open(id: { topic: string; topicId: string; partition: number }) {
-    const { clock, turn, directories, isApiAway, onStorageFailure } = this.deps;
+    const { clock, turn, directories, isApiAway, onDamage, onStorageFailure } = this.deps;
     const rules = this.rulesOf(id.topicId);
     const { log, highWatermark, recovery } = directories.openLog(id, rules.log);
     const partition = new Partition(
-      { clock, turn, isApiAway, onStorageFailure },
+      { clock, turn, isApiAway, onDamage, onStorageFailure },
       id,
       log,
       highWatermark,

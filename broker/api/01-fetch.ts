@@ -118,13 +118,13 @@ export function fetch(ports: Ports) {
   };
 
   /** What a reader of committed records must skip in what it is given. */
-  const abortedIn = ({ log }: Partition, { fetchOffset }: FetchPartition, read: LogRead) => {
+  const abortedIn = (replica: Partition, { fetchOffset }: FetchPartition, read: LogRead) => {
     const last = read.buffers.at(-1);
     if (last === undefined) return [];
     let endOffset = fetchOffset;
     for (const { at } of batchesOf(last)) endOffset = batch.lastOffset(last, at) + 1;
-    return log
-      .abortedTransactions(fetchOffset, endOffset)
+    return replica
+      .ask((log) => log.abortedTransactions(fetchOffset, endOffset))
       .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
   };
 
@@ -135,6 +135,7 @@ export function fetch(ports: Ports) {
     readCommitted: boolean,
   ): Result => {
     const { buffers, byteCount, slabs } = read;
+    const abortedTransactions = readCommitted ? abortedIn(replica, of, read) : null;
     ports.tail.hold(slabs);
     return {
       of,
@@ -146,7 +147,7 @@ export function fetch(ports: Ports) {
         highWatermark: replica.highWatermark,
         lastStableOffset: replica.lastStableOffset,
         logStartOffset: replica.log.startOffset,
-        abortedTransactions: readCommitted ? abortedIn(replica, of, read) : null,
+        abortedTransactions,
         records: buffers,
       },
       byteCount,

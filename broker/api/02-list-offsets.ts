@@ -28,7 +28,7 @@ export async function byTimestamp(
   endOffset: number,
 ): Promise<Found> {
   const { log } = partition;
-  const hint = log.segmentForTimestamp(timestampMs);
+  const hint = partition.ask((of) => of.segmentForTimestamp(timestampMs));
   if (hint === null) return NONE;
   let offset = hint.readFrom;
   while (offset < endOffset) {

@@ -278,6 +278,20 @@ const own: readonly Setting[] = [
     'Memory for keys during compaction; a quarter of it is used by one run.',
     1048576,
   ),
+  row(
+    'log.scrub.bytes.per.second',
+    'LONG',
+    '10485760',
+    'Most bytes that are read in a second to find damage in stored records.',
+    1,
+  ),
+  row(
+    'log.scrub.interval.ms',
+    'LONG',
+    '604800000',
+    'Within this time every stored record is read and compared with its checksum, if log.scrub.bytes.per.second is enough for that.',
+    1000,
+  ),
   row('log.cleaner.enable', 'BOOLEAN', 'true', 'Whether compacted topics are compacted.'),
   row(
     'log.cleaner.io.max.bytes.per.second',

@@ -6,15 +6,11 @@
  * An abort marker and its entry in the index go together: the entry of a marker that is gone would hide
  * everything that its producer committed later, because readers look for that marker.
  */
-import {
-  BATCH_HEADER_BYTES,
-  batch,
-  CONTROL_BIT,
-  transactionEndOf,
-} from '../../proto/kafka/record-batch.ts';
+import { batch, CONTROL_BIT, transactionEndOf } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { OpenFiles } from './file-cache.ts';
 import { Segment, segmentFileName } from './segment.ts';
+import { BatchWalk, DamagedLog, readBatches, unknownBounds } from './stored-batches.ts';
 import { type AbortedTransaction, abortedToBytes } from './transaction-index.ts';
 
 export const CLEANED = '.cleaned';
@@ -125,15 +121,18 @@ export function finishSwaps(disk: Disk, files: OpenFiles, folder: string): strin
 
 const REPLACED_FILES: ReadonlySet<string> = new Set(['.log', '.index', '.timeindex', '.txnindex']);
 
+const LOG_SWAP_NAME_LENGTH = segmentFileName(0, '.log').length + SWAP.length;
+
 function lastOffsetIn(files: OpenFiles, path: string): number {
   const file = files.get(path);
-  const byteCount = file.byteCount();
-  const header = Buffer.alloc(BATCH_HEADER_BYTES);
-  let last = -1;
-  for (let position = 0; position + BATCH_HEADER_BYTES <= byteCount; ) {
-    file.readAt(position, header);
-    last = batch.lastOffset(header);
-    position += Math.max(batch.byteCount(header), BATCH_HEADER_BYTES);
+  const baseOffset = Number(path.slice(-LOG_SWAP_NAME_LENGTH).slice(0, 20));
+  const bounds = unknownBounds(path, { baseOffset, byteCount: file.byteCount() });
+  const walk = new BatchWalk(bounds);
+  try {
+    readBatches(file, bounds, walk, () => {});
+  } catch (cause) {
+    // What comes after the damage is not known to be in it: those files stay.
+    if (!(cause instanceof DamagedLog)) throw cause;
   }
-  return last;
+  return walk.nextOffset - 1;
 }

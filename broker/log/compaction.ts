@@ -6,17 +6,11 @@
 import { canRead } from '../../proto/kafka/batch-body.ts';
 import { CorruptCompression, loadCodecs } from '../../proto/kafka/compression.ts';
 import { MalformedMessage } from '../../proto/kafka/cursor.ts';
-import {
-  BATCH_HEADER_BYTES,
-  batch,
-  batchesOf,
-  batchFault,
-} from '../../proto/kafka/record-batch.ts';
+import { batchesOf } from '../../proto/kafka/record-batch.ts';
 import { BatchFilter, type CompactionRules, LatestOffsets } from './compaction-core.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Segment } from './segment.ts';
-
-const READ_BYTES = 512 * 1024;
+import { readPieces } from './stored-batches.ts';
 
 export interface CompactionLimits {
   /** Memory for the keys of one run. */
@@ -37,48 +31,23 @@ export interface CompactionResult {
 /** The log changed under the compaction: it is given up, and nothing was touched. */
 class Overtaken extends Error {}
 
-/** A batch is not what was written: a new checksum would hide that for good. */
-class DamagedBatch extends Error {}
-
-/** Whether compaction failed on what is stored, and not on the disk or by a bug: the log stays as it is. */
+/** Whether compaction failed on records that cannot be unpacked, and not on the disk or by a bug. */
 export function isUnreadable(cause: unknown): boolean {
-  return (
-    cause instanceof DamagedBatch ||
-    cause instanceof CorruptCompression ||
-    cause instanceof MalformedMessage
-  );
+  return cause instanceof CorruptCompression || cause instanceof MalformedMessage;
 }
 
-/** Whole and intact batches of a segment, a piece at a time. @throws DamagedBatch */
-async function* piecesOf(segment: Segment): AsyncGenerator<Buffer> {
-  let position = 0;
-  let size = READ_BYTES;
-  while (position < segment.byteCount) {
+/**
+ * Whole and intact batches of a segment, a piece at a time.
+ * @throws DamagedLog: a new checksum would hide the damage for good
+ */
+async function* piecesOf(log: PartitionLog, segment: Segment): AsyncGenerator<Buffer> {
+  const ends = () => {
     if (segment.isGone) throw new Overtaken();
-    const target = Buffer.allocUnsafe(Math.min(size, segment.byteCount - position));
-    const count = await segment.file.readAtLater(position, target);
-    if (segment.isGone) throw new Overtaken();
-    let end = 0;
-    for (const found of batchesOf(target.subarray(0, count))) {
-      const fault = batchFault(target, found.at, found.end);
-      if (fault !== null)
-        throw new DamagedBatch(
-          `batch at ${position + found.at} of ${segment.baseOffset}: ${fault}`,
-        );
-      end = found.end;
-    }
-    if (end === 0) {
-      const isRest = position + target.length >= segment.byteCount;
-      if (isRest || count < BATCH_HEADER_BYTES)
-        throw new DamagedBatch(`batch at ${position} of ${segment.baseOffset}: truncated`);
-      size = Math.max(size * 2, batch.byteCount(target));
-      continue;
-    }
-    for (const { at } of batchesOf(target.subarray(0, end)))
-      if (!canRead(target, at)) await loadCodecs();
-    yield target.subarray(0, end);
-    position += end;
-    size = READ_BYTES;
+  };
+  ends();
+  for await (const { bytes } of readPieces(segment, log.boundsOf(segment), { check: ends })) {
+    for (const { at } of batchesOf(bytes)) if (!canRead(bytes, at)) await loadCodecs();
+    yield bytes;
   }
 }
 
@@ -114,7 +83,7 @@ async function run(
   const latest = new LatestOffsets(firstDirty.baseOffset, aborted, limits.keyBytesMax);
   const covered: Segment[] = [];
   for (const segment of dirty) {
-    for await (const bytes of piecesOf(segment)) {
+    for await (const bytes of piecesOf(log, segment)) {
       for (const { at } of batchesOf(bytes)) latest.note(bytes, at);
       await limits.pause(bytes.length);
     }
@@ -131,7 +100,7 @@ async function run(
     try {
       for (const segment of group) {
         bytesBefore += segment.byteCount;
-        for await (const bytes of piecesOf(segment)) {
+        for await (const bytes of piecesOf(log, segment)) {
           const kept: Buffer[] = [];
           for (const { at } of batchesOf(bytes)) {
             const after = filter.filter(bytes, at);

@@ -3,7 +3,7 @@
  * holds; after any other, batches from the recovery point on are checked, and what is torn or damaged is
  * cut.
  */
-import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
+import { batch } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
 import type { OpenFiles } from './file-cache.ts';
@@ -14,6 +14,7 @@ import type { ProducerState } from './producer-state.ts';
 import { seal, unseal } from './sealed-text.ts';
 import { Segment, segmentFileName } from './segment.ts';
 import { readSums, type SegmentSums } from './segment-sums.ts';
+import { BatchWalk, DamagedLog, readBatches } from './stored-batches.ts';
 
 export interface Recovery {
   /** No whole batch was lost or damaged: only a torn, never acknowledged tail may have been cut. */
@@ -222,13 +223,16 @@ class LogOpening {
 
   /** @returns whether the files are such as an orderly stop leaves. */
   private trustAll(): boolean {
-    for (const segment of this.segments) this.trust(segment);
-    if (!this.segments.every((segment) => segment.isAbortedSound)) return false;
-    const endOffset = this.findEndOffset();
-    if (endOffset === null) return false;
-    this.endOffset = endOffset;
-    this.loadProducersAtStop();
-    return true;
+    try {
+      for (const segment of this.segments) this.trust(segment);
+      if (!this.segments.every((segment) => segment.isAbortedSound)) return false;
+      this.endOffset = this.findEndOffset();
+      this.loadProducersAtStop();
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof DamagedLog)) throw cause;
+      return false;
+    }
   }
 
   private trust(segment: Segment): void {
@@ -237,6 +241,16 @@ class LogOpening {
     // A stop between two steps of a compaction may have left a segment without its indexes.
     if (segment.hasIndexes) segment.openComplete();
     else segment.reindex(this.deps.indexIntervalBytes);
+  }
+
+  private isTrusted(segment: Segment): boolean {
+    try {
+      this.trust(segment);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof DamagedLog)) throw cause;
+      return false;
+    }
   }
 
   /** Everything from the recovery point on is checked. */
@@ -255,8 +269,11 @@ class LogOpening {
     );
     for (const [i, segment] of this.segments.entries()) {
       if (i < scanFrom) {
-        this.trust(segment);
-        continue;
+        if (this.isTrusted(segment)) continue;
+        // What was flushed once is damaged, index and records: it is looked at from here on.
+        this.known = { ...this.known, recoveryPoint: Math.min(recoveryPoint, segment.baseOffset) };
+        producers.clear();
+        return this.recover();
       }
       if (!disk.exists(segment.path('.log'))) continue;
       if (i > scanFrom && lossy === true && segment.baseOffset !== end) {
@@ -270,7 +287,8 @@ class LogOpening {
       end = segment.baseOffset;
       // It may be what a loss of power took; the next scan begins at one.
       if (i > scanFrom) disk.writeFile(snapshotPath(this.deps.folder, end), producers.toSnapshot());
-      const result = segment.scan(this.deps.indexIntervalBytes, (b, at) => {
+      const next = this.segments[i + 1]?.baseOffset ?? Infinity;
+      const result = segment.scan(this.deps.indexIntervalBytes, next, (b, at) => {
         end = batch.lastOffset(b, at) + 1;
         this.note(b, at, segment);
       });
@@ -279,6 +297,12 @@ class LogOpening {
       if (result.kind === 'corrupt') segment.keepDamaged(result.position);
       segment.file.truncate(result.position);
       const dropped = this.setAsideFrom(i + 1);
+      if (result.position < segment.byteCount) {
+        // It was taken for good at first: what is left is looked at once more.
+        producers.clear();
+        this.recover();
+        return false;
+      }
       this.endOffset = end;
       return result.kind === 'torn' && dropped === 0;
     }
@@ -308,21 +332,17 @@ class LogOpening {
     return later.length;
   }
 
-  /** The end of the last batch, found from the last index entry on; null where there are no whole batches. */
-  private findEndOffset(): number | null {
+  /**
+   * The end of the last batch, found from the last index entry on.
+   * @throws DamagedLog
+   */
+  private findEndOffset(): number {
     const active = this.segments[this.segments.length - 1] as Segment;
     if (active.byteCount === 0) return active.baseOffset;
-    let end = active.baseOffset;
-    let position = active.positionFor(Number.MAX_SAFE_INTEGER);
-    const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    while (position < active.byteCount) {
-      if (active.file.readAt(position, header) < BATCH_HEADER_BYTES) return null;
-      const byteCount = batch.byteCount(header);
-      if (byteCount < BATCH_HEADER_BYTES || batch.baseOffset(header) < end) return null;
-      end = batch.lastOffset(header) + 1;
-      position += byteCount;
-    }
-    return position === active.byteCount ? end : null;
+    const bounds = active.bounds({ endOffset: Infinity, epochAt: () => -1 });
+    const walk = new BatchWalk(bounds, active.entryFor(Number.MAX_SAFE_INTEGER));
+    readBatches(active.file, bounds, walk, () => {});
+    return walk.nextOffset;
   }
 
   /** What an orderly stop wrote; the log itself tells where that is not whole. */
@@ -330,6 +350,10 @@ class LogOpening {
     const { disk, folder, producers } = this.deps;
     const bytes = disk.readBytes(snapshotPath(folder, this.endOffset));
     if (bytes !== null && producers.load(bytes)) return;
-    rebuildProducers({ disk, folder, producers }, this.segments, this.endOffset);
+    rebuildProducers({ disk, folder, producers }, this.segments, this.endOffset, (segment) => {
+      const next = this.segments[this.segments.indexOf(segment) + 1];
+      const endOffset = next?.baseOffset ?? this.endOffset;
+      return segment.bounds({ endOffset, epochAt: (offset) => this.epochs.epochAt(offset) });
+    });
   }
 }

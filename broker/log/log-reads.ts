@@ -1,11 +1,8 @@
 /** Reading batches back from the segment files of a log. */
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
-  batch,
-  batchesOf,
-} from '../../proto/kafka/record-batch.ts';
+import { BATCH_HEADER_BYTES, batch } from '../../proto/kafka/record-batch.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 import type { Segment } from './segment.ts';
+import { type BatchFileBounds, BatchWalk, MORE } from './stored-batches.ts';
 import type { Slab, TailMemory } from './tail-memory.ts';
 
 /** Reads this close to the end of the log are likely in the page cache and done at once. */
@@ -40,18 +37,39 @@ export function segmentIndexFor(segments: readonly Segment[], offset: number): n
   );
 }
 
+/** What a log knows of its batches. */
+export interface ReadOf {
+  readonly config: { readonly indexIntervalBytes: number };
+  readonly writtenOffset: number;
+  readonly epochs: LeaderEpochs;
+}
+
+/** What must hold for the batches of the segment at `i`. */
+export function boundsOf(
+  segments: readonly Segment[],
+  i: number,
+  { writtenOffset, epochs }: ReadOf,
+): BatchFileBounds {
+  const endOffset = segments[i + 1]?.baseOffset ?? writtenOffset;
+  const epochAt = (offset: number) => epochs.epochAt(offset);
+  return (segments[i] as Segment).bounds({ endOffset, epochAt });
+}
+
 /**
- * Batches from the one that holds the offset on; later where the disk may have to be waited for.
+ * Batches from the one that holds the offset on; later where the disk may have to be waited for. What the
+ * disk gives is checked before anybody gets it.
  * @param segmentsNow asked again where a segment that was read is gone meanwhile
+ * @throws DamagedLog
  */
 export function readSegments(
   segmentsNow: () => readonly Segment[],
   request: ReadRequest,
-  of: { readonly indexIntervalBytes: number; readonly memory: TailMemory },
+  of: ReadOf,
+  memory: TailMemory,
 ): LogRead | Promise<LogRead> {
   const segments = [...segmentsNow()];
-  const again = () => readSegments(segmentsNow, request, of);
-  return new SegmentRead(segments, request, of, again).from(
+  const again = () => readSegments(segmentsNow, request, of, memory);
+  return new SegmentRead(segments, request, { of, memory, again }).from(
     segmentIndexFor(segments, request.offset),
   );
 }
@@ -62,24 +80,31 @@ interface Target {
   readonly slab: Slab | null;
 }
 
+/** Bytes that are read from a segment: by what walk they are checked, and how many there must be. */
+interface Reading {
+  readonly segmentIndex: number;
+  readonly walk: BatchWalk;
+  readonly wanted: number;
+  readonly recent: boolean;
+}
+
 class SegmentRead {
   private readonly segments: readonly Segment[];
   private readonly request: ReadRequest;
-  private readonly indexIntervalBytes: number;
+  private readonly of: ReadOf;
   private readonly memory: TailMemory;
   private readonly again: () => LogRead | Promise<LogRead>;
 
   constructor(
     segments: readonly Segment[],
     request: ReadRequest,
-    { indexIntervalBytes, memory }: { indexIntervalBytes: number; memory: TailMemory },
-    again: () => LogRead | Promise<LogRead>,
+    context: { of: ReadOf; memory: TailMemory; again: () => LogRead | Promise<LogRead> },
   ) {
     this.segments = segments;
     this.request = request;
-    this.indexIntervalBytes = indexIntervalBytes;
-    this.memory = memory;
-    this.again = again;
+    this.of = context.of;
+    this.memory = context.memory;
+    this.again = context.again;
   }
 
   private target(byteCount: number): Target {
@@ -88,32 +113,28 @@ class SegmentRead {
     return { bytes: slab.buffer.subarray(0, byteCount), slab };
   }
 
-  from(i: number): LogRead | Promise<LogRead> {
-    const segment = this.segments[i];
+  from(segmentIndex: number): LogRead | Promise<LogRead> {
+    const segment = this.segments[segmentIndex];
     if (segment === undefined) return NOTHING;
     if (segment.isGone) return this.again();
     const { offset, bytesMax } = this.request;
-    const position = segment.positionFor(Math.max(offset, segment.baseOffset));
-    const spare = 2 * this.indexIntervalBytes + BATCH_HEADER_BYTES;
-    const wanted = Math.min(bytesMax + spare, segment.byteCount - position);
-    const recent = segment === this.segments.at(-1) && segment.byteCount - position < RECENT_BYTES;
-    if (wanted <= 0) return this.from(i + 1);
-    const { bytes, slab } = this.target(wanted);
-    const found = (count: number) =>
-      this.pick({ bytes: bytes.subarray(0, count), slab }, i, position, recent);
-    return recent
-      ? found(segment.file.readAt(position, bytes))
-      : this.later(segment, position, bytes, found);
+    const entry = segment.entryFor(Math.max(offset, segment.baseOffset));
+    const left = segment.byteCount - entry.position;
+    if (left <= 0) return this.from(segmentIndex + 1);
+    const walk = new BatchWalk(boundsOf(this.segments, segmentIndex, this.of), entry);
+    const spare = 2 * this.of.config.indexIntervalBytes + BATCH_HEADER_BYTES;
+    const recent = segment === this.segments.at(-1) && left < RECENT_BYTES;
+    return this.read({ segmentIndex, walk, wanted: Math.min(bytesMax + spare, left), recent });
   }
 
-  /** What another thread read of a segment that is gone meanwhile means nothing: it is read anew. */
-  private later(
-    segment: Segment,
-    position: number,
-    target: Buffer,
-    found: (count: number) => LogRead | Promise<LogRead>,
-  ): Promise<LogRead> {
-    return segment.file.readAtLater(position, target).then(
+  private read(reading: Reading): LogRead | Promise<LogRead> {
+    const { segmentIndex, walk, wanted, recent } = reading;
+    const segment = this.segments[segmentIndex] as Segment;
+    const { bytes, slab } = this.target(wanted);
+    const found = (count: number) => this.pick({ bytes: bytes.subarray(0, count), slab }, reading);
+    if (recent) return found(segment.file.readAt(walk.position, bytes));
+    // What another thread read of a segment that is gone meanwhile means nothing: it is read anew.
+    return segment.file.readAtLater(walk.position, bytes).then(
       (count) => (segment.isGone ? this.again() : found(count)),
       (cause: unknown) => {
         if (segment.isGone) return this.again();
@@ -122,62 +143,48 @@ class SegmentRead {
     );
   }
 
-  /** Cuts the wanted batches out of bytes read from a segment at `position`. */
-  private pick(
-    { bytes, slab }: Target,
-    segmentIndex: number,
-    position: number,
-    recent: boolean,
-  ): LogRead | Promise<LogRead> {
+  /** Cuts the wanted batches out of bytes that were read where the walk stands. */
+  private pick({ bytes, slab }: Target, reading: Reading): LogRead | Promise<LogRead> {
+    const { segmentIndex, walk, wanted } = reading;
     const { offset, bytesMax, endOffset, atLeastOne } = this.request;
     let start = -1;
     let end = 0;
-    for (const found of batchesOf(bytes)) {
-      end = found.end;
-      if (batch.lastOffset(bytes, found.at) < offset) continue;
-      if (batch.lastOffset(bytes, found.at) >= endOffset) {
+    let seen = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const next = walk.step(bytes, at, bytes.length);
+      if (next === MORE) break;
+      seen = next;
+      end = next;
+      const last = batch.lastOffset(bytes, at);
+      if (last >= endOffset) {
         if (start < 0) return NOTHING;
-        end = found.at;
+        end = at;
         break;
       }
-      if (start < 0) start = found.at;
-      if (found.end - start > bytesMax) {
-        end = found.at === start && atLeastOne ? found.end : found.at;
-        break;
+      if (last >= offset) {
+        if (start < 0) start = at;
+        if (next - start > bytesMax) {
+          end = at === start && atLeastOne ? next : at;
+          break;
+        }
       }
+      at = next;
     }
     if (start >= 0) {
-      const slice = bytes.subarray(start, Math.max(start, end));
-      return slice.length === 0
-        ? NOTHING
-        : {
-            buffers: [slice],
-            byteCount: slice.length,
-            slabs: slab === null ? NO_SLABS : [slab],
-          };
+      const slice = bytes.subarray(start, end);
+      if (slice.length === 0) return NOTHING;
+      if (end === seen) walk.peek(bytes, end, bytes.length);
+      const slabs = slab === null ? NO_SLABS : [slab];
+      return { buffers: [slice], byteCount: slice.length, slabs };
     }
     // The batch asked for begins in these bytes but ends beyond them, or in the next segment.
+    if (walk.isAtEnd) return this.from(segmentIndex + 1);
+    if (bytes.length < wanted) throw walk.missing();
+    const isKnown = bytes.length - end >= BATCH_HEADER_BYTES;
+    const size = isKnown ? walk.wanted : bytesMax;
+    if (isKnown && !atLeastOne && size > bytesMax) return NOTHING;
     const segment = this.segments[segmentIndex] as Segment;
-    if (segment.isGone) return this.again();
-    if (position + end >= segment.byteCount) return this.from(segmentIndex + 1);
-    const left = bytes.length - end;
-    const size =
-      left >= BATCH_PREFIX_BYTES ? batch.byteCount(bytes, end) : bytesMax + BATCH_HEADER_BYTES;
-    if (!atLeastOne && size > bytesMax) return NOTHING;
-    const target = this.target(
-      Math.min(Math.max(size, BATCH_HEADER_BYTES), segment.byteCount - position - end),
-    );
-    const found = (count: number) =>
-      count === 0
-        ? NOTHING
-        : this.pick(
-            { bytes: target.bytes.subarray(0, count), slab: target.slab },
-            segmentIndex,
-            position + end,
-            recent,
-          );
-    return recent
-      ? found(segment.file.readAt(position + end, target.bytes))
-      : this.later(segment, position + end, target.bytes, found);
+    const left = segment.byteCount - walk.position;
+    return this.read({ ...reading, wanted: Math.min(size + BATCH_HEADER_BYTES, left) });
   }
 }

@@ -8,10 +8,18 @@
  * it sees that in `isGone`, also where another segment has the same base offset by then.
  */
 import { LogGone } from './log-files.ts';
-import { type LogRead, type ReadRequest, readSegments, segmentIndexFor } from './log-reads.ts';
+import {
+  boundsOf,
+  type LogRead,
+  type ReadOf,
+  type ReadRequest,
+  readSegments,
+  segmentIndexFor,
+} from './log-reads.ts';
 import { LogTail, type TailEntry } from './log-tail.ts';
 import type { EndedTransaction } from './producer-state.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
+import type { BatchFileBounds } from './stored-batches.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
@@ -21,6 +29,9 @@ export interface Replacement {
   /** Returns files to remove later. */
   putInPlace(replaced: readonly Segment[]): string[];
 }
+
+/** What is known of the producers before a segment is still true. */
+const SNAPSHOT: ReadonlySet<string> = new Set(['.snapshot']);
 
 export class LogSegments {
   private readonly deps: SegmentDeps;
@@ -91,16 +102,22 @@ export class LogSegments {
     this.tail.add(written);
   }
 
-  read(request: ReadRequest, indexIntervalBytes: number): LogRead | Promise<LogRead> {
-    return (
-      this.tail.read(request) ??
-      readSegments(this.now, request, { indexIntervalBytes, memory: this.memory })
-    );
+  /** @throws DamagedLog */
+  read(request: ReadRequest, of: ReadOf): LogRead | Promise<LogRead> {
+    return this.tail.read(request) ?? readSegments(this.now, request, of, this.memory);
+  }
+
+  boundsOf(segment: Segment, of: ReadOf): BatchFileBounds {
+    return boundsOf(this.list, this.list.indexOf(segment), of);
   }
 
   /** Nobody asks for what lies below the offset any more. */
   releaseBefore(offset: number): void {
     this.tail.dropBefore(offset);
+  }
+
+  distrustMemory(): void {
+    this.tail.clear();
   }
 
   /**
@@ -119,14 +136,18 @@ export class LogSegments {
     }
   }
 
-  /** Removes whole batches at or beyond `offset`, which lies above the first base offset; returns the new end. */
-  cut(offset: number): number {
+  /**
+   * Removes whole batches at or beyond `offset`, which lies above the first base offset; returns the new end.
+   * @throws DamagedLog, and then nothing is changed
+   */
+  cut(offset: number, of: ReadOf): number {
+    const i = segmentIndexFor(this.list, offset);
+    const segment = this.list[i] as Segment;
+    const cut = segment.findCut(offset, boundsOf(this.list, i, of));
     return this.change(Infinity, () => {
-      const i = segmentIndexFor(this.list, offset);
       this.removeFrom(i + 1);
-      const { rest, endOffset } = this.active.cut(offset);
-      this.list[i] = rest;
-      return endOffset;
+      this.list[i] = segment.cut(cut);
+      return cut.endOffset;
     });
   }
 
@@ -135,6 +156,28 @@ export class LogSegments {
     this.change(Infinity, () => {
       this.removeFrom(0);
       this.list = [first()];
+    });
+  }
+
+  /**
+   * Sets everything aside from the segment at `baseOffset` on, and another one begins there. What is
+   * damaged stays beside the log for people to look at; returns the files of the segments behind it.
+   */
+  giveUpFrom(baseOffset: number, keepsRest: boolean): string[] {
+    const i = this.list.findIndex((segment) => segment.baseOffset === baseOffset);
+    if (i < 0) return [];
+    return this.change(Infinity, () => {
+      const rest: string[] = [];
+      while (this.list.length > i + 1) {
+        const last = this.list.pop() as Segment;
+        if (keepsRest) rest.push(...last.setAside('.corrupt'));
+        else last.remove();
+      }
+      const fresh = new Segment(this.deps, this.folder, baseOffset);
+      (this.list[i] as Segment).setAside('.corrupt', SNAPSHOT);
+      fresh.create();
+      this.list[i] = fresh;
+      return rest;
     });
   }
 

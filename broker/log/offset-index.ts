@@ -29,14 +29,43 @@ export class OffsetIndex {
 
   /** A position at or before the batch that holds `relativeOffset`. */
   positionFor(relativeOffset: number): number {
+    return this.entryFor(relativeOffset).position;
+  }
+
+  /** Where the last indexed batch begins that ends at or before `relativeOffset`, and its last offset. */
+  entryFor(relativeOffset: number): { position: number; relativeOffset: number | null } {
+    const row = this.firstBehind(0, relativeOffset) - 1;
+    if (row < 0) return { position: 0, relativeOffset: null };
+    return {
+      position: this.data[row * 2 + 1] as number,
+      relativeOffset: this.data[row * 2] as number,
+    };
+  }
+
+  /** The first indexed position behind `position`; null: none is. */
+  positionBehind(position: number): number | null {
+    const row = this.firstBehind(1, position);
+    return row === this.length ? null : (this.data[row * 2 + 1] as number);
+  }
+
+  /** The first row of which the column is larger. */
+  private firstBehind(column: 0 | 1, value: number): number {
     let low = 0;
     let high = this.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.data[middle * 2] as number) <= relativeOffset) low = middle + 1;
+      if ((this.data[middle * 2 + column] as number) <= value) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? 0 : (this.data[low * 2 - 1] as number);
+    return low;
+  }
+
+  *entries(): Generator<{ relativeOffset: number; position: number }> {
+    for (let i = 0; i < this.length; i++)
+      yield {
+        relativeOffset: this.data[i * 2] as number,
+        position: this.data[i * 2 + 1] as number,
+      };
   }
 
   /** Drops entries of batches that begin at or after `position`. */
@@ -102,6 +131,14 @@ export class TimeIndex {
       timestampMs: this.timestamps[i] as number,
       relativeOffset: this.offsets[i] as number,
     };
+  }
+
+  *entries(): Generator<{ timestampMs: number; relativeOffset: number }> {
+    for (let i = 0; i < this.length; i++)
+      yield {
+        timestampMs: this.timestamps[i] as number,
+        relativeOffset: this.offsets[i] as number,
+      };
   }
 
   truncate(relativeOffset: number): void {

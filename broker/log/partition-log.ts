@@ -38,6 +38,7 @@ import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { RollPlan } from './roll-plan.ts';
 import { Segment, type SegmentDeps } from './segment.ts';
 import { writeSums } from './segment-sums.ts';
+import type { BatchFileBounds, DamagedLog } from './stored-batches.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
@@ -298,6 +299,11 @@ export class PartitionLog {
     this.writeSums();
   }
 
+  /** Indexes were made anew. */
+  noteIndexes(): void {
+    this.writeSums();
+  }
+
   /** Of all segments but the one that grows. */
   private writeSums(): void {
     const closed = this.segments.all.slice(0, -1);
@@ -360,8 +366,13 @@ export class PartitionLog {
    */
   read(request: ReadRequest): LogRead | Promise<LogRead> {
     if (request.offset >= Math.min(request.endOffset, this.writtenOffset)) return NOTHING;
-    const read = this.segments.read(request, this.config.indexIntervalBytes);
+    const read = this.segments.read(request, this);
     return read instanceof Promise ? this.files.hold(read) : read;
+  }
+
+  /** What lies in memory was refused as damaged: it is read from the files, where it is checked. */
+  distrustMemory(): void {
+    this.segments.distrustMemory();
   }
 
   /** Removes every record at or beyond `offset`; what a follower does where it parted from the leader. */
@@ -373,7 +384,36 @@ export class PartitionLog {
       this.restartAt(offset);
       return;
     }
-    this.endOffset = this.segments.cut(offset);
+    this.endAt(this.segments.cut(offset, this));
+  }
+
+  /**
+   * Gives up everything from a damaged segment on, to be copied from the leader again. The files of that
+   * segment are kept beside the log; of those behind it too, if there is room for a second copy.
+   * @returns what is to be removed once the log is whole again
+   */
+  giveUpFrom({ baseOffset }: DamagedLog): string[] {
+    assert(!this.hasPending, 'pending batches are written before a log is given up');
+    this.changed = true;
+    const { freeBytes } = this.deps.disk.space(this.folder);
+    const rest = this.segments.giveUpFrom(baseOffset, freeBytes > 2 * this.byteCount);
+    this.endAt(Math.min(baseOffset, this.endOffset));
+    return rest;
+  }
+
+  /** Removes files that were set aside; the log may have ended meanwhile. */
+  removeAside(paths: readonly string[]): void {
+    if (this.files.state === 'open') for (const path of paths) this.deps.disk.remove(path);
+  }
+
+  /** Segments as they are now, oldest first. */
+  get segmentsNow(): readonly Segment[] {
+    return this.segments.all;
+  }
+
+  /** Nothing at or beyond `endOffset` is in the files any more. */
+  private endAt(endOffset: number): void {
+    this.endOffset = endOffset;
     this.writtenOffset = this.endOffset;
     this.recoveryPoint = Math.min(this.recoveryPoint, this.segments.active.baseOffset);
     this.startOffset = Math.min(this.startOffset, this.endOffset);
@@ -384,7 +424,13 @@ export class PartitionLog {
       { disk: this.deps.disk, folder: this.folder, producers: this.producers },
       this.segments.all,
       this.endOffset,
+      (segment) => this.boundsOf(segment),
     );
+  }
+
+  /** What must hold for the batches of a segment of this log. */
+  boundsOf(segment: Segment): BatchFileBounds {
+    return this.segments.boundsOf(segment, this);
   }
 
   /** Aborted transactions with records in [fromOffset, endOffset), for readers of committed records. */

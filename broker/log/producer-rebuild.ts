@@ -1,8 +1,8 @@
 /** What a log knows of its producers, made again from its files. */
-import { BATCH_HEADER_BYTES, batch, CONTROL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { ProducerState } from './producer-state.ts';
 import type { Segment } from './segment.ts';
+import { type BatchFileBounds, BatchWalk, readBatches } from './stored-batches.ts';
 
 /**
  * Loads the producers as they were where a segment begins: that segment's if its snapshot is whole,
@@ -22,21 +22,24 @@ export function loadProducersBefore(
   return 0;
 }
 
-/** Removes snapshots from beyond the end, and fills `producers` from an older one and the batches after it. */
+/**
+ * Removes snapshots from beyond the end, and fills `producers` from an older one and the batches after it.
+ * @throws DamagedLog
+ */
 export function rebuildProducers(
   { disk, folder, producers }: { disk: Disk; folder: string; producers: ProducerState },
   segments: readonly Segment[],
   endOffset: number,
+  boundsOf: (segment: Segment) => BatchFileBounds,
 ): void {
   producers.clear();
   removeSnapshots(disk, folder, endOffset);
   const from = loadProducersBefore(disk, producers, segments, segments.length - 1);
-  const header = Buffer.alloc(BATCH_HEADER_BYTES);
   for (const segment of segments.slice(from)) {
-    for (let position = 0; position < segment.byteCount; position += batch.byteCount(header)) {
-      segment.file.readAt(position, header);
-      producers.observe(wholeIfControl(header, segment, position), 0);
-    }
+    const bounds = boundsOf(segment);
+    readBatches(segment.file, bounds, new BatchWalk(bounds), (b, at) => {
+      producers.observe(b, at);
+    });
   }
 }
 
@@ -46,12 +49,4 @@ export function removeSnapshots(disk: Disk, folder: string, beyondOffset: number
     const isBeyond = name.endsWith('.snapshot') && Number(name.slice(0, -9)) > beyondOffset;
     if (isBeyond) disk.remove(`${folder}/${name}`);
   }
-}
-
-/** What a marker says stands in its record. */
-function wholeIfControl(header: Buffer, segment: Segment, position: number): Buffer {
-  if ((batch.attributes(header) & CONTROL_BIT) === 0) return header;
-  const whole = Buffer.alloc(batch.byteCount(header));
-  segment.file.readAt(position, whole);
-  return whole;
 }

@@ -1,12 +1,21 @@
 /** One segment of a log: a file of batches and its two sparse indexes. */
 
-import { BATCH_HEADER_BYTES, batch, batchFault } from '../../proto/kafka/record-batch.ts';
+import { batch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import { crc32c } from '../../stdx/crc32c.ts';
-import { type Disk, DiskError } from '../../stdx/disk.ts';
+import type { Disk } from '../../stdx/disk.ts';
 import type { OpenFiles } from './file-cache.ts';
 import type { NotedSegment } from './log-inventory.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
+import {
+  type BatchFileBounds,
+  BatchWalk,
+  DamagedLog,
+  type IndexedBatch,
+  isTornEnd,
+  readBatches,
+  unknownBounds,
+} from './stored-batches.ts';
 import {
   ABORTED_BYTES,
   type AbortedTransaction,
@@ -25,7 +34,7 @@ export function segmentFileName(baseOffset: number, suffix: string): string {
   return `${String(baseOffset).padStart(20, '0')}${suffix}`;
 }
 
-const SCAN_BYTES = 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 /** Kafka's default. */
 const REBUILT_INTERVAL_BYTES = 4096;
 const NO_ABORTED = abortedSum([]);
@@ -39,6 +48,25 @@ export type ScanEnd =
   | { readonly kind: 'torn'; readonly position: number }
   /** A batch that was once written whole is damaged. */
   | { readonly kind: 'corrupt'; readonly position: number };
+
+/** Entries of the index files; null where a file cannot be one. */
+export interface SavedIndexes {
+  readonly offsets:
+    | readonly { readonly relativeOffset: number; readonly position: number }[]
+    | null;
+  readonly times:
+    | readonly { readonly timestampMs: number; readonly relativeOffset: number }[]
+    | null;
+}
+
+/** Where a segment is cut. */
+export interface Cut {
+  readonly position: number;
+  /** The log ends there then. */
+  readonly endOffset: number;
+  /** The largest timestamp since the last index entry before the cut, and the end of its batch. */
+  readonly newest: { readonly timestampMs: number; readonly offset: number };
+}
 
 export class Segment {
   readonly baseOffset: number;
@@ -130,7 +158,7 @@ export class Segment {
     return offsets === null || times === null ? null : { offsets, times };
   }
 
-  /** From the file, whose length is known. */
+  /** From the file, whose length is known. @throws DamagedLog */
   private rebuildIndexes(): { offsets: OffsetIndex; times: TimeIndex } {
     const { byteCount } = this;
     this.reindex(REBUILT_INTERVAL_BYTES);
@@ -140,25 +168,47 @@ export class Segment {
     return rebuilt;
   }
 
+  /** One of the files beside the segment cannot be what was written. */
+  damagedBeside(suffix: string): DamagedLog {
+    const { baseOffset } = this;
+    return new DamagedLog({ path: this.path(suffix), baseOffset, position: 0, fault: 'index' });
+  }
+
+  /** What must hold for every batch in the file. */
+  bounds(of: Pick<BatchFileBounds, 'endOffset' | 'epochAt'>): BatchFileBounds {
+    const { baseOffset, byteCount } = this;
+    return {
+      ...of,
+      path: this.path('.log'),
+      baseOffset,
+      byteCount,
+      nextKnown: (position) => this.index.offsets.positionBehind(position) ?? byteCount,
+    };
+  }
+
   /**
    * Transactions whose abort marker lies in this segment, in order.
-   * @throws DiskError where what is written of them is damaged
+   * @throws DamagedLog where what is written of them is damaged
    */
   get aborted(): readonly AbortedTransaction[] {
     this.abortedHere ??= this.readAborted();
-    if (this.abortedHere === null)
-      throw new DiskError(
-        this.path('.txnindex'),
-        Object.assign(new Error('the transaction index is damaged'), { code: 'EIO' }),
-      );
+    if (this.abortedHere === null) throw this.damagedBeside('.txnindex');
     return this.abortedHere;
   }
 
-  private readAborted(): AbortedTransaction[] | null {
+  /** What the file says; null where it is damaged. */
+  readAborted(): AbortedTransaction[] | null {
     const bytes = this.deps.disk.readBytes(this.path('.txnindex')) ?? Buffer.alloc(0);
     const aborted = abortedFromBytes(bytes);
     if (aborted === null || this.abortedSum < 0) return aborted;
     return abortedSum(aborted) === this.abortedSum ? aborted : null;
+  }
+
+  /** Writes what is known of aborted transactions over a file that is damaged; null where it is not known. */
+  restoreAborted(): readonly AbortedTransaction[] | null {
+    const known = this.abortedHere;
+    if (known !== null) this.keepAborted(known);
+    return known;
   }
 
   /** Whether what is written of aborted transactions can be read; looked at only where there is something. */
@@ -257,42 +307,54 @@ export class Segment {
     this.byteCount += byteCount;
   }
 
-  /** Reads every batch of the file, checks it and rebuilds the indexes; stops at the first fault. */
-  scan(indexIntervalBytes: number, visit: (b: Buffer, at: number) => void): ScanEnd {
+  /**
+   * Reads every batch of the file, checks it and rebuilds the indexes; stops at the first fault.
+   * @param endOffset where the next segment begins
+   */
+  scan(
+    indexIntervalBytes: number,
+    endOffset: number,
+    visit: (b: Buffer, at: number) => void,
+  ): ScanEnd {
     this.startEmpty();
-    return this.readThrough(indexIntervalBytes, visit);
+    const byteCount = this.deps.disk.byteCount(this.path('.log'));
+    const { baseOffset } = this;
+    const bounds = unknownBounds(this.path('.log'), { baseOffset, byteCount, endOffset });
+    try {
+      readBatches(this.file, bounds, new BatchWalk(bounds), (b, at) => {
+        visit(b, at);
+        this.account(b, at, indexIntervalBytes);
+      });
+    } catch (cause) {
+      if (!(cause instanceof DamagedLog)) throw cause;
+      const { position } = cause;
+      return { kind: isTornEnd(this.file, position, byteCount) ? 'torn' : 'corrupt', position };
+    }
+    return { kind: 'whole' };
   }
 
   /** Rebuilds the indexes of a segment that is whole; aborted transactions stay as they are known. */
   reindex(indexIntervalBytes: number): void {
+    const byteCount = this.deps.disk.byteCount(this.path('.log'));
+    const bounds = unknownBounds(this.path('.log'), { baseOffset: this.baseOffset, byteCount });
+    const fresh = this.beside();
+    readBatches(this.file, bounds, new BatchWalk(bounds), (b, at) =>
+      fresh.account(b, at, indexIntervalBytes),
+    );
     this.startIndexes();
-    this.readThrough(indexIntervalBytes, () => {});
+    this.indexes = fresh.indexes;
+    this.byteCount = fresh.byteCount;
+    this.maxTimestampMs = fresh.maxTimestampMs;
+    this.maxTimestampOffset = fresh.maxTimestampOffset;
+    this.firstTimestampMs = fresh.firstTimestampMs;
+    this.bytesSinceIndexEntry = fresh.bytesSinceIndexEntry;
   }
 
-  private readThrough(indexIntervalBytes: number, visit: (b: Buffer, at: number) => void): ScanEnd {
-    const fileBytes = this.deps.disk.byteCount(this.path('.log'));
-    let window = Buffer.allocUnsafe(Math.min(SCAN_BYTES, Math.max(fileBytes, 1)));
-    while (this.byteCount < fileBytes) {
-      const start = this.byteCount;
-      const count = this.file.readAt(start, window);
-      let at = 0;
-      while (count - at >= BATCH_HEADER_BYTES) {
-        const byteCount = batch.byteCount(window, at);
-        const inFile = byteCount >= BATCH_HEADER_BYTES && start + at + byteCount <= fileBytes;
-        if (inFile && at + byteCount > count) break;
-        const fault = batchFault(window, at, count);
-        if (fault === 'truncated') return { kind: 'torn', position: start + at };
-        if (fault !== null) return { kind: 'corrupt', position: start + at };
-        visit(window, at);
-        this.account(window, at, indexIntervalBytes);
-        at += byteCount;
-      }
-      if (at > 0) continue;
-      if (fileBytes - start < BATCH_HEADER_BYTES) return { kind: 'torn', position: start };
-      // One batch larger than the window.
-      window = Buffer.allocUnsafe(batch.byteCount(window, 0));
-    }
-    return { kind: 'whole' };
+  /** Where to start reading to find `offset`, and what lies there. */
+  entryFor(offset: number): IndexedBatch {
+    const { position, relativeOffset } = this.index.offsets.entryFor(offset - this.baseOffset);
+    const lastOffset = relativeOffset === null ? null : relativeOffset + this.baseOffset;
+    return { position, lastOffset };
   }
 
   /** Where to start reading to find `offset`. */
@@ -306,24 +368,35 @@ export class Segment {
   }
 
   /**
-   * Cuts the file after the last batch that lies wholly below `offset`. What is left is a segment of its
-   * own: what was read of this one, or is being read, may lie beyond the cut.
+   * Where the last batch ends that lies wholly below `offset`.
+   * @throws DamagedLog
    */
-  cut(offset: number): { rest: Segment; endOffset: number } {
-    const { index } = this;
+  findCut(offset: number, bounds: BatchFileBounds): Cut {
+    if (offset <= this.baseOffset)
+      return { position: 0, endOffset: this.baseOffset, newest: { timestampMs: -1, offset: -1 } };
     // From the last indexed batch that stays on: the largest timestamp behind it stands nowhere else.
-    let position = this.positionFor(offset - 1);
+    const from = this.entryFor(offset - 1);
+    let { position } = from;
     let endOffset = this.baseOffset;
     let newest = { timestampMs: -1, offset: -1 };
-    const header = Buffer.alloc(BATCH_HEADER_BYTES);
-    while (position < this.byteCount) {
-      this.file.readAt(position, header);
-      if (batch.lastOffset(header) >= offset) break;
-      endOffset = batch.lastOffset(header) + 1;
-      position += batch.byteCount(header);
-      const timestampMs = batch.maxTimestamp(header);
+    readBatches(this.file, bounds, new BatchWalk(bounds, from), (b, at, start) => {
+      if (batch.lastOffset(b, at) >= offset) return false;
+      endOffset = batch.lastOffset(b, at) + 1;
+      position = start + batch.byteCount(b, at);
+      const timestampMs = batch.maxTimestamp(b, at);
       if (timestampMs > newest.timestampMs) newest = { timestampMs, offset: endOffset - 1 };
-    }
+      return true;
+    });
+    return { position, endOffset, newest };
+  }
+
+  /**
+   * Cuts the file. What is left is a segment of its own: what was read of this one, or is being read, may
+   * lie beyond the cut.
+   */
+  cut({ position, endOffset, newest: found }: Cut): Segment {
+    const { index } = this;
+    let newest = found;
     this.file.truncate(position);
     index.offsets.truncate(position);
     index.times.truncate(endOffset - this.baseOffset);
@@ -344,7 +417,7 @@ export class Segment {
     rest.firstTimestampMs = position === 0 ? -1 : this.firstTimestampMs;
     rest.bytesSinceIndexEntry = this.bytesSinceIndexEntry;
     this.isGone = true;
-    return { rest, endOffset };
+    return rest;
   }
 
   /** Writes the indexes beside the file; after that `openComplete` may be used. */
@@ -361,8 +434,49 @@ export class Segment {
     this.hasSavedIndexes = true;
   }
 
+  /** What the index files say; null: there are none. */
+  savedIndexes(): SavedIndexes | null {
+    const { disk } = this.deps;
+    const offsets = disk.readBytes(this.path('.index'));
+    const times = disk.readBytes(this.path('.timeindex'));
+    if (offsets === null || times === null || !this.hasSavedIndexes) return null;
+    const isAsWritten = this.indexSum < 0 || this.indexSum === indexSumOf(offsets, times);
+    const offsetIndex = isAsWritten ? OffsetIndex.fromBytes(offsets, this.byteCount) : null;
+    const timeIndex = isAsWritten ? TimeIndex.fromBytes(times) : null;
+    return {
+      offsets: offsetIndex === null ? null : [...offsetIndex.entries()],
+      times: timeIndex === null ? null : [...timeIndex.entries()],
+    };
+  }
+
+  /** The same segment as nobody knows it: its indexes are made by `account`. */
+  beside(): Segment {
+    const segment = new Segment(this.deps, this.folder, this.baseOffset);
+    segment.startBeside();
+    return segment;
+  }
+
+  /** Takes indexes that were made anew from all of the file. */
+  takeIndexes(of: Segment): void {
+    this.indexes = of.indexes;
+    this.maxTimestampMs = of.maxTimestampMs;
+    this.maxTimestampOffset = of.maxTimestampOffset;
+    this.writeIndexes();
+  }
+
+  readSnapshot(): Buffer | null {
+    return this.deps.disk.readBytes(this.path('.snapshot'));
+  }
+
+  /** A start takes the one before it. */
+  removeSnapshot(): void {
+    this.deps.disk.remove(this.path('.snapshot'));
+  }
+
   /** Frees the memory of the indexes; they are read again when needed. */
   unloadIndexes(): void {
+    // What is read again must be what it is now.
+    this.abortedSum = this.sums[1];
     this.indexes = null;
     this.abortedHere = null;
   }
@@ -386,9 +500,16 @@ export class Segment {
 
   /** Copies the end of the file, from a damaged batch on, beside it: somebody may want to look. */
   keepDamaged(position: number): void {
-    const rest = Buffer.alloc(this.file.byteCount() - position);
-    this.file.readAt(position, rest);
-    this.deps.disk.writeFile(this.path(`.log.${position}.corrupt`), rest);
+    const path = this.path(`.log.${position}.corrupt`);
+    this.deps.disk.remove(path);
+    const copy = this.deps.disk.open(path, { create: true });
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    for (let at = position, count = 0; ; at += count) {
+      count = this.file.readAt(at, piece);
+      if (count === 0) break;
+      copy.writeAt(at - position, [piece.subarray(0, count)]);
+    }
+    copy.close();
   }
 
   closeFiles(): void {

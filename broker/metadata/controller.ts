@@ -38,6 +38,7 @@ import {
   type LineRules,
   preferLeader,
   settleLine,
+  withdraw,
 } from './election-core.ts';
 import type { Liveness } from './liveness.ts';
 import { Deposed, type Pages } from './pages.ts';
@@ -73,7 +74,7 @@ export interface IsrAnswer {
   readonly refused: string | null;
 }
 
-/** What an administrator wants of a partition. */
+/** What an administrator wants of a partition, or a broker of a replica of its own. */
 export interface PartitionWish {
   readonly topicId: string;
   readonly partition: number;
@@ -84,7 +85,9 @@ export interface PartitionWish {
         readonly allowReplicationFactorChange: boolean;
       }
     | { readonly kind: 'cancel' }
-    | { readonly kind: 'elect'; readonly unclean: boolean };
+    | { readonly kind: 'elect'; readonly unclean: boolean }
+    /** A replica is damaged: it is to be copied from another one. */
+    | { readonly kind: 'withdraw'; readonly member: Member };
 }
 export interface WishAnswer {
   readonly error: ErrorName;
@@ -213,6 +216,8 @@ export class Controller implements Disposable {
         return cancelReassignment(line);
       case 'elect':
         return electByRequest(line, want.unclean, brokers, rules);
+      case 'withdraw':
+        return withdraw(line, want.member, brokers, rules);
     }
   }
 

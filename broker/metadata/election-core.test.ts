@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Member, PartitionLine } from '../../kube/partition-line.ts';
-import { alterIsr, type BrokerView, preferLeader, settleLine } from './election-core.ts';
+import { alterIsr, type BrokerView, preferLeader, settleLine, withdraw } from './election-core.ts';
 
 const rules = { minInsyncReplicas: 2, uncleanLeaderElection: false };
 const member = (id: number, epoch = 1): Member => ({ id, epoch });
@@ -130,4 +130,38 @@ test('leadership goes back to the preferred replica once it is in sync', () => {
   assert.deepEqual(preferLeader(moved, brokers()).leader, member(1));
   const outside = line({ leader: member(2), isr: [member(2), member(3)] });
   assert.equal(preferLeader(outside, brokers()), outside);
+});
+
+test('a damaged replica that withdraws neither leads nor counts, in a new epoch', () => {
+  for (const id of [1, 2, 3]) {
+    const after = withdraw(line(), member(id), brokers(), rules) as PartitionLine;
+    assert.ok(![...after.isr, ...after.elr, after.leader].some((one) => one?.id === id));
+    assert.deepEqual(after.leader, id === 1 ? member(2) : member(1));
+    // What it confirmed before counts for nothing when it is back.
+    assert.deepEqual([after.leaderEpoch, after.partitionEpoch], [6, 10]);
+  }
+});
+
+test('who withdraws is not eligible either, however few are left', () => {
+  const small = line({ isr: [member(1), member(2)] });
+  const after = withdraw(small, member(2), brokers(), rules) as PartitionLine;
+  assert.deepEqual([after.leader, after.isr, after.elr], [member(1), [member(1)], []]);
+  const eligible = line({ isr: [member(1)], elr: [member(2)] });
+  const led = withdraw(eligible, member(1), brokers(), rules) as PartitionLine;
+  assert.deepEqual([led.leader, led.isr, led.elr], [member(2), [member(2)], []]);
+});
+
+test('the last copy does not withdraw, nor does one whose leader is dead', () => {
+  const alone = withdraw(line({ isr: [member(1)] }), member(1), brokers(), rules);
+  assert.ok('error' in alone && alone.error === 'ELIGIBLE_LEADERS_NOT_AVAILABLE');
+  const dead = brokers(broker(1, { live: false }));
+  const followed = withdraw(line({ isr: [member(1), member(2)] }), member(2), dead, rules);
+  assert.ok('error' in followed);
+  const unclean = { ...rules, uncleanLeaderElection: true };
+  assert.ok('error' in withdraw(line({ isr: [member(1)] }), member(1), brokers(), unclean));
+});
+
+test('a member of another life has nothing to withdraw', () => {
+  const before = line();
+  assert.equal(withdraw(before, member(1, 9), brokers(), rules), before);
 });

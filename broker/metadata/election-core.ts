@@ -194,3 +194,37 @@ export function electByRequest(
   if (next.leader !== null) return next;
   return { error: 'ELIGIBLE_LEADERS_NOT_AVAILABLE', message: 'no replica is available' };
 }
+
+/**
+ * A replica is damaged and gives up its standing: it neither leads nor is in sync any more, and is not
+ * eligible either, so that it may be copied anew. Refused where nobody else holds what was committed: the
+ * last copy is kept, such as it is.
+ *
+ * It begins a leader epoch, so that what the replica confirmed before counts for nothing when it is back.
+ */
+export function withdraw(
+  line: PartitionLine,
+  member: Member,
+  brokers: Brokers,
+  rules: LineRules,
+): PartitionLine | { readonly error: ErrorName; readonly message: string } {
+  const isListed = hasMember(line.isr, member) || hasMember(line.elr, member);
+  if (!isListed && !sameMember(line.leader, member)) return line;
+  const others = (members: readonly Member[]) => members.filter((one) => !sameMember(one, member));
+  const rest: PartitionLine = {
+    ...line,
+    leader: sameMember(line.leader, member) ? null : line.leader,
+    isr: others(line.isr),
+    elr: others(line.elr),
+  };
+  const { leader } = elect(rest, brokers, { ...rules, uncleanLeaderElection: false });
+  if (leader === null || !isLive(brokers, leader))
+    return { error: 'ELIGIBLE_LEADERS_NOT_AVAILABLE', message: 'no other replica is in sync' };
+  const led = hasMember(rest.isr, leader) ? rest : withIsr(rest, [leader], rules);
+  return {
+    ...led,
+    leader,
+    leaderEpoch: line.leaderEpoch + 1,
+    partitionEpoch: line.partitionEpoch + 1,
+  };
+}

@@ -16,6 +16,14 @@ import { Sample } from './quantiles.ts';
 const NEVER_MS = 0x7fff_ffff;
 const QUANTILES = [0.5, 0.75, 0.95, 0.98, 0.99, 0.999] as const;
 
+export interface IntegrityFigures {
+  /** Damage that was found, and of that what is healed; replicas where it is not yet. */
+  readonly found: number;
+  readonly healed: number;
+  readonly open: number;
+  readonly scrubbedBytes: number;
+  readonly scrubAgeMs: number;
+}
 /** What is read at scrape time. */
 export interface BrokerFacts {
   /** Null where several brokers run in one process: its figures are then of none of them. */
@@ -32,6 +40,7 @@ export interface BrokerFacts {
   readonly groupStates: () => ReadonlyMap<string, number>;
   readonly state: () => number;
   readonly tailBytes: () => number;
+  readonly integrity: () => IntegrityFigures;
 }
 
 interface TopicCounters {
@@ -80,6 +89,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.requestMetrics();
     this.replicaMetrics(facts);
     this.partitionMetrics(facts);
+    this.integrityMetrics(facts);
     this.controllerMetrics(facts);
     this.processMetrics(facts);
   }
@@ -315,6 +325,35 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
       'kafka_log_logmanager_offlinelogdirectorycount',
       'Log directories that failed.',
       facts.offlineLogDirectories,
+    );
+  }
+
+  /** What is stored, and whether it is what was written. */
+  private integrityMetrics(facts: BrokerFacts): void {
+    this.counter(
+      'tenure_log_damage_found_total',
+      'Replicas and indexes that were found to be damaged.',
+      () => facts.integrity().found,
+    );
+    this.counter(
+      'tenure_log_damage_healed_total',
+      'Of those: copied from another replica and in sync again, made anew, or gone with their records.',
+      () => facts.integrity().healed,
+    );
+    this.gauge(
+      'tenure_log_damaged_replicas',
+      'Replicas with damage that is not healed yet.',
+      () => facts.integrity().open,
+    );
+    this.counter(
+      'tenure_log_scrubbed_bytes_total',
+      'Bytes of stored records that were read and compared with their checksums in idle time.',
+      () => facts.integrity().scrubbedBytes,
+    );
+    this.gauge(
+      'tenure_log_scrub_age_seconds',
+      'How long ago the replica was read through that has waited longest.',
+      () => facts.integrity().scrubAgeMs / 1000,
     );
   }
 

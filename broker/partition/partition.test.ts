@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PartitionLine } from '../../kube/partition-line.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
-import { buildBatch } from '../../proto/kafka/record-batch.ts';
+import { buildBatch, stampBatch } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { Turn } from '../../stdx/turn.ts';
@@ -58,6 +58,7 @@ function setUp(isr = [1, 2]) {
       clock,
       turn,
       isApiAway: () => api.isAway,
+      onDamage: () => {},
       onStorageFailure: (_, cause) => void failures.push(cause),
     },
     { topic: 't', topicId: 'x', partition: 0 },
@@ -303,6 +304,27 @@ test('a follower takes records of the epoch that it follows, and of no other', (
   assert.equal(partition.log.endOffset, 0);
   assert.equal(partition.appendFromLeader(bytes, 2), null);
   assert.equal(partition.log.endOffset, 1);
+});
+
+test('a follower takes all of what its leader sends, or says that it is damaged', () => {
+  const leader = { id: 2, epoch: 1 };
+  const batches = [0, 1, 2].map((i) => {
+    const bytes = buildBatch([{ key: null, value: Buffer.from('v') }], { timestampMs: 5 });
+    stampBatch(bytes, 0, i, 1);
+    return bytes;
+  });
+  const whole = Buffer.concat(batches);
+  for (let at = 0; at < whole.length; at++) {
+    const { line, partition } = setUp();
+    partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+    const damaged = Buffer.from(whole);
+    damaged.writeUInt8(damaged.readUInt8(at) ^ 0x80, at);
+    const fault = partition.appendFromLeader(damaged, 1);
+    // A later offset may be one that compaction left a gap before; an epoch below may be an old one.
+    const field = at % (whole.length / 3);
+    if (field >= 8 && field !== 12) assert.notEqual(fault, null, `byte ${at}`);
+    if (fault === null) assert.ok(partition.log.endOffset >= 3);
+  }
 });
 
 test('no log starts beyond what is committed', () => {

@@ -25,6 +25,7 @@ import type { LogRead, ReadRequest } from '../log/log-reads.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
 import type { TransactionStart } from '../log/sequence-core.ts';
+import { DamagedLog } from '../log/stored-batches.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
 import {
@@ -60,6 +61,8 @@ export interface PartitionDeps {
   readonly turn: Turn;
   /** Whether the Kubernetes API is away: nobody can change an ISR now. */
   readonly isApiAway: () => boolean;
+  /** What is stored here cannot be read as it was written: told once, until it is healed. */
+  readonly onDamage: (partition: Partition, damage: DamagedLog) => void;
   /** The disk failed under this partition: it must lose leadership and be reported. */
   readonly onStorageFailure: (partition: Partition, cause: DiskError) => void;
 }
@@ -121,6 +124,10 @@ export class Partition implements TurnTask {
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
   readonly verifications: Verifications;
+  /** What is damaged here; null: nothing that is known. */
+  damage: DamagedLog | null = null;
+  /** No other replica holds what is damaged here: nothing of it is given up. */
+  isLastCopy = false;
   scheduled = false;
   /**
    * The newest leadership here. Who led before in the very same epoch goes on with what it knew:
@@ -174,6 +181,7 @@ export class Partition implements TurnTask {
     const before = this.line;
     if (before !== null && line.partitionEpoch < before.partitionEpoch) return;
     this.line = line;
+    this.selfId = self.id;
     if (this.log.failure !== null) return this.goOffline('KAFKA_STORAGE_ERROR');
     if (line.leader === null) return this.goOffline('LEADER_NOT_AVAILABLE');
     if (sameMember(line.leader, self)) return this.lead(line, self);
@@ -350,15 +358,21 @@ export class Partition implements TurnTask {
   appendFromLeader(records: Buffer, leaderEpoch: number): string | null {
     if (this.role.kind !== 'follower' || this.role.leaderEpoch !== leaderEpoch)
       return 'not following that epoch';
+    let taken = 0;
     for (const { at, end } of batchesOf(records)) {
-      const fault = batchFault(records, at, end);
-      if (fault !== null) return `a batch from the leader is damaged (${fault})`;
+      const fault = batchFault(records, at, end) ?? foreignFault(records, at, leaderEpoch);
+      if (fault !== null) {
+        this.deps.turn.schedule(TURN_WRITE, this);
+        return `a batch from the leader is damaged (${fault})`;
+      }
+      taken = end;
       if (batch.lastOffset(records, at) < this.log.endOffset) continue; // A resent batch.
       const bytes = records.subarray(at, end);
       if (batch.baseOffset(records, at) >= this.log.endOffset) this.log.append(bytes, null);
       else if (!this.beginWith(bytes)) return 'a batch begins before the end of the log';
       if (this.log.failure !== null) return 'the disk failed';
     }
+    if (taken < records.length) return 'a batch from the leader is damaged (length)';
     this.deps.turn.weigh(records.length);
     this.deps.turn.schedule(TURN_WRITE, this);
     return null;
@@ -414,13 +428,61 @@ export class Partition implements TurnTask {
   }
 
   /**
-   * What became of work on the log. That the log ended meanwhile is nobody's fault; a disk that refuses takes
-   * the replica offline; anything else is a bug, and is thrown again.
+   * What became of work on the log. That the log ended meanwhile is nobody's fault; damage is told; a disk
+   * that refuses takes the replica offline; anything else is a bug, and is thrown again.
    */
   onLogError(cause: unknown): void {
     if (cause instanceof LogGone) return;
+    if (cause instanceof DamagedLog) return this.damaged(cause);
     if (!(cause instanceof DiskError)) throw cause;
     this.storageFailed(cause);
+  }
+
+  /** Something that is stored here is not what was written. That is told once; what is to be done is decided elsewhere. */
+  damaged(damage: DamagedLog): void {
+    if (this.damage !== null || this.log.failure !== null) return;
+    this.damage = damage;
+    this.deps.onDamage(this, damage);
+  }
+
+  /**
+   * Whether nothing stored here counts any more: damaged, and out of the in-sync replicas. Until it was
+   * given up such a replica must not follow, or it would be let in again with the damage.
+   */
+  get mustBeCopied(): boolean {
+    const { damage, line } = this;
+    if (damage === null || line === null) return false;
+    return ![...line.isr, ...line.elr].some(({ id }) => id === this.selfId);
+  }
+
+  /**
+   * Gives up what is damaged, and what comes after it: it is copied from the leader again. What was not
+   * damaged is removed when that is done (`removeAside`).
+   */
+  giveUpDamage(): void {
+    const { damage } = this;
+    if (damage === null) return;
+    this.flushPending();
+    this.onDisk(() => this.aside.push(...this.log.giveUpFrom(damage)));
+    this.followerHw = Math.min(this.followerHw, this.log.endOffset);
+    this.leaderHw = Math.min(this.leaderHw, this.log.endOffset);
+    this.healed();
+  }
+
+  /** Everything is in sync again: what was set aside is not needed any more. */
+  removeAside(): void {
+    const { aside } = this;
+    this.aside = [];
+    this.onDisk(() => this.log.removeAside(aside));
+  }
+  private aside: string[] = [];
+  /** Of this broker, once a line was seen. */
+  private selfId = -1;
+
+  /** What was damaged is whole again, or gone. */
+  healed(): void {
+    this.damage = null;
+    this.isLastCopy = false;
   }
 
   private storageFailed(cause: DiskError): void {
@@ -571,9 +633,26 @@ export class Partition implements TurnTask {
     return read;
   }
 
+  /**
+   * What the log knows from its files beside the records.
+   * @throws KafkaError as `read` does
+   */
+  ask<Answer>(question: (log: PartitionLog) => Answer): Answer {
+    try {
+      return question(this.log);
+    } catch (cause) {
+      return this.unreadable(cause);
+    }
+  }
+
   private unreadable(cause: unknown): never {
     this.onLogError(cause);
     if (cause instanceof LogGone) throw cause;
+    if (cause instanceof DamagedLog) {
+      // Kafka's consumers look for another leader on the one, and tell their users of the other.
+      const error = this.isLastCopy ? 'CORRUPT_MESSAGE' : 'KAFKA_STORAGE_ERROR';
+      throw new KafkaError(error, 'what is stored there is damaged');
+    }
     throw new KafkaError('KAFKA_STORAGE_ERROR', 'the disk refused the read');
   }
 
@@ -602,6 +681,14 @@ export class Partition implements TurnTask {
     this.goOffline('UNKNOWN_TOPIC_OR_PARTITION');
     this.log.abandon();
   }
+}
+
+/** What a checksum does not cover: the fields that a leader sets. */
+function foreignFault(b: Buffer, at: number, leaderEpoch: number): string | null {
+  const base = batch.baseOffset(b, at);
+  // Beyond 2^53 it is read as something else than a number.
+  if (!Number.isSafeInteger(base) || base < 0) return 'offset';
+  return batch.leaderEpoch(b, at) > leaderEpoch ? 'epoch' : null;
 }
 
 function failed(error: ErrorName, message?: string): ProduceResult {

@@ -36,6 +36,7 @@ function setUp() {
       clock,
       turn,
       isApiAway: () => false,
+      onDamage: () => {},
       onStorageFailure: (_, cause) => assert.fail(String(cause)),
     },
     { topic: 't', topicId: 'x', partition: 0 },

@@ -15,6 +15,8 @@ import type { PeerNetwork } from './peer-network.ts';
 import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
 const RETRY_MS = 100;
+/** A leader whose bytes are damaged gives up leading; until then there is no use in asking often. */
+const REFUSED_RETRY_MS_MAX = 5_000;
 /** Whoever subscribes hears the high watermark or a refusal within a tick of the leader. */
 const OPEN_TIMEOUT_MS = 3_000;
 
@@ -35,6 +37,8 @@ interface Followed {
   readonly partition: Partition;
   leaderEpoch: number;
   received: boolean;
+  /** How often in a row what came was damaged. */
+  refusals: number;
 }
 
 class LeaderConnection implements TurnTask {
@@ -72,6 +76,7 @@ class LeaderConnection implements TurnTask {
       partition,
       leaderEpoch: partition.leaderEpoch,
       received: false,
+      refusals: 0,
     };
     this.followed.set(handle, entry);
     this.byPartition.set(partition, entry);
@@ -138,6 +143,7 @@ class LeaderConnection implements TurnTask {
   private subscribe(entry: Followed): void {
     const { partition } = entry;
     if (partition.role.kind !== 'follower' || partition.log.failure !== null) return;
+    if (partition.mustBeCopied) return;
     const { missingFrom } = partition.log;
     if (missingFrom !== null) {
       this.deps.logger.warn('the beginning of a log did not survive: it is copied anew', {
@@ -156,6 +162,7 @@ class LeaderConnection implements TurnTask {
     const { partition } = entry;
     const { failure, latestEpoch, writtenOffset } = partition.log;
     const isStill =
+      !partition.mustBeCopied &&
       this.followed.get(entry.handle) === entry &&
       partition.role.kind === 'follower' &&
       partition.leaderEpoch === entry.leaderEpoch;
@@ -168,6 +175,7 @@ class LeaderConnection implements TurnTask {
         leaderEpoch: entry.leaderEpoch,
         logEndOffset: writtenOffset,
         lastEpoch: latestEpoch,
+        refused: entry.refusals > 0,
       },
     ];
   }
@@ -198,17 +206,19 @@ class LeaderConnection implements TurnTask {
           partition: partition.partition,
           fault,
         });
-        this.again(entry);
+        entry.refusals++;
+        this.again(entry, Math.min(RETRY_MS * 2 ** entry.refusals, REFUSED_RETRY_MS_MAX));
         return;
       }
+      entry.refusals = 0;
       if (!entry.received) this.receivers.push(entry);
       entry.received = true;
     }
     partition.followLeader(highWatermark, logStartOffset);
   }
 
-  private again(entry: Followed): void {
-    this.deps.clock.after(RETRY_MS, () => {
+  private again(entry: Followed, delayMs = RETRY_MS): void {
+    this.deps.clock.after(delayMs, () => {
       if (this.followed.get(entry.handle) === entry && this.stream !== null) this.subscribe(entry);
     });
   }
@@ -220,7 +230,8 @@ class LeaderConnection implements TurnTask {
     if (partition.leaderEpoch !== leaderEpoch) return;
     if (why === 'diverging' && diverging != null) {
       this.cut(partition, diverging);
-      this.subscribe(entry);
+      // What is damaged cannot be cut; it is given up when this replica does not count any more.
+      if (partition.damage === null) this.subscribe(entry);
     } else if (why === 'logStartOffset') {
       this.deps.logger.warn('replica begins anew at the leader log start', {
         topic: partition.topic,
@@ -316,6 +327,12 @@ export class Followers implements Disposable {
     if (before !== undefined && before !== connection) before.unfollow(partition);
     this.where.set(partition, connection);
     connection.follow(partition);
+  }
+
+  /** A replica that gave up what it had follows from where its log ends now. */
+  again(partition: Partition): void {
+    this.forget(partition);
+    this.update(partition);
   }
 
   forget(partition: Partition): void {

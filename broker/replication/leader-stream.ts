@@ -125,6 +125,7 @@ export class LeaderStream implements TurnTask {
       this.refuse({ handle: request.handle, ...refusal });
       return;
     }
+    if (request.refused === true) partition.log.distrustMemory();
     const subscription = new Subscription(this, partition, request);
     this.subscriptions.set(request.handle, subscription);
     partition.sinks.add(subscription);
@@ -254,9 +255,7 @@ export class LeaderStream implements TurnTask {
         atLeastOne: true,
       });
     } catch (cause) {
-      // The partition is offline here by now: the follower waits for another leader.
-      this.deps.logger.error('reading for a follower failed', { topic: partition.topic, cause });
-      this.end(subscription.handle);
+      this.unread(subscription, cause);
       return null;
     }
     if (read instanceof Promise) {
@@ -288,12 +287,24 @@ export class LeaderStream implements TurnTask {
       }
     };
     read.then(done, (cause) => {
-      const { topic } = subscription.partition;
+      done(null);
+      this.unread(subscription, cause);
+    });
+  }
+
+  /**
+   * What the follower needs cannot be read. Where the partition is offline by now it waits for another
+   * leader; where this is the last copy, for what is damaged to go.
+   */
+  private unread(subscription: Subscription, cause: unknown): void {
+    const { partition } = subscription;
+    const { topic, partition: index, damage } = partition;
+    if (damage === null) {
       // A topic that is deleted needs no follower.
       if (!(cause instanceof LogGone))
-        this.deps.logger.error('reading for a follower failed', { topic, cause });
-      done(null);
-    });
+        this.deps.logger.error('reading for a follower failed', { topic, partition: index, cause });
+      this.end(subscription.handle);
+    } else if (!subscription.ended) this.held.push(subscription);
   }
 
   close(): void {

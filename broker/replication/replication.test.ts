@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ReplicaPair } from '../../test/support/replica-pair.ts';
+import { DamagedLog } from '../log/stored-batches.ts';
 
 async function assertAlike({ follower, leader }: ReplicaPair): Promise<void> {
   const [mine, theirs] = [follower.partition, leader.partition];
@@ -80,4 +81,40 @@ test('a replica answers every offset from the log start to the high watermark as
     }),
     { numRuns: 300 },
   );
+});
+
+test('what a follower refuses as damaged is read from the file again, where it is whole', async () => {
+  using pair = new ReplicaPair();
+  await pair.settle();
+  for (let i = 0; i < 6; i++) pair.produce(3);
+  await pair.settle();
+  pair.replaceFollower();
+  // The memory of the leader has other bits by now than its disk.
+  const { log } = pair.leader.partition;
+  const inMemory = log.read({ offset: 9, bytesMax: 1, endOffset: 18, atLeastOne: true });
+  assert.ok(!(inMemory instanceof Promise) && inMemory.slabs.length > 0, 'it is in memory');
+  const bytes = inMemory.buffers[0] as Buffer;
+  bytes.writeUInt8(bytes.readUInt8(70) ^ 1, 70);
+  await pair.settle(2_000);
+  assert.equal(pair.follower.partition.log.endOffset, 18);
+  await assertAlike(pair);
+});
+
+test('a damaged replica that nobody counts on follows only after it gave up what it had', async () => {
+  using pair = new ReplicaPair();
+  pair.produce(3);
+  await pair.settle();
+  const { partition } = pair.follower;
+  assert.equal(partition.log.endOffset, 3);
+  partition.damaged(new DamagedLog({ path: 'x', baseOffset: 0, position: 0, fault: 'crc' }));
+  pair.followAgain();
+  pair.produce(3);
+  await pair.settle();
+  // The leader would let it in again, with the damage.
+  assert.equal(partition.log.endOffset, 3);
+  partition.giveUpDamage();
+  pair.followAgain();
+  await pair.settle();
+  assert.equal(partition.log.endOffset, 6);
+  await assertAlike(pair);
 });

@@ -16,6 +16,7 @@ export interface Subscribe {
   leaderEpoch: number;
   logEndOffset: number;
   lastEpoch: number;
+  refused?: boolean;
 }
 export interface Ack {
   handle: number;
@@ -79,6 +80,7 @@ export interface WishMessage {
   replicas?: readonly number[];
   allowReplicationFactorChange?: boolean;
   unclean?: boolean;
+  member?: ProtoMember;
 }
 export interface ChangePartitionsResponse {
   accepted: boolean;

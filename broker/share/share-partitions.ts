@@ -161,8 +161,8 @@ export class SharePartitions implements Disposable {
     if ((attributes & TRANSACTIONAL_BIT) === 0 || (attributes & CONTROL_BIT) !== 0) return false;
     const base = batch.baseOffset(bytes, at);
     const producerId = batch.producerId(bytes, at);
-    return partition.log
-      .abortedTransactions(base, base + 1)
+    return partition
+      .ask((log) => log.abortedTransactions(base, base + 1))
       .some((of) => of.producerId === producerId && of.firstOffset <= base);
   }
 

@@ -101,7 +101,13 @@ const disk = sink();
 const log = new PartitionLog({ disk, files: new FileCache(disk, 10), tail }, '/t-0', rules.log);
 log.open({ clean: true, recoveryPoint: 0, startOffset: 0 });
 const partition = new Partition(
-  { clock, turn, isApiAway: () => false, onStorageFailure: (_, cause) => void fail(cause) },
+  {
+    clock,
+    turn,
+    isApiAway: () => false,
+    onDamage: () => {},
+    onStorageFailure: (_, cause) => void fail(cause),
+  },
   { topic: 't', topicId: TOPIC_ID, partition: 0 },
   log,
   0,

@@ -77,6 +77,7 @@ export class Side {
         clock,
         turn: this.turn,
         isApiAway: () => false,
+        onDamage: () => {},
         onStorageFailure: (_, cause) => {
           throw cause;
         },
@@ -156,6 +157,11 @@ export class ReplicaPair implements Disposable {
     this.streams.clear();
     this.follower = new Side({ id: 2, epoch: ++this.lives }, this.clock, this.config);
     this.followers = this.follow();
+  }
+
+  /** The follower begins a new subscription. */
+  followAgain(): void {
+    this.followers.again(this.follower.partition);
   }
 
   private follow(): Followers {

@@ -1,0 +1,107 @@
+/** What a broker does about damage in what it stores: it is looked for, healed from others, and told. */
+import { tell } from '../kube/events.ts';
+import { API_VERSION, type KafkaBroker } from '../kube/kafka-objects.ts';
+import type { Member } from '../kube/partition-line.ts';
+import type { KubeApi } from '../kube/port.ts';
+import { expectNoBug } from '../stdx/bug.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { Disk } from '../stdx/disk.ts';
+import type { Logger } from '../stdx/logger.ts';
+import type { BrokerConfig } from './config/config.ts';
+import type { LogDirectories } from './log/log-directories.ts';
+import type { DamagedLog } from './log/stored-batches.ts';
+import type { IntegrityFigures } from './observe/metrics.ts';
+import type { Partition } from './partition/partition.ts';
+import type { Partitions } from './partition/partitions.ts';
+import { type RepairNews, Repairs } from './repairs.ts';
+import type { ControllerClient } from './replication/controller-client.ts';
+import type { Followers } from './replication/follower-stream.ts';
+import type { WishMessage } from './replication/services.ts';
+import { Scrubber } from './scrubber.ts';
+
+export interface IntegrityDeps {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly config: BrokerConfig;
+  readonly partitions: Partitions;
+  readonly directories: LogDirectories;
+  readonly followers: Followers;
+  readonly controller: ControllerClient;
+  readonly self: () => Member;
+  /** The object that stands for this broker; Events are about it. */
+  readonly object: () => KafkaBroker | undefined;
+}
+
+export const NO_FIGURES: IntegrityFigures = {
+  found: 0,
+  healed: 0,
+  open: 0,
+  scrubbedBytes: 0,
+  scrubAgeMs: 0,
+};
+
+const ASK_MS = 10_000;
+
+export class Integrity implements Disposable {
+  private readonly deps: IntegrityDeps;
+  private readonly repairs: Repairs;
+  private scrubber: Scrubber | null = null;
+
+  constructor(deps: IntegrityDeps) {
+    this.deps = deps;
+    const { clock, logger, followers, partitions, self } = deps;
+    this.repairs = new Repairs({
+      clock,
+      logger,
+      followers,
+      self,
+      holds: (partition) => partitions.get(partition.topicId, partition.partition) === partition,
+      ask: (wish) => this.ask(wish),
+      tell: (reason, message) => void this.tell(reason, message),
+    });
+  }
+
+  onDamage(partition: Partition, damage: DamagedLog): void {
+    this.repairs.onDamage(partition, damage);
+  }
+
+  /** Once the broker runs: looks for damage that nobody met yet. */
+  start(): void {
+    this.scrubber ??= new Scrubber({
+      ...this.deps,
+      onRepaired: (partition) => this.repairs.noteRepaired(partition),
+    });
+  }
+
+  get figures(): IntegrityFigures {
+    const scrubbedBytes = this.scrubber?.byteCount ?? 0;
+    return { ...this.repairs.counts, scrubbedBytes, scrubAgeMs: this.scrubber?.oldestAgeMs ?? 0 };
+  }
+
+  private async ask(wish: WishMessage): Promise<number | null> {
+    try {
+      const { accepted, results } = await this.deps.controller.changePartitions([wish], ASK_MS);
+      return accepted ? (results[0]?.errorCode ?? null) : null;
+    } catch (cause) {
+      expectNoBug('asking the controller', cause);
+      this.deps.logger.debug('the controller does not answer', { cause });
+      return null;
+    }
+  }
+
+  private async tell(reason: RepairNews, message: string): Promise<void> {
+    const object = this.deps.object();
+    if (object === undefined) return;
+    const type = reason === 'ReplicaHealed' ? 'Normal' : 'Warning';
+    const telling = { type, reason, message, component: 'tenure-broker' } as const;
+    const about = { ...object, apiVersion: API_VERSION, kind: 'KafkaBroker' };
+    await tell(this.deps, about, { telling, nowMs: this.deps.clock.nowMs() });
+  }
+
+  [Symbol.dispose](): void {
+    this.scrubber?.[Symbol.dispose]();
+    this.repairs[Symbol.dispose]();
+  }
+}
