@@ -4,10 +4,14 @@
  * the new log.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
+import { nodeDisk } from '../../stdx/disk-node.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { compactLog } from './compaction.ts';
 import { FileCache } from './file-cache.ts';
@@ -190,4 +194,65 @@ test('an orderly stop overtakes a compaction: the inventory says what the files 
   assert.equal(await compacting, null, 'the compaction is given up');
   await stopped;
   assert.deepEqual(sizes(), before);
+});
+
+test('on a real disk: three partitions are deleted and made anew while all is under way', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'tenure-log-end-'));
+  const openFiles = () => readdirSync('/proc/self/fd').length;
+  const before = openFiles();
+  try {
+    const files = new FileCache(nodeDisk, 100);
+    const deps = { disk: nodeDisk, files, tail: new TailMemory(0) };
+    const segmentBytes = 256 * 1024;
+    const value = Buffer.alloc(200_000, 'v');
+    const known = { clean: false, recoveryPoint: 0, startOffset: 0 };
+    for (let round = 0; round < 6; round++) {
+      const old = [0, 1, 2].map((partition) => {
+        const folder = join(data, `t-${partition}`);
+        const log = new PartitionLog(deps, folder, { ...config, segmentBytes });
+        log.open(known);
+        for (let i = 0; i < 12; i++) {
+          const record = { key: Buffer.from(`${i}`), value };
+          log.append(buildBatch([record], { timestampMs: i }), { leaderEpoch: round });
+          log.writePending();
+        }
+        return log;
+      });
+      const work = old.flatMap((log) => [
+        log.flush(),
+        // Smaller than a batch: read in two steps.
+        ...[0, 3, 6].map(async (offset) =>
+          log.read({ offset, bytesMax: 1000, endOffset: log.endOffset, atLeastOne: true }),
+        ),
+        compactLog(log, log.endOffset, rulesOf(log), limits),
+      ]);
+      const outcomes = Promise.allSettled(work);
+      // The rounds differ in how far the work has come.
+      for (let i = 0; i < round; i++) await new Promise((done) => setImmediate(done));
+      const fresh = old.map((log, partition) => {
+        log.abandon();
+        nodeDisk.rename(log.folder, join(data, `t-${partition}.${round}-delete`));
+        const next = new PartitionLog(deps, log.folder, config);
+        next.open(known);
+        next.append(buildBatch([{ key: null, value: Buffer.from('new') }], { timestampMs: 1 }), {
+          leaderEpoch: 9,
+        });
+        next.writePending();
+        return next;
+      });
+      if (round % 2 === 0) rmSync(join(data, `t-0.${round}-delete`), { recursive: true });
+      for (const outcome of await outcomes)
+        if (outcome.status === 'rejected') assert.ok(outcome.reason instanceof LogGone);
+      for (const log of fresh) {
+        assert.deepEqual(readdirSync(log.folder), ['00000000000000000000.log']);
+        const bytes = readFileSync(join(log.folder, '00000000000000000000.log'));
+        assert.equal(bytes.length, log.byteCount);
+        log.abandon();
+        rmSync(log.folder, { recursive: true });
+      }
+      assert.equal(openFiles(), before, 'no descriptor is left');
+    }
+  } finally {
+    rmSync(data, { recursive: true, force: true });
+  }
 });
