@@ -244,7 +244,9 @@ export class LogDirectories {
     if (place !== undefined) this.counts.set(place, this.countIn(place) - 1);
     this.places.delete(keyOf(id));
     if (this.of(log).records.forgetLine(id)) this.onStale?.();
-    return this.of(log).setAside(log.folder, why);
+    const directory = this.of(log);
+    directory.endLog(id);
+    return directory.setAside(log.folder, why);
   }
 
   noteFailure(log: PartitionLog): void {

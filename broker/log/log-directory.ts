@@ -5,7 +5,7 @@
 import { crc32c } from '../../stdx/crc32c.ts';
 import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { CheckpointFile, type OffsetCheckpoint } from './checkpoint-file.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { DirectoryRecords, type Identity, type Life, type NextLife } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
@@ -17,13 +17,6 @@ const CLEAN_MARKER = '.kafka_cleanshutdown';
 const META = 'meta.properties';
 /** Kafka's file that names the topic of a replica by its id. */
 const TAG = 'partition.metadata';
-const CHECKPOINTS = {
-  recovery: 'recovery-point-offset-checkpoint',
-  start: 'log-start-offset-checkpoint',
-  highWatermark: 'replication-offset-checkpoint',
-  cleaned: 'cleaner-offset-checkpoint',
-} as const;
-type Checkpoint = keyof typeof CHECKPOINTS;
 
 export interface ReplicaId {
   readonly topic: string;
@@ -71,8 +64,7 @@ export class LogDirectory {
   readonly begunBefore: NextLife | null;
   /** The last stop was orderly. */
   readonly clean: boolean;
-  private readonly checkpoints: Record<Checkpoint, CheckpointFile>;
-  private readonly known: Record<Checkpoint, OffsetCheckpoint>;
+  private readonly checkpoints: Checkpoints;
   private readonly bootId: string;
   /** The tag that was written last. */
   private newestTag: { readonly topicId: string; readonly path: string } | null = null;
@@ -96,24 +88,9 @@ export class LogDirectory {
     this.clean = markedBy === this.former?.epoch;
     this.noted =
       this.clean && markedBy !== undefined ? readInventory(this.disk, path, markedBy) : new Map();
-    const file = (name: Checkpoint) =>
-      new CheckpointFile(this.disk, `${path}/${CHECKPOINTS[name]}`);
-    this.checkpoints = {
-      recovery: file('recovery'),
-      start: file('start'),
-      highWatermark: file('highWatermark'),
-      cleaned: file('cleaned'),
-    };
-    const { recovery, start, highWatermark, cleaned } = this.checkpoints;
-    this.known = {
-      recovery: recovery.read(),
-      start: start.read(),
-      highWatermark: highWatermark.read(),
-      cleaned: cleaned.read(),
-    };
+    this.checkpoints = new Checkpoints(this.disk, path);
     // After an orderly stop the inventory has them, and a recovery point is nothing but work saved.
-    for (const file of [start, highWatermark])
-      if (file.isDamaged && !this.clean) this.damaged.push(file.path);
+    if (!this.clean) this.damaged.push(...this.checkpoints.damaged(['start', 'highWatermark']));
     // From here on a stop without a marker is an unclean one.
     this.disk.remove(`${path}/${CLEAN_MARKER}`);
   }
@@ -218,30 +195,28 @@ export class LogDirectory {
     if (isOther) this.setAside(folder, 'stray');
     const isNew = topicId === null || isOther;
     const isThere = wasThere && !isOther;
-    const log = new PartitionLog(
-      this.deps,
-      folder,
-      config,
-      isThere ? null : () => this.tag(folder, id.topicId),
-    );
-    const key = `${id.topic} ${id.partition}`;
     const vouched = isNew ? null : (noted ?? null);
-    const of = (checkpoint: OffsetCheckpoint) => (isNew ? 0 : (checkpoint.get(key) ?? 0));
+    if (isNew) this.checkpoints.begin(id);
+    const offsets = this.checkpoints.of(id);
+    const log = new PartitionLog(this.deps, folder, config, {
+      tagFolder: isThere ? null : () => this.tag(folder, id.topicId),
+      onCut: (recoveryPoint) => this.checkpoints.lowerRecoveryPoint(id, recoveryPoint),
+    });
     const recovery = log.open(
       {
         // What the inventory of an orderly stop does not vouch for is looked into as after any other.
         clean: vouched !== null,
         // A folder that lost its name tag lost more than that.
         lossy: (!this.clean && !this.sameBoot) || (topicId === null && isThere),
-        recoveryPoint: of(this.known.recovery),
-        startOffset: vouched?.startOffset ?? of(this.known.start),
-        cleanedOffset: vouched?.cleanedOffset ?? of(this.known.cleaned),
+        recoveryPoint: offsets.recovery,
+        startOffset: vouched?.startOffset ?? offsets.start,
+        cleanedOffset: vouched?.cleanedOffset ?? offsets.cleaned,
       },
       isThere,
       vouched,
     );
     if (isNew && isThere) this.writeTag(folder, id.topicId);
-    const highWatermark = vouched?.highWatermark ?? of(this.known.highWatermark);
+    const highWatermark = vouched?.highWatermark ?? offsets.highWatermark;
     return { log, highWatermark, recovery };
   }
 
@@ -285,22 +260,20 @@ export class LogDirectory {
       .map((name) => `${this.path}/${name}`);
   }
 
-  checkpoint(replicas: Iterable<Kept>): void {
-    const maps = {
-      recovery: new Map<string, number>(),
-      start: new Map<string, number>(),
-      highWatermark: new Map<string, number>(),
-      cleaned: new Map<string, number>(),
-    };
-    for (const { topic, partition, log, highWatermark } of replicas) {
-      const key = `${topic} ${partition}`;
-      maps.recovery.set(key, log.recoveryPoint);
-      maps.start.set(key, log.startOffset);
-      maps.highWatermark.set(key, highWatermark);
-      if (log.config.compacts) maps.cleaned.set(key, log.cleanedOffset);
-    }
-    for (const [name, file] of Object.entries(this.checkpoints))
-      file.write(maps[name as Checkpoint]);
+  checkpoint(replicas: readonly Kept[]): void {
+    this.checkpoints.write(
+      replicas.map((replica) => {
+        const { log, highWatermark } = replica;
+        const { recoveryPoint, startOffset, cleanedOffset, config } = log;
+        const cleaned = config.compacts ? cleanedOffset : null;
+        return [replica, { recovery: recoveryPoint, start: startOffset, highWatermark, cleaned }];
+      }),
+    );
+  }
+
+  /** A replica is given up here. */
+  endLog(id: ReplicaId): void {
+    this.checkpoints.end(id);
   }
 
   /** The promise that nothing is missing; never made after an I/O error. The logs are closed. */

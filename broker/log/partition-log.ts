@@ -11,6 +11,7 @@
 import { batch, stampBatch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { Disk } from '../../stdx/disk.ts';
+import { type Cleanable, cleanable, cleanableBefore, dirtinessOf } from './cleanable.ts';
 import { CompactedSegment } from './compacted-segment.ts';
 import type { Dirtiness } from './compaction-core.ts';
 import type { FileCache } from './file-cache.ts';
@@ -41,6 +42,15 @@ import { writeSums } from './segment-sums.ts';
 import type { BatchFileBounds, DamagedLog } from './stored-batches.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
+
+/** What a log tells the directory that it lies in. */
+export interface LogHooks {
+  /** Says in a new folder whose it is; null where it says so already. */
+  readonly tagFolder: (() => void) | null;
+  /** The recovery point went back. @throws DiskError */
+  readonly onCut: (recoveryPoint: number) => void;
+}
+const NO_HOOKS: LogHooks = { tagFolder: null, onCut: () => {} };
 
 export interface LogDeps {
   readonly disk: Disk;
@@ -87,20 +97,14 @@ export class PartitionLog {
   private changed = false;
   /** Segments were set aside or a compaction begun in this life: not all of that may have been ended. */
   private isUntidy = false;
-  /** Says in a new folder whose it is; null where it says so already. */
-  private readonly tagFolder: (() => void) | null;
+  private readonly hooks: LogHooks;
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
-  constructor(
-    { disk, files, tail }: LogDeps,
-    folder: string,
-    config: LogConfig,
-    tagFolder: (() => void) | null = null,
-  ) {
+  constructor({ disk, files, tail }: LogDeps, folder: string, config: LogConfig, hooks = NO_HOOKS) {
     this.folder = folder;
     this.config = config;
-    this.tagFolder = tagFolder;
+    this.hooks = hooks;
     this.memory = tail;
     this.files = new LogFiles(disk, files, folder);
     this.deps = { disk: this.files.disk, files: this.files };
@@ -132,7 +136,7 @@ export class PartitionLog {
     if (this.isMade) return;
     this.isMade = true;
     this.deps.disk.makeFolder(this.folder);
-    this.tagFolder?.();
+    this.hooks.tagFolder?.();
   }
   private isMade = false;
 
@@ -416,6 +420,7 @@ export class PartitionLog {
     this.endOffset = endOffset;
     this.writtenOffset = this.endOffset;
     this.recoveryPoint = Math.min(this.recoveryPoint, this.segments.active.baseOffset);
+    this.hooks.onCut(this.recoveryPoint);
     this.startOffset = Math.min(this.startOffset, this.endOffset);
     this.cleanedOffset = Math.min(this.cleanedOffset, this.endOffset);
     this.epochs.truncateFromEnd(this.endOffset);
@@ -449,6 +454,7 @@ export class PartitionLog {
     this.cleanedOffset = offset;
     this.writtenOffset = offset;
     this.recoveryPoint = offset;
+    this.hooks.onCut(offset);
     this.missingFrom = null;
     this.deps.disk.remove(missingPath(this.folder));
     this.epochs = new LeaderEpochs();
@@ -490,33 +496,21 @@ export class PartitionLog {
   }
 
   /** Closed segments below `until`: those that were compacted before, and the others. */
-  compactable(until: number): { clean: Segment[]; dirty: Segment[] } {
-    const closed = this.segments.all.filter((_, i) => this.segments.endOf(i) <= until);
-    return {
-      clean: closed.filter(({ baseOffset }) => baseOffset < this.cleanedOffset),
-      dirty: closed.filter(({ baseOffset }) => baseOffset >= this.cleanedOffset),
-    };
+  compactable(until: number): Cleanable {
+    const { cleanedOffset } = this;
+    return cleanable(this.segments.all, { until, cleanedOffset });
   }
 
   /** How far compaction may go by the age of the records. */
   compactableBefore(limit: number, nowMs: number): number {
     const { minCompactionLagMs } = this.config;
     if (minCompactionLagMs <= 0) return limit;
-    const young = this.segments.all.find(
-      ({ baseOffset, maxTimestampMs }) =>
-        baseOffset >= this.cleanedOffset && maxTimestampMs > nowMs - minCompactionLagMs,
-    );
-    return Math.min(limit, young?.baseOffset ?? limit);
+    const beforeMs = nowMs - minCompactionLagMs;
+    return Math.min(limit, cleanableBefore(this.segments.all, this.cleanedOffset, beforeMs));
   }
 
   dirtiness(until: number): Dirtiness {
-    const { clean, dirty } = this.compactable(until);
-    const sum = (segments: Segment[]) => segments.reduce((n, { byteCount }) => n + byteCount, 0);
-    return {
-      cleanBytes: sum(clean),
-      dirtyBytes: sum(dirty),
-      oldestDirtyMs: dirty[0]?.maxTimestampMs ?? null,
-    };
+    return dirtinessOf(this.compactable(until));
   }
 
   /** @param aborted what is known of the transactions whose abort markers may be written into it */
