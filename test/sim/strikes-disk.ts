@@ -49,7 +49,7 @@ const restore: Strike = ({ back, faults, later, node, note, random, world }) => 
   const ms = random.between(300, 4000);
   later(ms, () => {
     const { process } = node;
-    if (faults.isOver || process?.alive !== true || !faults.mayDamage(node)) return;
+    if (faults.isOver || process?.alive !== true || !faults.mayLose(node)) return;
     note(`is as it was ${ms.toFixed(0)} ms ago`);
     const replace = () => {
       process.kill();
@@ -62,8 +62,10 @@ const restore: Strike = ({ back, faults, later, node, note, random, world }) => 
   });
 };
 
-/** Of every kind of file there is one as likely as of any other. */
+/** A log as often as anything else; of everything else, a file of one kind as likely as of any other. */
 function someFile(paths: readonly string[], random: Random): string | null {
+  const logs = paths.filter((path) => path.endsWith('.log'));
+  if (logs.length > 0 && random.chance(0.5)) return random.pick(logs);
   const kindOf = (path: string) => path.slice(path.lastIndexOf('.'));
   const kinds = [...new Set(paths.map(kindOf))].sort();
   if (kinds.length === 0) return null;

@@ -94,7 +94,7 @@ const starve: Strike = ({ faults, later, note, process, random, world }) => {
  * tell it so (another node, a volume of the network), and then the first one wakes.
  */
 const twin: Strike = ({ faults, later, node, note, process, random, world }) => {
-  if (process.isStopped || !faults.mayDamage(node)) return;
+  if (process.isStopped || !faults.mayLose(node)) return;
   // Nobody is given up and replaced within a second.
   const startMs = random.between(1200, 3000);
   const wakeMs = startMs + random.between(100, 6000);
