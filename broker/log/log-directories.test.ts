@@ -3,9 +3,12 @@ import { test } from 'node:test';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { createLogger } from '../../stdx/logger.ts';
+import { SimDisk } from '../../test/sim/disk.ts';
+import { Random } from '../../test/sim/random.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from './file-cache.ts';
 import { LogDirectories } from './log-directories.ts';
+import { LogDirectory } from './log-directory.ts';
 import type { LogRead } from './log-reads.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { TailMemory } from './tail-memory.ts';
@@ -268,12 +271,35 @@ test('checkpoints lie beside the replicas that they speak of', () => {
   assert.match(file('/b') ?? '', /t 1 1\nt 3 1/);
 });
 
-test('a replica whose folder lost its name tag is made again where it lay', () => {
+test('a replica whose folder lost its name tag is made again where it lay, without what was there', () => {
   const lives = firstLife();
   lives.disk.remove('/a/t-0/partition.metadata');
   const again = lives.begin(['/a', '/b', '/c']);
+  // As after a loss of power: the inventory knows nothing of it.
+  lives.disk.remove('/a/tenure-logs.json');
   lives.live(again);
-  assert.equal(lives.open(again, 0).folder, '/a/t-0');
+  const log = lives.open(again, 0);
+  assert.equal(log.folder, '/a/t-0');
+  assert.equal(log.endOffset, 0, 'the records may be of another topic of that name');
+  assert.ok(lives.disk.exists('/a/t-0.stray-stray/00000000000000000000.log'));
+});
+
+test('a log is safe once its folder says safely whose it is', async () => {
+  const platter = new SimDisk(new Random(1));
+  const disk = platter.atOnce();
+  const open = () =>
+    new LogDirectory(
+      { disk, files: new FileCache(disk, 10), tail: new TailMemory(0), logger },
+      '/a',
+      'boot',
+    ).openLog(idOf(0), config).log;
+  const log = open();
+  write(log, 'v');
+  await log.flush();
+  for (let i = 0; i < 10; i++) {
+    platter.losePower();
+    assert.equal(open().endOffset, 1);
+  }
 });
 
 test('a kill loses nothing that was written, a machine that was started anew may have', () => {

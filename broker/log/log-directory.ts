@@ -181,7 +181,10 @@ export class LogDirectory {
     return found;
   }
 
-  /** Opens a replica's log, recovering it as needed; a folder of another topic of that name is set aside. */
+  /**
+   * Opens a replica's log, recovering it as needed. A folder of another topic of that name is set aside, and so
+   * is one that does not say whose it is: a loss of power may have left it of any topic of that name.
+   */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
     const folder = this.folderOf(id);
     const name = `${id.topic}-${id.partition}`;
@@ -191,23 +194,20 @@ export class LogDirectory {
     const wasThere = known !== undefined || this.disk.exists(folder);
     const topicId = known ?? (wasThere ? this.readTag(folder) : null);
     this.tags.delete(folder);
-    const isOther = topicId !== null && topicId !== id.topicId;
-    if (isOther) this.setAside(folder, 'stray');
-    const isNew = topicId === null || isOther;
-    const isThere = wasThere && !isOther;
-    const vouched = isNew ? null : (noted ?? null);
-    if (isNew) this.checkpoints.begin(id);
+    const isThere = topicId === id.topicId;
+    if (wasThere && !isThere) this.setAside(folder, 'stray');
+    const vouched = isThere ? (noted ?? null) : null;
+    if (!isThere) this.checkpoints.begin(id);
     const offsets = this.checkpoints.of(id);
     const log = new PartitionLog(this.deps, folder, config, {
-      tagFolder: isThere ? null : () => this.tag(folder, id.topicId),
+      tag: { path: `${folder}/${TAG}`, write: () => this.tag(folder, id.topicId) },
       onCut: (recoveryPoint) => this.checkpoints.lowerRecoveryPoint(id, recoveryPoint),
     });
     const recovery = log.open(
       {
         // What the inventory of an orderly stop does not vouch for is looked into as after any other.
         clean: vouched !== null,
-        // A folder that lost its name tag lost more than that.
-        lossy: (!this.clean && !this.sameBoot) || (topicId === null && isThere),
+        lossy: !this.clean && !this.sameBoot,
         recoveryPoint: offsets.recovery,
         startOffset: vouched?.startOffset ?? offsets.start,
         cleanedOffset: vouched?.cleanedOffset ?? offsets.cleaned,
@@ -215,7 +215,6 @@ export class LogDirectory {
       isThere,
       vouched,
     );
-    if (isNew && isThere) this.writeTag(folder, id.topicId);
     const highWatermark = vouched?.highWatermark ?? offsets.highWatermark;
     return { log, highWatermark, recovery };
   }

@@ -43,14 +43,20 @@ import type { BatchFileBounds, DamagedLog } from './stored-batches.ts';
 import type { TailMemory } from './tail-memory.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
+/** The file in the folder of a log that says whose it is. */
+export interface FolderTag {
+  readonly path: string;
+  /** In a new folder. */
+  readonly write: () => void;
+}
+
 /** What a log tells the directory that it lies in. */
 export interface LogHooks {
-  /** Says in a new folder whose it is; null where it says so already. */
-  readonly tagFolder: (() => void) | null;
+  readonly tag: FolderTag | null;
   /** The recovery point went back. @throws DiskError */
   readonly onCut: (recoveryPoint: number) => void;
 }
-const NO_HOOKS: LogHooks = { tagFolder: null, onCut: () => {} };
+const NO_HOOKS: LogHooks = { tag: null, onCut: () => {} };
 
 export interface LogDeps {
   readonly disk: Disk;
@@ -98,6 +104,7 @@ export class PartitionLog {
   /** Segments were set aside or a compaction begun in this life: not all of that may have been ended. */
   private isUntidy = false;
   private readonly hooks: LogHooks;
+  private isTagSafe = false;
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
@@ -136,7 +143,7 @@ export class PartitionLog {
     if (this.isMade) return;
     this.isMade = true;
     this.deps.disk.makeFolder(this.folder);
-    this.hooks.tagFolder?.();
+    this.hooks.tag?.write();
   }
   private isMade = false;
 
@@ -342,6 +349,7 @@ export class PartitionLog {
       ({ byteCount }, i) => segments.endOf(i) > this.recoveryPoint && byteCount > 0,
     );
     for (const segment of dirty) await segment.flush();
+    if (dirty.length > 0) await this.flushTag();
     const isClosing = files.state === 'closing';
     // The snapshot of an orderly stop.
     const atEnd = snapshotPath(folder, this.endOffset);
@@ -357,6 +365,14 @@ export class PartitionLog {
     // What took the place of a segment in the meantime was not flushed here.
     if (dirty.some(({ isGone }) => isGone)) return this.flushWritten();
     this.recoveryPoint = Math.max(this.recoveryPoint, Math.min(target, segments.active.baseOffset));
+  }
+
+  /** What is safe of a log is worth nothing where it is not known whose it is. */
+  private async flushTag(): Promise<void> {
+    const { tag } = this.hooks;
+    if (tag === null || this.isTagSafe) return;
+    await this.flushFile(tag.path);
+    this.isTagSafe = true;
   }
 
   private async flushFile(path: string): Promise<void> {
