@@ -8,11 +8,13 @@ import { judgeTransactions } from './judge.ts';
 import { SimLeaderPicker } from './leader-picker.ts';
 import { SimMember } from './member.ts';
 import { compareReplicas } from './replicas.ts';
-import type { World } from './world.ts';
+import type { SimNode, World } from './world.ts';
 
 const SETTLE_MS = 60_000;
 const SETTLE_STEP_MS = 250;
 const RESTART_MS = 700;
+/** Who does not write notices by his Lease. */
+const TWINS_MS = 15_000;
 
 export class Finale {
   private readonly world: World;
@@ -44,9 +46,6 @@ export class Finale {
           new Compaction(world, history, shape).run(),
           `compacting ${shape.name}`,
         );
-    for (const { name, twins } of world.nodes)
-      if (twins.some(({ alive }) => alive))
-        history.anomaly(`two processes: both live on the volume of ${name}`);
     await this.logs.judgeAll();
     judgeTransactions(history, (place) => this.keepsAll(place), this.logs.present);
     const member = this.clients.find((client) => client instanceof SimMember);
@@ -54,6 +53,17 @@ export class Finale {
     compareReplicas(world, history);
     if (endsWithStop) await this.stopAndRead();
     if (everyReplicaLeads) await this.letEveryReplicaLead();
+    await this.judgeTwins();
+  }
+
+  /** Of two processes on one volume the first one has noticed in the end that it is not alone. */
+  private async judgeTwins(): Promise<void> {
+    const { history, world } = this;
+    const isAlone = ({ twins }: SimNode) => !twins.some(({ alive }) => alive);
+    for (let waitedMs = 0; waitedMs < TWINS_MS && !world.nodes.every(isAlone); waitedMs += 500)
+      await world.run(500);
+    for (const node of world.nodes)
+      if (!isAlone(node)) history.anomaly(`two processes: both live on the volume of ${node.name}`);
   }
 
   private keepsAll(place: string): boolean {
