@@ -6,7 +6,6 @@ import { type Feature, features } from './scene.ts';
 const notYet: ReadonlySet<FaultKind | Feature> = new Set<FaultKind | Feature>([
   'lasting-deletions',
   'flip',
-  'inventory',
   'apiOlder',
 ]);
 
