@@ -197,11 +197,12 @@ export class Coordinators implements TransactionGate, Disposable {
       if (request.verifyOnly)
         return this.transactions.verify(transactionalId, producer, partitions).map(codeOf);
       const { clientVersion } = request;
+      const of = { clientVersion, patienceMs: this.patienceMs };
       const error = await this.transactions.addPartitions(
         transactionalId,
         producer,
         partitions,
-        clientVersion,
+        of,
       );
       return partitions.map(() => codeOf(error));
     },
@@ -217,11 +218,15 @@ export class Coordinators implements TransactionGate, Disposable {
     return partition.verifications.verify(first, nowMs, () => this.ask(of));
   }
 
-  /** Asks the coordinator; a transaction that is still ending is given a moment. */
+  /** How long the last transaction of a producer may take to end before its next one is refused. */
+  private get patienceMs(): number {
+    return this.deps.config.number('add.partitions.to.txn.retry.backoff.max.ms');
+  }
+
+  /** Asks the coordinator, which waits as well; one of an older version answers at once. */
   private async ask(of: PartitionInTransaction): Promise<ErrorName> {
     const { clock, config } = this.deps;
-    const deadlineMs =
-      clock.monotonicMs() + config.number('add.partitions.to.txn.retry.backoff.max.ms');
+    const deadlineMs = clock.monotonicMs() + this.patienceMs;
     for (;;) {
       const error = await this.askOnce(of);
       const wait = error === 'CONCURRENT_TRANSACTIONS' && of.add;

@@ -59,12 +59,10 @@ export function addPartitionsToTxn({ image, transactions }: Ports) {
       return answerOf(topics, (topic, p) => byPartition.get(`${topic}:${p}`) ?? 'NONE');
     }
     const clientVersion = apiVersion >= 5 ? 2 : 0;
-    const error = await transactions.addPartitions(
-      transactionalId,
-      producer,
-      partitions,
+    const error = await transactions.addPartitions(transactionalId, producer, partitions, {
       clientVersion,
-    );
+      patienceMs: 0,
+    });
     const told = error === 'PRODUCER_FENCED' && apiVersion < 2 ? 'INVALID_PRODUCER_EPOCH' : error;
     return answerOf(topics, () => told);
   };

@@ -16,7 +16,10 @@ export function addOffsetsToTxn({ groups, transactions }: Ports) {
     async handle({ transactionalId, producerId, producerEpoch, groupId }, { apiVersion }) {
       const partitions = [{ topic: OFFSETS_TOPIC, partition: groups.partitionFor(groupId) }];
       const producer = { producerId, epoch: producerEpoch };
-      const error = await transactions.addPartitions(transactionalId, producer, partitions, 0);
+      const error = await transactions.addPartitions(transactionalId, producer, partitions, {
+        clientVersion: 0,
+        patienceMs: 0,
+      });
       const isOld = error === 'PRODUCER_FENCED' && apiVersion < 2;
       return { errorCode: codeOf(isOld ? 'INVALID_PRODUCER_EPOCH' : error) };
     },

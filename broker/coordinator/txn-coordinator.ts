@@ -70,7 +70,11 @@ interface Entry {
   txn: Transaction;
   /** A step is being written: others wait for its outcome. */
   busy: boolean;
+  /** Told, once, when a step was written or given up. */
+  readonly waiting: Set<() => void>;
 }
+const entryOf = (txn: Transaction): Entry => ({ txn, busy: false, waiting: new Set() });
+const NOT_YET: Decision = { kind: 'refuse', error: 'CONCURRENT_TRANSACTIONS' };
 type Entries = Map<string, Entry>;
 type TxnShard = Shard<Entries>;
 
@@ -95,7 +99,7 @@ export class TxnCoordinator implements Disposable {
           const found = readTransactionRecord(record);
           if (found === null) continue;
           if (found.txn === null) entries.delete(found.transactionalId);
-          else entries.set(found.transactionalId, { txn: found.txn, busy: false });
+          else entries.set(found.transactionalId, entryOf(found.txn));
         }
       },
       onLoaded: (shard) => {
@@ -128,6 +132,7 @@ export class TxnCoordinator implements Disposable {
     const error = await this.writeRecord(shard, transactionRecord(next));
     entry.busy = false;
     if (error === 'NONE') entry.txn = next;
+    for (const wake of entry.waiting) wake();
     return error;
   }
 
@@ -156,7 +161,7 @@ export class TxnCoordinator implements Disposable {
     let entry = shard.core.get(transactionalId);
     if (entry === undefined) {
       const of = { producerId: newProducerId, timeoutMs, nowMs: clock.nowMs() };
-      entry = { txn: newTransaction(transactionalId, of), busy: false };
+      entry = entryOf(newTransaction(transactionalId, of));
       shard.core.set(transactionalId, entry);
     }
     if (entry.busy) return refused('CONCURRENT_TRANSACTIONS');
@@ -186,20 +191,42 @@ export class TxnCoordinator implements Disposable {
     return { shard, entry };
   }
 
-  /** NONE once the partitions are written down as part of the producer's transaction. */
+  /**
+   * NONE once the partitions are written down as part of the producer's transaction.
+   * @param patienceMs how long the last transaction may take to end, or another step to be written
+   */
   async addPartitions(
     transactionalId: string,
     producer: ProducerOf,
     partitions: readonly TopicPartition[],
-    clientVersion: number,
+    { clientVersion, patienceMs }: { clientVersion: number; patienceMs: number },
   ): Promise<ErrorName> {
-    const found = this.find(transactionalId);
-    if (found.shard === null) return found.error;
-    const { shard, entry } = found;
-    if (entry.busy) return 'CONCURRENT_TRANSACTIONS';
-    const nowMs = this.deps.clock.nowMs();
-    const wish = { producer, partitions, clientVersion, nowMs };
-    return this.perform(shard, entry, addPartitions(entry.txn, wish));
+    const { clock } = this.deps;
+    const deadlineMs = clock.monotonicMs() + patienceMs;
+    for (;;) {
+      const found = this.find(transactionalId);
+      if (found.shard === null) return found.error;
+      const { shard, entry } = found;
+      const wish = { producer, partitions, clientVersion, nowMs: clock.nowMs() };
+      const decision = entry.busy ? NOT_YET : addPartitions(entry.txn, wish);
+      const isNotYet = decision.kind === 'refuse' && decision.error === 'CONCURRENT_TRANSACTIONS';
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (!isNotYet || leftMs <= 0) return this.perform(shard, entry, decision);
+      await this.nextStep(entry, leftMs);
+    }
+  }
+
+  /** Resolves when a step of the transaction was written, or when the time is up. */
+  private nextStep(entry: Entry, timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer[Symbol.dispose]();
+        entry.waiting.delete(done);
+        resolve();
+      };
+      const timer = this.deps.clock.after(timeoutMs, done);
+      entry.waiting.add(done);
+    });
   }
 
   /** For each partition: NONE where it belongs to the open transaction, or why not. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { PartitionLine } from '../../kube/partition-line.ts';
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
@@ -174,6 +175,57 @@ test('batches that wait for one answer are appended in the order in which they c
   assert.equal(stage.unanswered, 1);
   stage.answer('NONE');
   assert.deepEqual(await Promise.all(sent), ['NONE', 'NONE', 'NONE']);
+});
+
+test('batches stay in order when the marker of the last transaction comes between them', async () => {
+  const stage = setUp();
+  assert.equal(await answered(stage, stage.send(0, 0)), 'NONE');
+  const sent = [0, 5].map((sequence) => stage.send(1, sequence));
+  assert.equal(stage.end(1), 'NONE');
+  sent.push(stage.send(1, 10));
+  stage.answer('NONE');
+  await new Promise((resolve) => setImmediate(resolve));
+  sent.push(stage.send(1, 15));
+  assert.equal(stage.unanswered, 1, 'asked again, once for all of them');
+  stage.answer('NONE');
+  assert.deepEqual(await Promise.all(sent), ['NONE', 'NONE', 'NONE', 'NONE']);
+  assert.equal(await stage.send(1, 20), 'NONE');
+});
+
+test('batches hear of the answer in the order in which they came, whatever comes in between (property)', async () => {
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.constant('send' as const) },
+    { weight: 3, arbitrary: fc.constant('answer' as const) },
+    { weight: 1, arbitrary: fc.constant('refuse' as const) },
+    { weight: 1, arbitrary: fc.constant('marker' as const) },
+    { weight: 1, arbitrary: fc.constant('lead' as const) },
+    { weight: 2, arbitrary: fc.constant('pause' as const) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const stage = setUp();
+      const [order, all]: [number[], Promise<void>[]] = [[], []];
+      let leaderEpoch = 0;
+      for (const [i, one] of steps.entries()) {
+        const take = () => void order.push(i);
+        if (one === 'send') all.push(stage.send(1, 5 * all.length).then(take, take));
+        else if (one === 'answer') stage.answer('NONE');
+        else if (one === 'refuse') stage.answer('CONCURRENT_TRANSACTIONS');
+        else if (one === 'marker') stage.end(1, 0);
+        else if (one === 'lead') stage.lead(++leaderEpoch);
+        else await new Promise((resolve) => setImmediate(resolve));
+      }
+      while (order.length < all.length) {
+        stage.answer('NONE');
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a - b),
+      );
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('a marker makes an answer that is under way void, and so does another leadership', async () => {

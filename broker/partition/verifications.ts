@@ -33,8 +33,12 @@ class Verification implements TransactionStart {
   readonly ownEpoch: boolean;
   readonly sinceMs: number;
   lowestSequence: number;
-  asked: Promise<ErrorName> | null = null;
   isProven = false;
+  /** Grows with whatever makes an answer void that is still on its way. */
+  round = 0;
+  isAsking = false;
+  /** In the order in which their batches came: so they must be appended. */
+  waiting: ((error: ErrorName) => void)[] = [];
 
   constructor({ epoch, ownEpoch, baseSequence }: BatchToVerify, sinceMs: number) {
     this.epoch = epoch;
@@ -54,7 +58,8 @@ export class Verifications {
   }
 
   /**
-   * Asks once per producer and epoch, however many batches wait for the answer.
+   * Asks once per producer and epoch, however many batches wait for the answer; they hear of it in the
+   * order in which they came.
    * @returns NONE, or why the records must not be appended.
    */
   async verify(
@@ -62,24 +67,21 @@ export class Verifications {
     nowMs: number,
     ask: () => Promise<ErrorName>,
   ): Promise<ErrorName> {
-    for (let left = ATTEMPTS; left > 0; left--) {
-      if (this.isOpen(of.producerId, of.epoch)) return 'NONE';
-      const known = this.byProducer.get(of.producerId);
-      if (known !== undefined && known.epoch > of.epoch) {
-        // A producer that is fenced must not wipe out what is known of the one that fenced it.
-        const error = await ask();
-        if (error !== 'NONE') return error;
-        if (this.byProducer.get(of.producerId) === known) this.forget(of.producerId);
-      }
-      const mine = this.enter(of, nowMs);
-      const error = await this.answerTo(mine, ask);
-      const isValid = this.byProducer.get(of.producerId) === mine;
-      if (isValid && error === 'NONE') mine.isProven = true;
-      if (isValid && error !== 'NONE' && !NOT_YET.has(error)) this.forget(of.producerId);
-      if (isValid || error !== 'NONE') return error;
-      // The marker of the transaction before came in between: only a newer answer is proof.
+    const { producerId, epoch } = of;
+    if (this.isOpen(producerId, epoch)) return 'NONE';
+    const known = this.byProducer.get(producerId);
+    if (known !== undefined && known.epoch > epoch) {
+      // A producer that is fenced must not wipe out what is known of the one that fenced it.
+      const error = await ask();
+      if (error !== 'NONE') return error;
+      if (this.byProducer.get(producerId) === known) this.byProducer.delete(producerId);
     }
-    return 'INVALID_TXN_STATE';
+    const mine = this.enter(of, nowMs);
+    if (mine.isProven) return 'NONE';
+    return new Promise((resolve) => {
+      mine.waiting.push(resolve);
+      if (!mine.isAsking) void this.askFor(producerId, mine, ask);
+    });
   }
 
   private enter(of: BatchToVerify, nowMs: number): Verification {
@@ -94,17 +96,28 @@ export class Verifications {
     return fresh;
   }
 
-  private async answerTo(mine: Verification, ask: () => Promise<ErrorName>): Promise<ErrorName> {
-    mine.asked ??= ask();
-    const { asked } = mine;
-    let error: ErrorName | null = null;
-    try {
-      error = await asked;
-      return error;
-    } finally {
-      // Who comes after a refusal asks anew.
-      if (error !== 'NONE' && mine.asked === asked) mine.asked = null;
+  private async askFor(
+    producerId: number,
+    mine: Verification,
+    ask: () => Promise<ErrorName>,
+  ): Promise<void> {
+    mine.isAsking = true;
+    let error: ErrorName = 'INVALID_TXN_STATE';
+    for (let left = ATTEMPTS; left > 0; left--) {
+      const { round } = mine;
+      error = await ask();
+      if (error !== 'NONE') break;
+      mine.isProven = mine.round === round;
+      if (mine.isProven) break;
+      // The marker of the transaction before came in between: only a newer answer is proof.
+      error = 'INVALID_TXN_STATE';
     }
+    mine.isAsking = false;
+    const isOver = error !== 'NONE' && !NOT_YET.has(error);
+    if (isOver && this.byProducer.get(producerId) === mine) this.byProducer.delete(producerId);
+    const { waiting } = mine;
+    mine.waiting = [];
+    for (const resolve of waiting) resolve(error);
   }
 
   /** The transaction that the producer may begin here in that epoch; null: nobody vouches for it. */
@@ -115,17 +128,26 @@ export class Verifications {
 
   /** A record of the transaction or its marker was appended: what was proved before is used up. */
   forget(producerId: number): void {
-    if (this.byProducer.size > 0) this.byProducer.delete(producerId);
+    if (this.byProducer.size === 0) return;
+    const found = this.byProducer.get(producerId);
+    if (found !== undefined) this.makeVoid(producerId, found);
+  }
+
+  /** Who waits goes on waiting, before all that come later. */
+  private makeVoid(producerId: number, found: Verification): void {
+    found.round++;
+    found.isProven = false;
+    if (found.waiting.length === 0) this.byProducer.delete(producerId);
   }
 
   /** Another leader may have appended what would have voided a proof. */
   clear(): void {
-    this.byProducer.clear();
+    for (const [producerId, found] of this.byProducer) this.makeVoid(producerId, found);
   }
 
   /** Forgets what nobody came back for. */
   expire(olderThanMs: number): void {
-    for (const [producerId, { sinceMs }] of this.byProducer)
-      if (sinceMs < olderThanMs) this.byProducer.delete(producerId);
+    for (const [producerId, { sinceMs, waiting }] of this.byProducer)
+      if (sinceMs < olderThanMs && waiting.length === 0) this.byProducer.delete(producerId);
   }
 }

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ErrorName } from '../../proto/kafka/errors.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import { TxnCoordinator } from './txn-coordinator.ts';
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+const ID = 'transfers';
+const PARTITIONS = [{ topic: 't', partition: 0 }];
+const turns = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A coordinator whose time passes, and whose markers are written, when the test says so. */
+async function setUp() {
+  let nowMs = 0;
+  const timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    monotonicMs: () => nowMs,
+    after(delayMs, run) {
+      const timer = { atMs: nowMs + delayMs, run };
+      timers.push(timer);
+      return {
+        [Symbol.dispose]() {
+          const at = timers.indexOf(timer);
+          if (at >= 0) timers.splice(at, 1);
+        },
+      };
+    },
+    every: () => ({ [Symbol.dispose]() {} }),
+    endOfTurn: () => {},
+  };
+  const markers: (() => void)[] = [];
+  const coordinator = new TxnCoordinator({
+    clock,
+    logger: quiet,
+    log: {
+      partitionCount: () => 1,
+      append: async (): Promise<ErrorName> => 'NONE',
+      read: async function* () {
+        yield* [] as Buffer[];
+      },
+    },
+    rules: () => ({
+      timeoutMaxMs: 60_000,
+      idExpirationMs: 1e9,
+      abortCheckMs: 1e9,
+      expiryCheckMs: 1e9,
+    }),
+    nextProducerId: async () => 7,
+    writeMarkers: () => new Promise((done) => markers.push(() => done(true))),
+  });
+  coordinator.shards.onLeadership(0, 0);
+  await turns();
+  const { producerId } = await coordinator.initProducer(ID, 1000, null);
+  const at = (epoch: number) => ({ producerId, epoch });
+  const add = (epoch: number, patienceMs: number) =>
+    coordinator.addPartitions(ID, at(epoch), PARTITIONS, { clientVersion: 2, patienceMs });
+  return {
+    add,
+    end: (epoch: number) => coordinator.end(ID, at(epoch), true, 2),
+    writeMarkers: () => markers.shift()?.(),
+    passMs: (ms: number) => {
+      nowMs += ms;
+      for (const { atMs, run } of [...timers]) if (atMs <= nowMs) run();
+    },
+    timers,
+  };
+}
+
+test('the next transaction of a producer waits for the end of the last one, and goes on at once then', async () => {
+  const { add, end, writeMarkers, timers } = await setUp();
+  assert.equal(await add(0, 0), 'NONE');
+  assert.deepEqual(await end(0), { error: 'NONE', producerId: 7, epoch: 1 });
+  assert.equal(await add(1, 0), 'CONCURRENT_TRANSACTIONS', 'who has no patience');
+  const answers: ErrorName[] = [];
+  for (let i = 0; i < 3; i++) void add(1, 100).then((error) => answers.push(error));
+  await turns();
+  assert.deepEqual(answers, []);
+  writeMarkers();
+  await turns();
+  assert.deepEqual(answers, ['NONE', 'NONE', 'NONE'], 'no time has passed');
+  assert.equal(timers.length, 0);
+});
+
+test('patience ends, and a producer that is fenced meanwhile is told so', async () => {
+  const { add, end, passMs, writeMarkers, timers } = await setUp();
+  assert.equal(await add(0, 0), 'NONE');
+  await end(0);
+  const late = add(1, 100);
+  const old = add(0, 200);
+  passMs(100);
+  assert.equal(await late, 'CONCURRENT_TRANSACTIONS');
+  writeMarkers();
+  assert.equal(await old, 'PRODUCER_FENCED');
+  assert.equal(timers.length, 0);
+});
