@@ -3,48 +3,32 @@
  * Streams with exactly-once, Connect's file connectors, and the reader of its log files.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ROOT } from '../../stdx/root.ts';
+import { buildJava, javaArguments, missingJava } from '../support/java.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
-import { missing, runProgram } from '../support/programs.ts';
+import { runProgram } from '../support/programs.ts';
 
-const FOLDER = join(ROOT, 'test/java/programs');
-const CLASSPATH = `${FOLDER}/target/classes:${FOLDER}/target/lib/*`;
 const TOOLS = 'org.apache.kafka.tools';
 /** The one command line that is not among the tools. */
 const CONFIG_COMMAND = 'kafka.admin.ConfigCommand';
-const skip = missing('java') || missing('mvn');
+const skip = missingJava();
 
 let cluster: TestCluster;
 const scratch = mkdtempSync(join(tmpdir(), 'tenure-java-'));
 
 before(async () => {
   if (skip) return;
-  const lib = join(FOLDER, 'target/lib');
-  const copy = existsSync(lib) ? [] : ['dependency:copy-dependencies', `-DoutputDirectory=${lib}`];
-  const built = spawnSync('mvn', ['-q', '-B', 'compile', ...copy], {
-    cwd: FOLDER,
-    encoding: 'utf8',
-  });
-  assert.equal(built.status, 0, built.stdout);
+  buildJava();
   cluster = await startTestCluster({ folder: join(scratch, 'cluster') });
 });
 after(async () => {
   await cluster?.[Symbol.asyncDispose]();
   rmSync(scratch, { recursive: true, force: true });
 });
-
-const javaArguments = (main: string, args: readonly string[]) => [
-  '-Xmx384m',
-  '-cp',
-  CLASSPATH,
-  main,
-  ...args,
-];
 
 /** Runs a command line of Apache Kafka against the cluster; returns what it printed. */
 async function tool(name: string, ...args: string[]): Promise<string> {
