@@ -49,6 +49,7 @@ import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
 import { Dispatch } from './server/dispatch.ts';
 import { Quotas } from './server/quotas.ts';
+import { Standstill } from './standstill.ts';
 import { Storage } from './storage.ts';
 
 export interface BrokerPorts {
@@ -102,6 +103,7 @@ export class Broker implements AsyncDisposable {
   private role: ControllerRole | null = null;
   private peerServer!: PeerServer;
   private isolation: Isolation | null = null;
+  private readonly standstill: Standstill;
   private readonly listeners: ClientListener[] = [];
   private cluster!: KafkaCluster;
   private clusterId = '';
@@ -110,10 +112,16 @@ export class Broker implements AsyncDisposable {
   private ending: Promise<void> | null = null;
 
   constructor(ports: BrokerPorts, options: BrokerOptions) {
-    this.ports = ports;
+    this.standstill = this.lifetime.own(new Standstill(ports.clock));
+    this.ports = { ...ports, clock: this.standstill.clock };
     this.options = options;
-    const { clock, chance, logger, api } = ports;
-    this.turn = new Turn(clock, TURN_PHASES, (cause) => fatal('ending a turn', cause));
+    const { clock, chance, logger, api } = this.ports;
+    this.turn = new Turn(
+      ports.clock,
+      TURN_PHASES,
+      (cause) => fatal('ending a turn', cause),
+      () => this.standstill.look(),
+    );
     this.tail = new TailMemory(options.tailBytes);
     const of = { namespace: options.namespace, cluster: options.cluster };
     this.metadata = new Metadata({ api, clock, chance, logger }, of);
@@ -172,6 +180,7 @@ export class Broker implements AsyncDisposable {
     await this.metadata.synced();
     this.metadata.image.clusterId = this.clusterId;
     await this.register();
+    this.watchForStandstill();
     this.standForController();
     this.applyMetadata();
     await this.listen();
@@ -351,6 +360,12 @@ export class Broker implements AsyncDisposable {
         this.config.number('leader.replication.throttled.rate'),
       ),
       onSent: (byteCount) => this.metrics.onReplicationOut(byteCount),
+      standing: {
+        question: () => this.standstill.question,
+        onConfirmed: (partition) => this.replicas.confirm(partition),
+        onUnfollowed: (partition) => this.replicas.doubt(partition),
+      },
+      look: () => this.standstill.look(),
     });
     this.peerServer = this.lifetime.own(server);
     this.lifetime.own(this.controllerClient);
@@ -377,6 +392,17 @@ export class Broker implements AsyncDisposable {
       });
     const lives = this.storage.lives(this.metadata.image, this.replicas.cleanRecovery);
     await this.session.begin(this.cluster, lives);
+  }
+
+  private watchForStandstill(): void {
+    this.standstill.begin({
+      logger: this.ports.logger,
+      confirmedAtMs: () => this.session.confirmedAtMs,
+      sessionTimeoutMs: () => this.config.number('broker.session.timeout.ms'),
+      readLines: () => this.metadata.readLines(),
+      onStoodStill: () => this.replicas.suspend('stoodStill'),
+      onLookedAgain: (lines) => this.replicas.resume('stoodStill', lines),
+    });
   }
 
   private standForController(): void {
@@ -471,6 +497,7 @@ export class Broker implements AsyncDisposable {
       logger,
       apis,
       observer: this.metrics,
+      look: () => this.standstill.look(),
     });
     for (const { name, port, tls } of this.options.listeners) {
       const listener = await this.ports.network.listen(
@@ -548,10 +575,10 @@ export class Broker implements AsyncDisposable {
   private onIsolation(isAlone: boolean): void {
     if (isAlone) {
       this.ports.logger.warn('cut off from the Kubernetes API and all brokers: leading nothing');
-      this.replicas.suspend();
+      this.replicas.suspend('isolated');
     } else {
       this.ports.logger.info('among others again');
-      this.replicas.resume();
+      this.replicas.resume('isolated');
     }
   }
 

@@ -170,6 +170,10 @@ export class Coordinators implements TransactionGate, Disposable {
   private logOf(topic: string): CoordinatorLog {
     return {
       partitionCount: () => this.deps.image.topic(topic)?.partitions.length ?? 0,
+      isLed: (index, leaderEpoch) => {
+        const partition = this.partitionOf(topic, index);
+        return partition?.isLeader === true && partition.leaderEpoch === leaderEpoch;
+      },
       append: (index, bytes) =>
         new Promise<ErrorName>((resolve) => {
           const partition = this.partitionOf(topic, index);

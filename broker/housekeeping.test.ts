@@ -58,6 +58,7 @@ function stage() {
       {
         clock,
         turn,
+        mayLead: () => true,
         isApiAway: () => false,
         onDamage: () => {},
         onStorageFailure: (_, cause) => void failures.push(cause),

@@ -50,12 +50,16 @@ function setUp() {
       },
     } as never,
     self: () => SELF,
-    onLine: (newer) => void world.lines.push(newer),
+    onLine: (newer) => {
+      world.lines.push(newer);
+      partition.applyLine(newer, SELF);
+    },
   });
   const of = { topicId: 'x', partition: 0 };
   return {
     world,
     core: partition.leaderCore,
+    partition,
     passMs: (ms: number) => scheduler.runUntil(scheduler.nowMs + ms),
     /** The answer for the one partition. */
     result: (line: string, refused: boolean) => ({ results: [{ ...of, line, refused }] }),
@@ -112,4 +116,19 @@ test('the line that the controller answers with is taken', async () => {
   world.answer = () => result(formatLine(newer), false);
   await passMs(401);
   assert.deepEqual(world.lines, [newer]);
+});
+
+test('a proposal outlives an interruption of the leadership in which nobody answers', async () => {
+  const { core, line, partition, passMs, proposer, world } = setUp();
+  using _ = proposer;
+  world.answer = unanswered['the connection broke'];
+  await passMs(400);
+  assert.equal(world.asked, 1);
+  partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+  await passMs(2_000);
+  assert.equal(world.asked, 1, 'who does not lead asks for nothing');
+  partition.applyLine(line, SELF);
+  assert.equal(partition.leaderCore, core);
+  await passMs(2_000);
+  assert.ok(world.asked > 1, 'it is still undecided');
 });

@@ -51,10 +51,14 @@ export class IsrProposer implements Disposable {
       const broker = image.broker(id);
       return broker !== null && broker.epoch === epoch && !broker.fenced && !broker.draining;
     };
+    this.wishes = this.wishes.filter((wish) => this.isOpen(wish));
+    const waiting = new Set(this.wishes.map(({ partition }) => partition));
     for (const partition of partitions) {
       const core = partition.leaderCore;
-      if (core === null || core.hasProposal) continue;
-      const isr = core.propose(partition.log.writtenOffset, partition.rules, mayJoin, nowMs);
+      if (core === null || waiting.has(partition)) continue;
+      // What was proposed before leadership was interrupted is still undecided.
+      const isr =
+        core.proposal ?? core.propose(partition.log.writtenOffset, partition.rules, mayJoin, nowMs);
       if (isr === null) continue;
       const { leaderEpoch, partitionEpoch } = core.line;
       this.wishes.push({ partition, leaderEpoch, partitionEpoch, isr });
@@ -84,7 +88,6 @@ export class IsrProposer implements Disposable {
       // Whether the page was written is unknown: the proposal stays in force until a newer line
       // is seen; until then it is asked for again.
       this.deps.logger.debug('asking for an ISR change failed', { cause });
-      this.wishes.unshift(...some.filter((wish) => this.isOpen(wish)));
       this.pausedUntilMs = this.deps.clock.monotonicMs() + RETRY_MS;
     } finally {
       this.sending = false;
@@ -116,7 +119,7 @@ export class IsrProposer implements Disposable {
     }
     if (!this.isOpen(wish)) return;
     if (result.refused) partition.onProposalRefused();
-    else this.wishes.push(wish); // The page could not be written: undecided until it is.
+    // Else the page could not be written: undecided until it is, and asked for again.
     // What is so now is so in the next moment as well.
     this.pausedUntilMs = this.deps.clock.monotonicMs() + RETRY_MS;
   }

@@ -48,6 +48,9 @@ function keyOf({ partition, topicId }: { topicId: string; partition: number }): 
   return `${topicId}:${partition}`;
 }
 
+/** Reaching nobody, or having stood still. */
+export type Suspension = 'isolated' | 'stoodStill';
+
 export class Replicas {
   private readonly deps: ReplicasDeps;
   /** Logs opened at the start, before the pages say what is to become of them. */
@@ -55,6 +58,10 @@ export class Replicas {
   cleanRecovery = true;
   /** Topics whose records are kept when they are deleted. */
   private readonly retained = new Set<string>();
+  /** Why this process must not act as a leader now, where others could. */
+  private readonly suspendedBy = new Set<Suspension>();
+  /** Leaderships that a follower confirmed since this process stood still: their epochs. */
+  private readonly confirmed = new Map<Partition, number>();
   /** Logs on the disk that could not be opened: nobody knows what they hold. */
   private readonly unopened = new Set<string>();
   /** Of the configurations of topics, by id. */
@@ -130,7 +137,14 @@ export class Replicas {
     const rules = this.rulesOf(id.topicId);
     const { log, highWatermark, recovery } = directories.openLog(id, rules.log);
     const partition = new Partition(
-      { clock, turn, isApiAway, onDamage, onStorageFailure },
+      {
+        clock,
+        turn,
+        isApiAway,
+        onDamage,
+        onStorageFailure,
+        mayLead: (partition) => this.mayLead(partition),
+      },
       id,
       log,
       highWatermark,
@@ -219,19 +233,53 @@ export class Replicas {
     }
   }
 
-  /** This broker is cut off: what somebody else may lead by now is not led here. */
-  suspend(): void {
+  /** Who could not be followed by anybody leads on whatever happens. */
+  private mayLead(partition: Partition): boolean {
+    const { line } = partition;
+    if (this.suspendedBy.size === 0 || line === null) return true;
+    if (line.isr.length + line.elr.length < 2) return true;
+    const isConfirmed = this.confirmed.get(partition) === line.leaderEpoch;
+    return isConfirmed && !this.suspendedBy.has('isolated');
+  }
+
+  /** What somebody else may lead by now is not led here. */
+  suspend(why: Suspension): void {
+    this.suspendedBy.add(why);
+    this.confirmed.clear();
     for (const partition of this.deps.partitions) {
-      const { line } = partition;
-      if (!partition.isLeader || line === null || line.isr.length + line.elr.length < 2) continue;
+      if (!partition.isLeader || this.mayLead(partition)) continue;
       partition.goOffline('NOT_LEADER_OR_FOLLOWER');
       this.announce(partition);
     }
   }
 
-  /** It is among others again: the lines that it knows hold until newer ones come. */
-  resume(): void {
+  /**
+   * The lines that it knows hold until newer ones come.
+   * @param lines what the pages said after it was suspended
+   */
+  resume(why: Suspension, lines: readonly PartitionLine[] = []): void {
+    if (!this.suspendedBy.delete(why)) return;
+    this.confirmed.clear();
+    for (const line of lines) {
+      const known = this.deps.partitions.get(line.topicId, line.partition)?.line?.partitionEpoch;
+      if (known !== undefined && line.partitionEpoch > known) this.place(line);
+    }
     for (const { line } of this.deps.partitions) if (line !== null) this.place(line);
+  }
+
+  /** A follower of its present epoch, asked after this process stood still, knows no newer one. */
+  confirm(partition: Partition): void {
+    if (partition.line === null) return;
+    this.confirmed.set(partition, partition.leaderEpoch);
+    this.place(partition.line);
+  }
+
+  /** Who leads by what followers confirmed leads only while somebody follows: he would know of a newer epoch. */
+  doubt(partition: Partition): void {
+    if (!this.confirmed.has(partition) || partition.leaderCore?.isFollowed === true) return;
+    this.confirmed.delete(partition);
+    partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+    this.announce(partition);
   }
 
   private announce(partition: Partition): void {

@@ -68,3 +68,19 @@ test('a turn that holds much ends early, and only then; its end finds nothing tw
   endTurn();
   assert.deepEqual(ran, ['write', 'again']);
 });
+
+test('what runs at the beginning of a turn runs before all of its work', () => {
+  const ran: string[] = [];
+  const ends: (() => void)[] = [];
+  const clock = { endOfTurn: (run: () => void) => void ends.push(run) } as unknown as Clock;
+  const turn = new Turn(
+    clock,
+    1,
+    () => assert.fail(),
+    () => ran.push('looks'),
+  );
+  turn.schedule(0, { scheduled: false, runInTurn: () => void ran.push('works') });
+  assert.deepEqual(ran, []);
+  ends.pop()?.();
+  assert.deepEqual(ran, ['looks', 'works']);
+});

@@ -14,17 +14,26 @@ export interface TurnTask {
 const HEAVY_BYTES = 1024 * 1024;
 
 export class Turn {
-  private readonly clock: Clock;
+  /** For timers whose work waits for a turn. */
+  readonly clock: Clock;
   private readonly phases: TurnTask[][];
   private armed = false;
   /** Bytes in memory that wait for the end of this turn. */
   private waitingBytes = 0;
   private readonly onError: (cause: unknown) => void;
+  private readonly onBegin: () => void;
 
-  constructor(clock: Clock, phaseCount: number, onError: (cause: unknown) => void) {
+  /** `onBegin` runs before the work of a turn that was put off to its end. */
+  constructor(
+    clock: Clock,
+    phaseCount: number,
+    onError: (cause: unknown) => void,
+    onBegin: () => void = () => {},
+  ) {
     this.clock = clock;
     this.phases = Array.from({ length: phaseCount }, () => []);
     this.onError = onError;
+    this.onBegin = onBegin;
   }
 
   /** Runs the task once in the given phase of this turn; asking again changes nothing. */
@@ -50,6 +59,7 @@ export class Turn {
   }
 
   private run(): void {
+    this.onBegin();
     this.runPhases();
     // A late phase may have made work for an early one: that waits for the next turn.
     if (this.phases.some(({ length }) => length > 0)) this.clock.endOfTurn(() => this.run());

@@ -13,7 +13,8 @@ import {
 import { BATCH_HEADER_BYTES, batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import { Later } from '../../stdx/later.ts';
-import type { Partition, ProduceRequestOf, ProduceResult } from '../partition/partition.ts';
+import type { ProduceResult } from '../partition/ack-waiters.ts';
+import type { Partition, ProduceRequestOf } from '../partition/partition.ts';
 import { api, type RequestContext } from './handler.ts';
 import { endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
 

@@ -32,11 +32,11 @@ export function untilReadable(
 
 /** Runs `read` when any of the partitions moved, after all that moved in that turn, or after `waitMs`. */
 export function readWhenReadable(
-  { clock, turn }: { readonly clock: Clock; readonly turn: Turn },
+  { turn }: { readonly turn: Turn },
   partitions: Iterable<Partition>,
   waitMs: number,
   read: () => void,
 ): void {
   const task: TurnTask = { scheduled: false, runInTurn: read };
-  whenReadable(clock, partitions, waitMs, () => turn.schedule(TURN_READ, task));
+  whenReadable(turn.clock, partitions, waitMs, () => turn.schedule(TURN_READ, task));
 }

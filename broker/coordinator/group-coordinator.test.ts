@@ -22,6 +22,7 @@ class HeldLog {
   private open: ((error: ErrorName) => void)[] = [];
 
   partitionCount = () => 1;
+  isLed = () => true;
   async *read(): AsyncGenerator<Buffer> {}
   append(): Promise<ErrorName> {
     return new Promise((resolve) => {

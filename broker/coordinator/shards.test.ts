@@ -24,6 +24,7 @@ test('a log that refuses writes is not loaded again and again without a pause', 
     name: 'things',
     log: {
       partitionCount: () => 1,
+      isLed: () => true,
       read: async function* () {
         loads++;
         yield* [] as Buffer[];
@@ -47,4 +48,33 @@ test('a log that refuses writes is not loaded again and again without a pause', 
   timers.shift()?.();
   for (let i = 0; i < 50; i++) await Promise.resolve();
   assert.equal(loads, 2, 'whoever leads no more loads nothing');
+});
+
+test('nothing is answered from what was loaded once the partition is not led any more', async () => {
+  let isLed = true;
+  const shards: Shards<object> = new Shards({
+    clock: { monotonicMs: () => 0 } as unknown as Clock,
+    logger: quiet,
+    name: 'things',
+    log: {
+      partitionCount: () => 1,
+      isLed: (_partition: number, leaderEpoch: number) => isLed && leaderEpoch === 1,
+      read: async function* () {
+        yield* [] as Buffer[];
+      },
+    } as never,
+    create: () => ({}),
+    replay: () => {},
+    onLoaded: () => {},
+    onUnload: () => {},
+  });
+  shards.onLeadership(0, 1);
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+  assert.notEqual(typeof shards.for('key'), 'string');
+  assert.equal([...shards.loaded()].length, 1);
+  // Nobody has come to say so yet.
+  isLed = false;
+  assert.equal(shards.for('key'), 'NOT_COORDINATOR');
+  assert.equal(shards.at(0), null);
+  assert.equal([...shards.loaded()].length, 0);
 });

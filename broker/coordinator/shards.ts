@@ -13,6 +13,8 @@ import type { Logger } from '../../stdx/logger.ts';
 export interface CoordinatorLog {
   /** Partitions of the topic; 0 while it does not exist. */
   partitionCount(): number;
+  /** Whether this broker leads the partition, in that epoch and at this moment. */
+  isLed(partition: number, leaderEpoch: number): boolean;
   /** Appends and resolves once committed: NONE, or why not. */
   append(partition: number, batch: Buffer): Promise<ErrorName>;
   /** Everything in the partition, in order. */
@@ -123,22 +125,28 @@ export class Shards<Core> implements Disposable {
     return this.byPartition.get(shard.partition) === shard;
   }
 
+  /** Leadership may end before anybody has come to announce it: nothing is answered from then on. */
+  private isLed({ leaderEpoch, partition }: Shard<Core>): boolean {
+    return this.deps.log.isLed(partition, leaderEpoch);
+  }
+
   /** The shard of a key, or why it cannot be used here and now. */
   for(key: string): Shard<Core> | ErrorName {
     if (this.deps.log.partitionCount() === 0) return 'COORDINATOR_NOT_AVAILABLE';
     const shard = this.byPartition.get(this.partitionFor(key));
-    if (shard === undefined) return 'NOT_COORDINATOR';
+    if (shard === undefined || !this.isLed(shard)) return 'NOT_COORDINATOR';
     return shard.loading ? 'COORDINATOR_LOAD_IN_PROGRESS' : shard;
   }
 
   at(partition: number): Shard<Core> | null {
     const shard = this.byPartition.get(partition);
-    return shard === undefined || shard.loading ? null : shard;
+    return shard === undefined || shard.loading || !this.isLed(shard) ? null : shard;
   }
 
   /** Every shard that is loaded. */
   *loaded(): Generator<Shard<Core>> {
-    for (const shard of [...this.byPartition.values()]) if (!shard.loading) yield shard;
+    for (const shard of [...this.byPartition.values()])
+      if (!shard.loading && this.isLed(shard)) yield shard;
   }
 
   get isLoading(): boolean {

@@ -35,6 +35,7 @@ async function setUp() {
     logger: quiet,
     log: {
       partitionCount: () => 1,
+      isLed: () => true,
       append: async (): Promise<ErrorName> => 'NONE',
       read: async function* () {
         yield* [] as Buffer[];

@@ -14,6 +14,8 @@ import {
   kafkaTopics,
 } from '../../kube/kafka-objects.ts';
 import { type Lease, leases } from '../../kube/objects.ts';
+import { type PartitionLine, parsePage } from '../../kube/partition-line.ts';
+import type { KubeApi, ListOptions } from '../../kube/port.ts';
 import { Lifetime } from '../../stdx/lifetime.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { type LineChange, MetadataImage } from './image.ts';
@@ -43,6 +45,8 @@ export class Metadata implements AsyncDisposable {
   readonly states: Informer<KafkaClusterState>;
   private readonly listeners = new Set<MetadataListener>();
   private readonly lifetime = new Lifetime();
+  private readonly api: KubeApi;
+  private readonly labelled: ListOptions;
 
   constructor(deps: InformerDeps, of: { namespace: string; cluster: string }) {
     const { image } = this;
@@ -50,6 +54,8 @@ export class Metadata implements AsyncDisposable {
     const mine = (object: { spec: { clusterRef: { name: string } } }) =>
       object.spec.clusterRef.name === cluster;
     const labelled = { namespace, labelSelector: `${CLUSTER_LABEL}=${cluster}` };
+    this.api = deps.api;
+    this.labelled = labelled;
     const each = (run: (listener: MetadataListener) => void) => {
       for (const listener of this.listeners) run(listener);
     };
@@ -100,6 +106,12 @@ export class Metadata implements AsyncDisposable {
   async synced(): Promise<void> {
     const all = [this.clusters, this.topics, this.brokers, this.pages, this.leases, this.states];
     await Promise.all(all.map((informer) => informer.synced));
+  }
+
+  /** Every page as the API has it now, not as it was told. */
+  async readLines(): Promise<PartitionLine[]> {
+    const { items } = await this.api.list(kafkaPartitionMaps, this.labelled);
+    return items.flatMap(({ spec }) => parsePage(spec.partitions));
   }
 
   listen(listener: MetadataListener): Disposable {

@@ -22,19 +22,27 @@ class Stage {
   };
   epoch = -1;
   keptSince = -1;
+  nowMs = 0;
+  renew = () => {};
+  /** How long a write takes. */
+  writeMs = 0;
 
   private readonly clock: Clock = {
     nowMs: () => 0,
-    monotonicMs: () => 0,
+    monotonicMs: () => this.nowMs,
     after(_, run) {
       setImmediate(run);
       return { [Symbol.dispose]() {} };
     },
-    every: () => ({ [Symbol.dispose]() {} }),
+    every: (_, run) => {
+      this.renew = run;
+      return { [Symbol.dispose]() {} };
+    },
     endOfTurn: () => {},
   };
 
   private write(resource: { plural: string }, object: KubeObject): KubeObject {
+    this.nowMs += this.writeMs;
     this.happened.push(`write ${resource.plural}`);
     this.objects.set(resource.plural, object);
     const lost = this.lostAnswers.get(resource.plural) ?? 0;
@@ -153,4 +161,15 @@ test('answers that are lost cost a new epoch, and no standing', async () => {
     'note 4 since 1',
     'write kafkabrokers',
   ]);
+});
+
+test('a renewal confirms that the broker lived when it was sent, not when it was answered', async () => {
+  const stage = new Stage();
+  const session = await stage.begin();
+  stage.nowMs = 2_000;
+  stage.writeMs = 20_000;
+  stage.renew();
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  assert.equal(stage.nowMs, 22_000);
+  assert.equal(session.confirmedAtMs, 2_000);
 });

@@ -92,7 +92,10 @@ export class Session {
   private over = false;
   epoch = -1;
   keptSince = -1;
-  /** When the API last confirmed the Lease, by the monotonic clock. */
+  /**
+   * When the renewal was sent that the API last confirmed, by the monotonic clock: what is confirmed is that
+   * the broker lived then, however long the answer lay in a socket.
+   */
   confirmedAtMs = 0;
 
   constructor(deps: SessionDeps, options: SessionOptions) {
@@ -113,6 +116,7 @@ export class Session {
     const owner = ownerOf(cluster);
     const { incarnation } = this;
     for (;;) {
+      const sentAtMs = this.deps.clock.monotonicMs();
       try {
         const { epoch, keptSince, lost } = await this.take(owner, lives);
         this.epoch = epoch;
@@ -125,6 +129,7 @@ export class Session {
             epoch,
           });
         await this.announce(cluster, owner);
+        this.confirmedAtMs = sentAtMs;
         break;
       } catch (cause) {
         expectNoBug('registering', cause);
@@ -132,7 +137,6 @@ export class Session {
         await sleep(this.deps.clock, RETRY_MS);
       }
     }
-    this.confirmedAtMs = this.deps.clock.monotonicMs();
     this.timer = this.deps.clock.every(this.options.renewPeriodMs, () => void this.renew());
   }
 
@@ -223,10 +227,11 @@ export class Session {
   private async renew(): Promise<void> {
     if (this.renewing || this.over || this.lease === null) return;
     this.renewing = true;
+    const sentAtMs = this.deps.clock.monotonicMs();
     try {
       const spec = { ...this.lease.spec, ...this.leaseSpec(this.epoch) };
       this.lease = await this.deps.api.replace(leases, { ...this.lease, spec });
-      this.confirmedAtMs = this.deps.clock.monotonicMs();
+      this.confirmedAtMs = sentAtMs;
     } catch (cause) {
       expectNoBug('renewing the session', cause);
       if (isKubeError(cause, 404, 409)) await this.reclaim();

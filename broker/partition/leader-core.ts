@@ -64,6 +64,10 @@ export class LeaderCore {
   get highWatermark(): number {
     return this.hw;
   }
+  /** What was proposed and nobody has decided about. */
+  get proposal(): readonly Member[] | null {
+    return this.proposed;
+  }
   get hasProposal(): boolean {
     return this.proposed !== null;
   }
@@ -148,6 +152,14 @@ export class LeaderCore {
       if (id === this.self.id) return false;
       const follower = this.followers.get(id);
       return follower?.following !== true || follower.brokerEpoch !== epoch;
+    });
+  }
+
+  /** Whether anybody in the ISR follows right now. */
+  get isFollowed(): boolean {
+    return this.current.isr.some(({ epoch, id }) => {
+      const follower = this.followers.get(id);
+      return follower?.following === true && follower.brokerEpoch === epoch;
     });
   }
 

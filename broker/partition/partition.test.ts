@@ -10,7 +10,8 @@ import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from '../log/file-cache.ts';
 import { PartitionLog } from '../log/partition-log.ts';
 import { TailMemory } from '../log/tail-memory.ts';
-import { Partition, type ProduceResult, TURN_PHASES } from './partition.ts';
+import type { ProduceResult } from './ack-waiters.ts';
+import { Partition, TURN_PHASES } from './partition.ts';
 
 /** A partition whose turns end when the test says so. */
 function setUp(isr = [1, 2]) {
@@ -38,7 +39,7 @@ function setUp(isr = [1, 2]) {
   );
   log.open({ clean: false, recoveryPoint: 0, startOffset: 0 });
   const failures: unknown[] = [];
-  const api = { isAway: false };
+  const api = { isAway: false, mayLead: true };
   const rules = {
     minInsyncReplicas: 2,
     replicaLagTimeMaxMs: 1000,
@@ -57,6 +58,7 @@ function setUp(isr = [1, 2]) {
     {
       clock,
       turn,
+      mayLead: () => api.mayLead,
       isApiAway: () => api.isAway,
       onDamage: () => {},
       onStorageFailure: (_, cause) => void failures.push(cause),
@@ -363,6 +365,17 @@ test('a batch that overlaps with what a replica has is refused, not left out', (
   assert.match(partition.appendFromLeader(longer, 1) ?? '', /begins before the end/);
   endTurn();
   assert.equal(partition.log.endOffset, 1);
+});
+
+test('a line that names it makes no leader of who must not lead now', () => {
+  const { api, line, partition, produce } = setUp();
+  api.mayLead = false;
+  partition.applyLine(line({ partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  assert.equal(partition.isLeader, false);
+  assert.equal(produce(1)[0]?.error, 'NOT_LEADER_OR_FOLLOWER');
+  api.mayLead = true;
+  partition.applyLine(line({ partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  assert.equal(partition.isLeader, true);
 });
 
 test('who leads on in a newer epoch still answers what producers wait for', () => {

@@ -26,15 +26,10 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { MarkerRequest } from '../log/producer-state.ts';
 import type { TransactionStart } from '../log/sequence-core.ts';
 import { DamagedLog } from '../log/stored-batches.ts';
+import { AckWaiters, failed, type ProduceResult } from './ack-waiters.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
-import {
-  canLook,
-  judgeRecords,
-  mustLook,
-  type RecordFault,
-  type RecordRules,
-} from './records-core.ts';
+import { canLook, judgeRecords, mustLook, type RecordRules } from './records-core.ts';
 import { Verifications } from './verifications.ts';
 
 /** Phases of a turn. */
@@ -59,21 +54,14 @@ export interface PartitionRules extends IsrRules, ProduceRules, RecordRules {
 export interface PartitionDeps {
   readonly clock: Clock;
   readonly turn: Turn;
+  /** Whether this process may act as the leader that its line names: others may lead by now. */
+  readonly mayLead: (partition: Partition) => boolean;
   /** Whether the Kubernetes API is away: nobody can change an ISR now. */
   readonly isApiAway: () => boolean;
   /** What is stored here cannot be read as it was written: told once, until it is healed. */
   readonly onDamage: (partition: Partition, damage: DamagedLog) => void;
   /** The disk failed under this partition: it must lose leadership and be reported. */
   readonly onStorageFailure: (partition: Partition, cause: DiskError) => void;
-}
-
-export interface ProduceResult {
-  readonly error: ErrorName;
-  readonly message?: string;
-  readonly baseOffset: number;
-  readonly logAppendTimeMs: number;
-  /** Which records are to blame (KIP-467). */
-  readonly faults?: readonly RecordFault[];
 }
 
 export interface ProduceRequestOf {
@@ -83,14 +71,6 @@ export interface ProduceRequestOf {
   readonly trusted?: boolean;
   /** Records of a transaction that begin it here only where its coordinator vouches for it. */
   readonly mustBeVerified?: boolean;
-}
-
-interface AckWaiter {
-  readonly lastOffset: number;
-  readonly acksAll: boolean;
-  readonly deadlineMs: number;
-  readonly result: ProduceResult;
-  readonly done: (result: ProduceResult) => void;
 }
 
 /** Somebody to be told, once, that there may be more to read. */
@@ -120,7 +100,7 @@ export class Partition implements TurnTask {
   /** What the leader said last; both may be ahead of what this replica has. */
   private leaderHw = 0;
   private leaderLogStart = 0;
-  private ackWaiters: AckWaiter[] = [];
+  private readonly ackWaiters = new AckWaiters();
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
   readonly verifications: Verifications;
@@ -200,6 +180,7 @@ export class Partition implements TurnTask {
   }
 
   private lead(line: PartitionLine, self: Member): void {
+    if (!this.deps.mayLead(this)) return this.goOffline('NOT_LEADER_OR_FOLLOWER');
     const nowMs = this.deps.clock.monotonicMs();
     if (this.led !== null && this.led.line.leaderEpoch === line.leaderEpoch) {
       this.led.onLine(line, nowMs);
@@ -233,9 +214,7 @@ export class Partition implements TurnTask {
   private leaveLeadership({ staysLeader } = { staysLeader: false }): void {
     if (this.role.kind !== 'leader') return;
     this.followerHw = this.role.core.highWatermark;
-    const waiters = staysLeader ? [] : this.ackWaiters;
-    if (!staysLeader) this.ackWaiters = [];
-    for (const { done } of waiters) done(failed('NOT_LEADER_OR_FOLLOWER'));
+    if (!staysLeader) this.ackWaiters.fail('NOT_LEADER_OR_FOLLOWER');
     for (const sink of this.sinks) sink.onLogMoved();
   }
 
@@ -341,7 +320,7 @@ export class Partition implements TurnTask {
     done: (result: ProduceResult) => void;
   }): void {
     const { lastOffset, baseOffset, logAppendTimeMs, request, done } = of;
-    this.ackWaiters.push({
+    this.ackWaiters.add({
       lastOffset,
       acksAll: request.acks === -1,
       deadlineMs: this.deps.clock.monotonicMs() + request.timeoutMs,
@@ -547,10 +526,7 @@ export class Partition implements TurnTask {
       this.ledNow?.onWritten(writtenOffset, this.deps.clock.monotonicMs(), this.rules);
     } catch (cause) {
       if (!(cause instanceof DiskError)) throw cause;
-      const waiters = this.ackWaiters;
-      this.ackWaiters = [];
-      for (const { done } of waiters)
-        done(failed('KAFKA_STORAGE_ERROR', 'the disk refused the write'));
+      this.ackWaiters.fail('KAFKA_STORAGE_ERROR', 'the disk refused the write');
       this.storageFailed(cause);
     }
   }
@@ -559,50 +535,23 @@ export class Partition implements TurnTask {
     const { role, log } = this;
     if (role.kind !== 'leader') {
       this.followOffsets();
-      this.answer(0);
       return;
     }
     if (role.core.advance(log.writtenOffset, this.rules)) {
       for (const sink of this.sinks) sink.onHighWatermarkMoved();
       this.wakeReaders();
     }
-    this.answer(role.core.highWatermark);
-  }
-
-  private answer(highWatermark: number): void {
-    if (this.ackWaiters.length === 0) return;
-    const left: AckWaiter[] = [];
-    const { writtenOffset } = this.log;
-    for (const waiter of this.ackWaiters) {
-      const reached = waiter.acksAll
-        ? waiter.lastOffset < highWatermark
-        : waiter.lastOffset < writtenOffset;
-      if (!reached) left.push(waiter);
-      else waiter.done(this.checked(waiter));
-    }
-    this.ackWaiters = left;
-  }
-
-  private checked({ acksAll, result }: AckWaiter): ProduceResult {
-    const core = this.leaderCore;
-    if (!acksAll || core === null) return result;
-    const enough = core.line.isr.length >= core.effectiveMinIsr(this.rules);
-    return enough ? result : { ...result, error: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND' };
+    const hasEnough = role.core.line.isr.length >= role.core.effectiveMinIsr(this.rules);
+    this.ackWaiters.answer(log.writtenOffset, role.core.highWatermark, hasEnough);
   }
 
   /** Answers producers whose time is up. */
   expireWaiters(): void {
-    if (this.ackWaiters.length === 0) return;
-    const nowMs = this.deps.clock.monotonicMs();
-    const late = this.ackWaiters.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-    if (late.length === 0) return;
-    this.ackWaiters = this.ackWaiters.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    for (const { done } of late)
-      done(failed('REQUEST_TIMED_OUT', 'the replicas did not confirm in time'));
+    if (this.ackWaiters.size > 0) this.ackWaiters.expire(this.deps.clock.monotonicMs());
   }
 
   get waitingProducers(): number {
-    return this.ackWaiters.length;
+    return this.ackWaiters.size;
   }
 
   /**
@@ -689,10 +638,4 @@ function foreignFault(b: Buffer, at: number, leaderEpoch: number): string | null
   // Beyond 2^53 it is read as something else than a number.
   if (!Number.isSafeInteger(base) || base < 0) return 'offset';
   return batch.leaderEpoch(b, at) > leaderEpoch ? 'epoch' : null;
-}
-
-function failed(error: ErrorName, message?: string): ProduceResult {
-  return message === undefined
-    ? { error, baseOffset: -1, logAppendTimeMs: -1 }
-    : { error, message, baseOffset: -1, logAppendTimeMs: -1 };
 }

@@ -11,7 +11,8 @@ import { logConfig } from '../../test/support/log-config.ts';
 import { FileCache } from '../log/file-cache.ts';
 import { PartitionLog } from '../log/partition-log.ts';
 import { TailMemory } from '../log/tail-memory.ts';
-import { Partition, type ProduceResult, TURN_PHASES } from './partition.ts';
+import type { ProduceResult } from './ack-waiters.ts';
+import { Partition, TURN_PHASES } from './partition.ts';
 
 const ID = 7;
 
@@ -36,6 +37,7 @@ function setUp() {
     {
       clock,
       turn,
+      mayLead: () => true,
       isApiAway: () => false,
       onDamage: () => {},
       onStorageFailure: (_, cause) => assert.fail(String(cause)),

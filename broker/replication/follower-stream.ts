@@ -17,6 +17,8 @@ import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } f
 const RETRY_MS = 100;
 /** A leader whose bytes are damaged gives up leading; until then there is no use in asking often. */
 const REFUSED_RETRY_MS_MAX = 5_000;
+/** A stream that nothing is followed on any more is kept for so long. */
+const LINGER_MS = 1_000;
 /** Whoever subscribes hears the high watermark or a refusal within a tick of the leader. */
 const OPEN_TIMEOUT_MS = 3_000;
 
@@ -36,6 +38,8 @@ interface Followed {
   readonly handle: number;
   readonly partition: Partition;
   leaderEpoch: number;
+  /** What the leader asked for when it refused. */
+  question: number;
   received: boolean;
   /** How often in a row what came was damaged. */
   refusals: number;
@@ -75,6 +79,7 @@ class LeaderConnection implements TurnTask {
       handle,
       partition,
       leaderEpoch: partition.leaderEpoch,
+      question: 0,
       received: false,
       refusals: 0,
     };
@@ -90,7 +95,11 @@ class LeaderConnection implements TurnTask {
     this.byPartition.delete(partition);
     this.followed.delete(known.handle);
     if (this.stream === null) return;
-    this.outgoing.unsubscribe = [...(this.outgoing.unsubscribe ?? []), known.handle];
+    const { handle } = known;
+    const { leaderEpoch } = partition;
+    if (leaderEpoch > known.leaderEpoch)
+      this.outgoing.moved = [...(this.outgoing.moved ?? []), { handle, leaderEpoch }];
+    else this.outgoing.unsubscribe = [...(this.outgoing.unsubscribe ?? []), handle];
     this.deps.turn.schedule(TURN_SETTLE, this);
   }
 
@@ -176,6 +185,7 @@ class LeaderConnection implements TurnTask {
         logEndOffset: writtenOffset,
         lastEpoch: latestEpoch,
         refused: entry.refusals > 0,
+        answer: entry.question,
       },
     ];
   }
@@ -223,7 +233,7 @@ class LeaderConnection implements TurnTask {
     });
   }
 
-  private onRefusal({ handle, diverging, logStartOffset, why }: Refusal): void {
+  private onRefusal({ handle, diverging, logStartOffset, question, why }: Refusal): void {
     const entry = this.followed.get(handle);
     if (entry === undefined || entry.partition.role.kind !== 'follower') return;
     const { partition, leaderEpoch } = entry;
@@ -241,6 +251,7 @@ class LeaderConnection implements TurnTask {
       partition.restartAt(logStartOffset as number);
       this.subscribe(entry);
     } else {
+      entry.question = question ?? 0;
       this.again(entry);
     }
   }
@@ -281,7 +292,8 @@ class LeaderConnection implements TurnTask {
     this.toSubscribe.clear();
     if (subscribe.length > 0) message.subscribe = subscribe;
     if (ack.length > 0) message.ack = ack;
-    if (message.ack ?? message.subscribe ?? message.unsubscribe ?? message.takenBytes)
+    const { ack: acked, moved, takenBytes, unsubscribe } = message;
+    if (acked ?? message.subscribe ?? unsubscribe ?? moved ?? takenBytes)
       this.stream.write(message);
   }
 
@@ -343,10 +355,14 @@ export class Followers implements Disposable {
   private leave(partition: Partition, connection: LeaderConnection): void {
     this.where.delete(partition);
     connection.unfollow(partition);
-    if (connection.isIdle && this.connections.get(connection.leader.id) === connection) {
-      this.connections.delete(connection.leader.id);
+    if (!connection.isIdle) return;
+    // Not before the leader has heard that it is not followed any more, and why.
+    this.deps.clock.after(LINGER_MS, () => {
+      const { id } = connection.leader;
+      if (!connection.isIdle || this.connections.get(id) !== connection) return;
+      this.connections.delete(id);
       connection.close();
-    }
+    });
   }
 
   [Symbol.dispose](): void {

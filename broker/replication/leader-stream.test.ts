@@ -43,6 +43,7 @@ async function setUp() {
   const partitions = new Partitions();
   partitions.add(partition);
   const refusals: Refusal[] = [];
+  const standing = { question: 0, confirmed: [] as unknown[], unfollowed: [] as unknown[] };
   const stream = new LeaderStream(
     {
       turn: side.turn,
@@ -56,6 +57,11 @@ async function setUp() {
       },
       onSent() {},
       throttle: new ReplicationThrottle(clock, () => Infinity),
+      standing: {
+        question: () => standing.question,
+        onConfirmed: (of) => standing.confirmed.push(of),
+        onUnfollowed: (of) => standing.unfollowed.push(of),
+      },
     },
     FOLLOWER,
   );
@@ -64,7 +70,7 @@ async function setUp() {
     stream.onMessage({ subscribe: [{ ...of, logEndOffset: 0, lastEpoch: -1, ...more }] });
     await settle();
   };
-  return { line, partition, refusals, settle, stream, subscribe };
+  return { line, partition, refusals, settle, standing, stream, subscribe };
 }
 
 test('what a follower confirms in its leader’s epoch moves the high watermark', async () => {
@@ -117,4 +123,50 @@ test('a follower of a newer epoch ends the leadership', async () => {
   await subscribe({ leaderEpoch: 4 });
   assert.equal(partition.isLeader, false);
   assert.equal(refusals.length, 1);
+});
+
+test('who does not know whether it leads hears it only from whom it asked since', async () => {
+  const { partition, refusals, standing, subscribe } = await setUp();
+  partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+  await subscribe();
+  assert.equal(refusals.at(-1)?.question, 0);
+  standing.question = 2;
+  await subscribe();
+  assert.equal(refusals.at(-1)?.question, 2);
+  await subscribe({ answer: 1 });
+  assert.deepEqual(standing.confirmed, [], 'that was asked before the last standstill');
+  await subscribe({ answer: 2, leaderEpoch: 1 });
+  assert.deepEqual(standing.confirmed, [], 'somebody else may lead in that epoch');
+  await subscribe({ answer: 2 });
+  assert.deepEqual(standing.confirmed, [partition]);
+});
+
+test('only a member of the ISR confirms a leadership', async () => {
+  const { line, partition, standing, subscribe } = await setUp();
+  partition.applyLine(line({ partitionEpoch: 1, isr: [SELF, { id: 2, epoch: 2 }] }), SELF);
+  partition.goOffline('NOT_LEADER_OR_FOLLOWER');
+  standing.question = 1;
+  await subscribe({ answer: 1 });
+  assert.deepEqual(standing.confirmed, []);
+});
+
+test('a follower that follows a newer leadership ends the old one by saying so', async () => {
+  const { partition, stream, subscribe } = await setUp();
+  await subscribe();
+  stream.onMessage({ unsubscribe: [1] });
+  assert.equal(partition.isLeader, true, 'it may have any reason not to follow');
+  await subscribe();
+  stream.onMessage({ moved: [{ handle: 1, leaderEpoch: 1 }] });
+  assert.equal(partition.isLeader, false);
+});
+
+test('who leads by what followers confirmed is told when one follows no more', async () => {
+  const { partition, standing, stream, subscribe } = await setUp();
+  await subscribe();
+  stream.onMessage({ unsubscribe: [1] });
+  assert.deepEqual(standing.unfollowed, []);
+  standing.question = 1;
+  await subscribe();
+  stream.close();
+  assert.deepEqual(standing.unfollowed, [partition]);
 });

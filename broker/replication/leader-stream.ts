@@ -5,6 +5,7 @@
  * of a turn every subscription that is behind gets a fair share of the next frame.
  */
 
+import { hasMember } from '../../kube/partition-line.ts';
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
@@ -41,6 +42,17 @@ export interface LeaderStreamDeps {
   /** Counts bytes for metrics. */
   readonly onSent: (byteCount: number) => void;
   readonly throttle: ReplicationThrottle;
+  readonly standing: LeaderStanding;
+}
+
+/** Whether this process knows that it leads what it leads. */
+export interface LeaderStanding {
+  /** What followers are asked while it does not; 0: it does. */
+  readonly question: () => number;
+  /** A follower answered: it follows in the epoch that is known here. */
+  readonly onConfirmed: (partition: Partition) => void;
+  /** Somebody follows it no more; who leads by what followers confirmed leads only while one follows. */
+  readonly onUnfollowed: (partition: Partition) => void;
 }
 
 class Subscription implements ReplicationSink {
@@ -94,7 +106,8 @@ export class LeaderStream implements TurnTask {
     this.follower = follower;
   }
 
-  onMessage({ subscribe, ack, unsubscribe, takenBytes }: FollowerMessage): void {
+  onMessage({ subscribe, ack, unsubscribe, moved, takenBytes }: FollowerMessage): void {
+    for (const { handle, leaderEpoch } of moved ?? []) this.onMoved(handle, leaderEpoch);
     for (const handle of unsubscribe ?? []) this.end(handle);
     for (const request of subscribe ?? []) this.subscribe(request);
     for (const { handle, leaderEpoch, logEndOffset } of ack ?? []) {
@@ -120,6 +133,7 @@ export class LeaderStream implements TurnTask {
   private subscribe(request: Subscribe): void {
     this.end(request.handle);
     const partition = this.deps.partitions.get(request.topicId, request.partition);
+    if (partition !== null) this.hearAnswer(partition, request);
     const refusal = partition === null ? { fencedByEpoch: -1 } : refuse(partition, request);
     if (partition === null || refusal !== null) {
       this.refuse({ handle: request.handle, ...refusal });
@@ -134,6 +148,22 @@ export class LeaderStream implements TurnTask {
     this.noteHighWatermark(subscription);
   }
 
+  /** Whoever is told of a newer leadership does not lead any more, long before it hears of that itself. */
+  private onMoved(handle: number, leaderEpoch: number): void {
+    const subscription = this.subscriptions.get(handle);
+    this.end(handle);
+    subscription?.partition.stepDown(leaderEpoch);
+  }
+
+  /** Nobody leads in a newer epoch as far as this follower knows: it was asked after the standstill. */
+  private hearAnswer(partition: Partition, { answer, leaderEpoch }: Subscribe): void {
+    const { standing } = this.deps;
+    const question = standing.question();
+    if (question === 0 || answer !== question || leaderEpoch !== partition.leaderEpoch) return;
+    if (partition.line !== null && hasMember(partition.line.isr, this.follower))
+      standing.onConfirmed(partition);
+  }
+
   private end(handle: number): void {
     const subscription = this.subscriptions.get(handle);
     if (subscription === undefined) return;
@@ -141,6 +171,8 @@ export class LeaderStream implements TurnTask {
     subscription.partition.sinks.delete(subscription);
     subscription.partition.onFollowerGone(this.follower.id, this.follower.epoch);
     this.subscriptions.delete(handle);
+    if (this.deps.standing.question() !== 0)
+      this.deps.standing.onUnfollowed(subscription.partition);
   }
 
   enqueue(subscription: Subscription): void {
@@ -183,7 +215,8 @@ export class LeaderStream implements TurnTask {
   }
 
   private refuse(refusal: Refusal): void {
-    this.deps.send(encodeLeaderMessage({ refusal: [refusal] }));
+    const question = this.deps.standing.question();
+    this.deps.send(encodeLeaderMessage({ refusal: [{ ...refusal, question }] }));
   }
 
   private frame(subscription: Subscription, { buffers, slabs }: LogRead): OutgoingData {

@@ -7,7 +7,7 @@ import type { Turn } from '../../stdx/turn.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Frame } from './leader-message.ts';
-import { LeaderStream } from './leader-stream.ts';
+import { type LeaderStanding, LeaderStream } from './leader-stream.ts';
 import { unary } from './peer-channels.ts';
 import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
@@ -52,6 +52,9 @@ export interface PeerServerDeps {
   readonly throttle: ReplicationThrottle;
   readonly shareState: ShareStateHandlers;
   readonly onSent: (byteCount: number) => void;
+  readonly standing: LeaderStanding;
+  /** Runs before a call or a message is looked at: what was known may be too old to act on. */
+  readonly look: () => void;
 }
 
 export class PeerServer implements AsyncDisposable {
@@ -83,7 +86,20 @@ export class PeerServer implements AsyncDisposable {
 
   /** @throws Error where the address cannot be had */
   async listen(host: string, port: number): Promise<void> {
-    this.serving = await this.deps.network.serve(this.services(), { host, port });
+    const services = this.services().map((service) => this.looking(service));
+    this.serving = await this.deps.network.serve(services, { host, port });
+  }
+
+  private looking({ definition, implementation }: PeerService): PeerService {
+    const { look } = this.deps;
+    const methods = Object.entries(implementation).map(([name, handle]) => [
+      name,
+      (...args: unknown[]) => {
+        look();
+        (handle as (...args: unknown[]) => void)(...args);
+      },
+    ]);
+    return { definition, implementation: Object.fromEntries(methods) };
   }
 
   private services(): PeerService[] {
@@ -120,6 +136,7 @@ export class PeerServer implements AsyncDisposable {
   private follow(call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>): void {
     let stream: LeaderStream | null = null;
     call.on('data', (message: FollowerMessage) => {
+      this.deps.look();
       if (stream === null) stream = this.greet(call, message);
       else stream.onMessage(message);
     });
@@ -152,10 +169,10 @@ export class PeerServer implements AsyncDisposable {
       });
       return null;
     }
-    const { turn, logger, partitions, onSent, throttle, memory } = this.deps;
+    const { turn, logger, partitions, onSent, throttle, memory, standing } = this.deps;
     const send = (frame: Frame) => void call.write(frame as never);
     const stream = new LeaderStream(
-      { turn, logger, partitions, memory, send, onSent, throttle },
+      { turn, logger, partitions, memory, send, onSent, throttle, standing },
       hello.follower,
     );
     this.streams.add(stream);

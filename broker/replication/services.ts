@@ -17,11 +17,17 @@ export interface Subscribe {
   logEndOffset: number;
   lastEpoch: number;
   refused?: boolean;
+  /** What the leader asked for in its last refusal; 0: nothing. */
+  answer?: number;
 }
 export interface Ack {
   handle: number;
   leaderEpoch: number;
   logEndOffset: number;
+}
+export interface Moved {
+  handle: number;
+  leaderEpoch: number;
 }
 export interface FollowerMessage {
   hello?: { clusterId: string; follower: ProtoMember; leader: ProtoMember } | null;
@@ -29,6 +35,7 @@ export interface FollowerMessage {
   ack?: Ack[];
   unsubscribe?: number[];
   takenBytes?: number;
+  moved?: Moved[];
 }
 export interface Data {
   handle: number;
@@ -43,6 +50,7 @@ export interface Refusal {
   diverging?: { epoch: number; endOffset: number };
   logStartOffset?: number;
   fencedByEpoch?: number;
+  question?: number;
 }
 export interface LeaderMessage {
   data?: Data[];

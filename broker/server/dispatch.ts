@@ -45,6 +45,8 @@ export interface DispatchDeps {
   readonly apis: ReadonlyMap<number, Api>;
   readonly observer: RequestObserver;
   readonly quotas: Quotas;
+  /** Runs before a request is looked at: what was known may be too old to answer from. */
+  readonly look: () => void;
 }
 
 export class UnknownRequest extends Error {}
@@ -76,6 +78,7 @@ export class Dispatch {
     owned: boolean,
     done: (answer: Answer, whenSent: (() => void) | null) => void,
   ): void {
+    this.deps.look();
     if (frame.length < 8) throw new UnknownRequest('a request must have a header');
     const key = frame.readInt16BE(0);
     const version = frame.readInt16BE(2);

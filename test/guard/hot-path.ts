@@ -104,6 +104,7 @@ const partition = new Partition(
   {
     clock,
     turn,
+    mayLead: () => true,
     isApiAway: () => false,
     onDamage: () => {},
     onStorageFailure: (_, cause) => void fail(cause),
@@ -142,6 +143,7 @@ const ports = {
   tail,
 } as unknown as Ports;
 const dispatch = new Dispatch({
+  look: ignore,
   clock,
   logger: silent,
   apis: new Map([

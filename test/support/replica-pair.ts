@@ -76,6 +76,7 @@ export class Side {
       {
         clock,
         turn: this.turn,
+        mayLead: () => true,
         isApiAway: () => false,
         onDamage: () => {},
         onStorageFailure: (_, cause) => {
@@ -203,6 +204,7 @@ export class ReplicaPair implements Disposable {
         send,
         onSent: nothing,
         throttle: new ReplicationThrottle(this.clock, () => Infinity),
+        standing: { question: () => 0, onConfirmed: nothing, onUnfollowed: nothing },
       },
       { ...follower.member },
     );
