@@ -5,7 +5,6 @@ import { type Feature, features } from './scene.ts';
 /** What brokers do not withstand yet; each can be asked for by name. */
 const notYet: ReadonlySet<FaultKind | Feature> = new Set<FaultKind | Feature>([
   'lasting-deletions',
-  'flip',
   'apiOlder',
 ]);
 

@@ -7,11 +7,12 @@ import type { History } from './history.ts';
 import { judgeTransactions } from './judge.ts';
 import { SimLeaderPicker } from './leader-picker.ts';
 import { SimMember } from './member.ts';
-import { compareReplicas } from './replicas.ts';
+import { damages, differences } from './replicas.ts';
 import type { SimNode, World } from './world.ts';
 
 const SETTLE_MS = 60_000;
 const SETTLE_STEP_MS = 250;
+const HEAL_MS = 40_000;
 const RESTART_MS = 700;
 /** Who does not write notices by his Lease. */
 const TWINS_MS = 15_000;
@@ -46,14 +47,28 @@ export class Finale {
           new Compaction(world, history, shape).run(),
           `compacting ${shape.name}`,
         );
+    if (world.scene.scrubs) await this.heal();
     await this.logs.judgeAll();
     judgeTransactions(history, (place) => this.keepsAll(place), this.logs.present);
     const member = this.clients.find((client) => client instanceof SimMember);
     if (member !== undefined) await this.world.done(member.checkCommits(), 'reading commits');
-    compareReplicas(world, history);
+    this.compareReplicas();
     if (endsWithStop) await this.stopAndRead();
     if (everyReplicaLeads) await this.letEveryReplicaLead();
     await this.judgeTwins();
+  }
+
+  /** Whatever was damaged is found and made good, though nobody asks for it. */
+  private async heal(): Promise<void> {
+    const { history, world } = this;
+    const isWell = () =>
+      world.isWhole && damages(world).length === 0 && differences(world, history).length === 0;
+    for (let waitedMs = 0; waitedMs < HEAL_MS && !isWell(); waitedMs += 500) await world.run(500);
+  }
+
+  private compareReplicas(): void {
+    const { history, world } = this;
+    for (const text of [...damages(world), ...differences(world, history)]) history.anomaly(text);
   }
 
   /** Of two processes on one volume the first one has noticed in the end that it is not alone. */

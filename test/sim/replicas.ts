@@ -1,5 +1,11 @@
 /** What lies in the files of replicas, looked at without asking a broker. */
-import { batch, batchesOf, CONTROL_BIT, recordsOf } from '../../proto/kafka/record-batch.ts';
+import {
+  batch,
+  batchesOf,
+  batchFault,
+  CONTROL_BIT,
+  recordsOf,
+} from '../../proto/kafka/record-batch.ts';
 import type { History } from './history.ts';
 import { placeOf } from './scene.ts';
 import type { SimNode, World } from './world.ts';
@@ -34,8 +40,9 @@ export function offsetsOnDisk(world: World, topic: string, partition: number): S
   return offsets;
 }
 
-/** After peace all replicas hold the same bytes, from where all of them begin. */
-export function compareReplicas(world: World, history: History): void {
+/** After peace all replicas hold the same bytes, from where all of them begin: what is not so. */
+export function differences(world: World, history: History): string[] {
+  const found: string[] = [];
   for (const { partition, replicas, topic } of world.lines()) {
     const shape = world.scene.topics.find(({ name }) => name === topic);
     // Each replica is compacted by itself; brokers' own topics are as well.
@@ -50,10 +57,26 @@ export function compareReplicas(world: World, history: History): void {
     const [first, ...others] = contents.map((bytes) => tailFrom(bytes, from));
     for (const [i, bytes] of others.entries())
       if (first !== undefined && !bytes.equals(first))
-        history.anomaly(
+        found.push(
           `replicas differ: ${topic}-${partition} in replicas ${replicas.join()}: one has ${first.length} bytes from ${from} on, the ${i + 2}th ${bytes.length}`,
         );
   }
+  return found;
+}
+
+/** Batches in the logs of replicas that are not what was written. */
+export function damages(world: World): string[] {
+  const found: string[] = [];
+  for (const { partition, replicas, topic } of world.lines())
+    for (const id of replicas) {
+      const bytes = logFiles(world.nodes[id] as SimNode, topic, partition);
+      let at = 0;
+      while (at < bytes.length && batchFault(bytes, at, bytes.length) === null)
+        at += batch.byteCount(bytes, at);
+      if (at < bytes.length)
+        found.push(`damaged: ${topic}-${partition} on node${id} at ${at} of ${bytes.length} bytes`);
+    }
+  return found;
 }
 
 function tailFrom(bytes: Buffer, offset: number): Buffer {

@@ -9,8 +9,8 @@ export type TopicKind = 'plain' | 'compacted' | 'trimmed' | 'passing';
 
 /**
  * What a seed may have besides the plain topic: a topic of another kind, producers with several batches
- * under way, an end in which every replica leads once, and one with an orderly stop of everybody; and
- * whether what DeleteRecords answered is held against the end.
+ * under way, an end in which every replica leads once, and one with an orderly stop of everybody; brokers
+ * that look for damage all the time, without which no bit flips; and whether what DeleteRecords answered is held against the end.
  */
 export const features = [
   'compacted',
@@ -19,6 +19,7 @@ export const features = [
   'in-flight',
   'every-leader',
   'end-stop',
+  'scrub',
   'lasting-deletions',
 ] as const;
 export type Feature = (typeof features)[number];
@@ -36,6 +37,8 @@ export interface Scene {
   readonly config: Readonly<Record<string, string | number>>;
   /** How many batches each producer may have under way in a partition, by chance one of these. */
   readonly windows: readonly number[];
+  /** Whether brokers look for damage all the time. */
+  readonly scrubs: boolean;
   /** Whether what was deleted, as DeleteRecords answered, must be gone in the end. */
   readonly deletionsLast: boolean;
   /** Whether in the end every replica leads once, and is read. */
@@ -70,10 +73,13 @@ export function sceneOf(seed: number, wanted: readonly Feature[] = features): Sc
     ...(has('trimmed', 0.35) ? [others.trimmed] : []),
     ...(has('passing', 0.3) ? [others.passing] : []),
   ];
+  const scrubs = has('scrub', 0.35);
   return {
     brokers,
     topics,
+    scrubs,
     config: {
+      ...(scrubs ? { 'log.scrub.interval.ms': 1_500 } : {}),
       ...MIN_ISR,
       'offsets.topic.num.partitions': 1,
       'transaction.state.log.num.partitions': 1,
@@ -100,7 +106,13 @@ export function plainScene(
     partitions,
     config: { 'min.insync.replicas': Math.min(brokers, 2), 'internal.segment.bytes': 4096 },
   };
-  const calm = { windows: [1], everyReplicaLeads: false, endsWithStop: false, deletionsLast: true };
+  const calm = {
+    windows: [1],
+    everyReplicaLeads: false,
+    endsWithStop: false,
+    deletionsLast: true,
+    scrubs: false,
+  };
   return { brokers, config, topics: [plain], ...calm };
 }
 

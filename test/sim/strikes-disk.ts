@@ -75,6 +75,7 @@ function someFile(paths: readonly string[], random: Random): string | null {
 
 /** A bit flips in one of its files, whichever it is. */
 const flip: Strike = ({ back, faults, node, note, random, world }) => {
+  if (!world.scene.scrubs) return;
   const path = someFile(node.disk.paths, random);
   const bitCount = (node.disk.contentOf(path ?? '')?.length ?? 0) * 8;
   if (path === null || bitCount === 0 || !faults.mayDamage(node)) return;

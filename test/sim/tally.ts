@@ -13,6 +13,7 @@ const worked: Readonly<Record<Feature, (counts: Counts) => number>> = {
   'in-flight': ({ refusals }) => refusals,
   'every-leader': ({ leaderTurns }) => leaderTurns,
   'end-stop': ({ endStops }) => endStops,
+  scrub: ({ heals }) => heals,
   'lasting-deletions': ({ deletions }) => deletions,
 };
 
@@ -60,7 +61,7 @@ export class Tally {
       `${this.of('committed')} transactions and ${this.of('commits')} offsets committed, ${this.of('reads')} records read, ` +
       `${this.of('compactions')} logs compacted, ${this.of('retentions')} times segments aged, ${this.of('deletions')} times records and ` +
       `${this.of('topicsDeleted')} times a topic deleted, ${this.of('leaderTurns')} times every next replica led, ` +
-      `${this.of('endStops')} times all stopped in the end, ${this.failures} seeds with anomalies\n` +
+      `${this.of('endStops')} times all stopped in the end, ${this.of('heals')} times damage healed, ${this.failures} seeds with anomalies\n` +
       `faults: ${shown}`
     );
   }

@@ -25,6 +25,10 @@ export const KAFKA_PORT = 9092;
 export const REPLICAS = 3;
 const API_VERSION = 'kafka.tenure.dev/v1beta1';
 const PROBE_MS = 1000;
+const HEALED: ReadonlySet<string> = new Set([
+  'a damaged replica is whole again',
+  'an index was damaged and is made anew',
+]);
 const LOG_LINES_MAX = 4000;
 
 export interface WorldOptions {
@@ -161,6 +165,7 @@ export class World {
         this.note(`${name} ${level} ${message} ${shown.join(' ')}`);
         if (message === 'log compacted') this.counts.compactions++;
         if (message === 'old segments set aside') this.counts.retentions++;
+        if (HEALED.has(message)) this.counts.heals++;
         if (fields.cause instanceof TypeError || fields.cause instanceof RangeError)
           this.bugs.push(`${name}: ${message}: ${fields.cause.stack}`);
       };
@@ -353,7 +358,7 @@ export class World {
   }
 
   /** What the world itself did. */
-  readonly counts = { compactions: 0, retentions: 0, leaderTurns: 0, endStops: 0 };
+  readonly counts = { compactions: 0, retentions: 0, leaderTurns: 0, endStops: 0, heals: 0 };
 
   async run(ms: number): Promise<void> {
     await this.scheduler.runUntil(this.scheduler.nowMs + ms);
