@@ -24,6 +24,8 @@ export class SimClient {
   private readonly leaders = new Map<string, Leader>();
   private nextId = 1;
   isOver = false;
+  /** Nothing that it asked for is still to come. */
+  hasEnded = false;
 
   constructor(world: World, name: string, random = world.random.fork()) {
     this.world = world;
@@ -110,10 +112,14 @@ export class SimClient {
   /** Runs until it is told to end; what throws is a bug of the client. */
   start(): void {
     this.process.run(() => {
-      this.live().catch((cause: unknown) => {
-        if (this.process.alive)
-          this.world.bugs.push(`${this.process.name}: ${(cause as Error).stack}`);
-      });
+      this.live()
+        .catch((cause: unknown) => {
+          if (this.process.alive)
+            this.world.bugs.push(`${this.process.name}: ${(cause as Error).stack}`);
+        })
+        .finally(() => {
+          this.hasEnded = true;
+        });
     });
   }
   protected live(): Promise<void> {

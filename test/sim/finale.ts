@@ -90,7 +90,8 @@ export class Finale {
   private async answerAll(): Promise<void> {
     const { history, world } = this;
     for (const client of this.clients) client.isOver = true;
-    for (let i = 0; i < 240 && history.hasOpen; i++) await world.run(250);
+    const isBusy = () => history.hasOpen || this.clients.some(({ hasEnded }) => !hasEnded);
+    for (let i = 0; i < 240 && isBusy(); i++) await world.run(250);
     for (const { error, outcome, place, values } of history.operations)
       if (outcome === 'open')
         history.anomaly(`stuck: ${values.join()} in ${place} was never answered (${error})`);
