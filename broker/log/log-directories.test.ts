@@ -186,10 +186,32 @@ test('a log that is not as the stop noted it is looked into', () => {
   const record = { key: null, value: Buffer.from('put there by somebody else') };
   const batch = buildBatch([record], { timestampMs: 1 });
   batch.writeBigInt64BE(1n, 0);
+  batch.writeInt32BE(1, 12);
   const before = lives.disk.readBytes(path) as Buffer;
   lives.disk.writeFile(path, Buffer.concat([before, batch]));
   lives.live(lives.begin(['/a', '/b']));
   assert.equal(lives.logs.get(0)?.endOffset, 2);
+});
+
+test('a log that is shorter than the stop noted, and one that it does not name, are looked into', () => {
+  const path = '/a/t-0/00000000000000000000.log';
+  const recoveryOf = (lives: Lives, partition: number) => {
+    const directories = lives.begin(['/a', '/b']);
+    directories.present();
+    return directories.openLog(idOf(partition), config).recovery;
+  };
+  const short = firstLife();
+  const bytes = short.disk.readBytes(path) as Buffer;
+  short.disk.writeFile(path, bytes.subarray(0, bytes.length - 5));
+  assert.equal(recoveryOf(short, 0).clean, false, 'what is gone had been there');
+  // As an earlier version wrote it: without a seal.
+  const old = firstLife();
+  old.disk.writeFile(
+    '/a/tenure-logs.json',
+    Buffer.from('{"version":1,"brokerEpoch":1,"replicas":[]}'),
+  );
+  assert.deepEqual(recoveryOf(old, 0), { clean: true, scannedBytes: bytes.length });
+  assert.deepEqual(recoveryOf(firstLife(), 1), { clean: true, scannedBytes: 0 });
 });
 
 test('an inventory of an earlier stop counts for nothing', () => {

@@ -237,7 +237,7 @@ class LogOpening {
 
   private trust(segment: Segment): void {
     if (!this.deps.disk.exists(segment.path('.log'))) return;
-    segment.expect(this.sums.get(segment.baseOffset) ?? NOT_KNOWN);
+    this.expectSums(segment);
     // A stop between two steps of a compaction may have left a segment without its indexes.
     if (segment.hasIndexes) segment.openComplete();
     else segment.reindex(this.deps.indexIntervalBytes);
@@ -310,11 +310,16 @@ class LogOpening {
     return true;
   }
 
+  /** The newest segment may have been a closed one before the log was cut: what is known of that is past. */
+  private expectSums(segment: Segment): void {
+    if (segment !== this.segments.at(-1))
+      segment.expect(this.sums.get(segment.baseOffset) ?? NOT_KNOWN);
+  }
+
   /** A segment whose transaction index is damaged must be scanned, and with it all that come after it. */
   private firstUnsound(before: number): number {
-    const { sums } = this;
     for (const [i, segment] of this.segments.slice(0, before).entries()) {
-      segment.expect(sums.get(segment.baseOffset) ?? NOT_KNOWN);
+      this.expectSums(segment);
       if (!segment.isAbortedSound) return i;
     }
     return before;

@@ -160,3 +160,15 @@ test('a process that wakes up on a folder that was taken over elsewhere ends wit
   await stage.judge();
   assert.ok(stage.world.log.some((line) => line.includes('was taken over by process')));
 });
+
+test('an orderly stop is on stable storage when it is called clean: a loss of power takes nothing then', async () => {
+  using stage = new Stage(15);
+  await stage.begin();
+  await stage.writeFor(4000);
+  await stage.stop(...stage.world.nodes);
+  for (const node of stage.world.nodes) stage.world.losePower(node);
+  for (const node of stage.world.nodes) stage.world.start(node);
+  await stage.allInSync();
+  await stage.judge();
+  assert.ok(!stage.world.log.some((line) => line.includes('begins as a new replica')));
+});
