@@ -63,6 +63,11 @@ export class SimFile {
   losePower(random: Random): boolean {
     this.flushes.clear();
     const { content: bytes, safe } = this;
+    // The system had written it back by itself.
+    if (random.chance(0.3)) {
+      this.safe = Buffer.from(bytes);
+      return true;
+    }
     if (safe === null) {
       // The file itself may not have made it.
       if (random.chance(0.5)) return false;

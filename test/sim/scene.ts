@@ -9,7 +9,8 @@ export type TopicKind = 'plain' | 'compacted' | 'trimmed' | 'passing';
 
 /**
  * What a seed may have besides the plain topic: a topic of another kind, producers with several batches
- * under way, an end in which every replica leads once, and one with an orderly stop of everybody; brokers
+ * under way, an end in which every replica leads once, and one with an orderly stop of everybody; topics
+ * of the brokers' own that are compacted all the time; brokers
  * that look for damage all the time, without which no bit flips; and whether what DeleteRecords answered is held against the end.
  */
 export const features = [
@@ -19,6 +20,7 @@ export const features = [
   'in-flight',
   'every-leader',
   'end-stop',
+  'own-topics',
   'scrub',
   'lasting-deletions',
 ] as const;
@@ -37,6 +39,8 @@ export interface Scene {
   readonly config: Readonly<Record<string, string | number>>;
   /** How many batches each producer may have under way in a partition, by chance one of these. */
   readonly windows: readonly number[];
+  /** Whether topics of the brokers' own have small segments, and are compacted. */
+  readonly compactsOwn: boolean;
   /** Whether brokers look for damage all the time. */
   readonly scrubs: boolean;
   /** Whether what was deleted, as DeleteRecords answered, must be gone in the end. */
@@ -91,6 +95,7 @@ export function sceneOf(seed: number, wanted: readonly Feature[] = features): Sc
     windows: has('in-flight', 0.8) ? [1, 5, 5] : [1],
     everyReplicaLeads: has('every-leader', 0.25),
     endsWithStop: has('end-stop', 0.25),
+    compactsOwn: has('own-topics', 0.4),
     deletionsLast: has('lasting-deletions', 1),
   };
 }
@@ -112,6 +117,7 @@ export function plainScene(
     endsWithStop: false,
     deletionsLast: true,
     scrubs: false,
+    compactsOwn: false,
   };
   return { brokers, config, topics: [plain], ...calm };
 }

@@ -2,7 +2,7 @@
 import { type RunOptions, runSeed, type Verdict } from './run.ts';
 
 const STORY =
-  / (?:FAULT|PAGE|MOVE|PEACE)|ends itself|is rolled|is restarted|elected controller|replica cut|begins anew|copied anew/;
+  / (?:FAULT|PAGE|MOVE|TRIM|CREATED|DELETED|PEACE|ALL STOP|THE NEXT)|ends itself|is rolled|is restarted|elected controller|replica cut|begins anew|copied|damaged|set aside|taken over|log compacted/;
 const STORY_LINES = 60;
 
 export interface Shrunk {

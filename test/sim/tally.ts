@@ -13,6 +13,7 @@ const worked: Readonly<Record<Feature, (counts: Counts) => number>> = {
   'in-flight': ({ refusals }) => refusals,
   'every-leader': ({ leaderTurns }) => leaderTurns,
   'end-stop': ({ endStops }) => endStops,
+  'own-topics': ({ ownCompactions }) => ownCompactions,
   scrub: ({ heals }) => heals,
   'lasting-deletions': ({ deletions }) => deletions,
 };

@@ -3,6 +3,7 @@ import { Broker } from '../../broker/broker.ts';
 import {
   type KafkaBroker,
   type KafkaPartitionMap,
+  type KafkaTopic,
   kafkaBrokers,
   kafkaClusters,
   kafkaPartitionMaps,
@@ -91,6 +92,16 @@ export class World {
     this.makeObjects();
     this.probe();
     this.kube.onWrite((object) => this.notePage(object as KafkaPartitionMap));
+    if (this.scene.compactsOwn)
+      this.kube.onWrite((object) => this.shrinkSegments(object as KafkaTopic));
+  }
+
+  /** What brokers write for themselves would never fill a segment of the usual size. */
+  private shrinkSegments({ kind, metadata, spec }: KafkaTopic): void {
+    if (kind !== 'KafkaTopic' || spec.topicName?.startsWith('__') !== true) return;
+    if (spec.config?.['internal.segment.bytes'] !== undefined) return;
+    const config = { 'internal.segment.bytes': 2048, 'min.cleanable.dirty.ratio': '0.01' };
+    this.scheduler.after(0, null, () => this.configure(metadata.name, config));
   }
 
   /** Every change of a partition's line belongs to the story. */
@@ -154,6 +165,11 @@ export class World {
     if (this.log.length > LOG_LINES_MAX * 1.5) this.log.splice(0, this.log.length - LOG_LINES_MAX);
   }
 
+  private noteCompaction(topic: unknown): void {
+    this.counts.compactions++;
+    if (String(topic).startsWith('__')) this.counts.ownCompactions++;
+  }
+
   private loggerOf(name: string): Logger {
     const write =
       (level: string) =>
@@ -163,7 +179,7 @@ export class World {
           return `${key}=${text}`;
         });
         this.note(`${name} ${level} ${message} ${shown.join(' ')}`);
-        if (message === 'log compacted') this.counts.compactions++;
+        if (message === 'log compacted') this.noteCompaction(fields.topic);
         if (message === 'old segments set aside') this.counts.retentions++;
         if (HEALED.has(message)) this.counts.heals++;
         if (fields.cause instanceof TypeError || fields.cause instanceof RangeError)
@@ -358,7 +374,14 @@ export class World {
   }
 
   /** What the world itself did. */
-  readonly counts = { compactions: 0, retentions: 0, leaderTurns: 0, endStops: 0, heals: 0 };
+  readonly counts = {
+    compactions: 0,
+    retentions: 0,
+    leaderTurns: 0,
+    endStops: 0,
+    heals: 0,
+    ownCompactions: 0,
+  };
 
   async run(ms: number): Promise<void> {
     await this.scheduler.runUntil(this.scheduler.nowMs + ms);
