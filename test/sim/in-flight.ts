@@ -13,6 +13,8 @@ export interface Sent {
 interface Batch {
   readonly bytes: Buffer;
   readonly operation: Operation;
+  /** Where it was sent first. */
+  readonly host: string;
   /** Nothing before it was unanswered when it was sent. */
   wasFirst: boolean;
   isFlying: boolean;
@@ -21,8 +23,8 @@ interface Batch {
 
 export interface InFlightDeps {
   readonly window: number;
-  /** Never rejects. */
-  readonly send: (bytes: Buffer) => Promise<Sent>;
+  /** To that broker, or to whoever leads by now (null). Never rejects. */
+  readonly send: (bytes: Buffer, host: string | null) => Promise<Sent>;
   readonly pause: () => Promise<void>;
   readonly acked: (operation: Operation, baseOffset: number) => void;
   /** Whether nothing of this producer can be written there after such an answer. */
@@ -46,8 +48,15 @@ export class InFlight {
   get isEmpty(): boolean {
     return this.queue.length === 0;
   }
-  get hasRoom(): boolean {
-    return this.queue.length < this.deps.window && !this.queue.some(({ mustRetry }) => mustRetry);
+  /**
+   * Whether another batch may be sent to that broker. While something is under way to another one it may
+   * not: a leader that knows nothing of the producer takes whatever comes first for its beginning.
+   */
+  hasRoomAt(host: string): boolean {
+    return (
+      this.queue.length < this.deps.window &&
+      this.queue.every((batch) => !batch.mustRetry && batch.host === host)
+    );
   }
   /** What was not answered. */
   get left(): readonly Operation[] {
@@ -60,9 +69,9 @@ export class InFlight {
       await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
-  add(bytes: Buffer, operation: Operation): void {
+  add(bytes: Buffer, operation: Operation, host: string): void {
     this.nextSequence += operation.values.length;
-    const batch = { bytes, operation, wasFirst: false, isFlying: false, mustRetry: false };
+    const batch = { bytes, operation, host, wasFirst: false, isFlying: false, mustRetry: false };
     this.queue.push(batch);
     void this.fly(batch);
   }
@@ -83,7 +92,7 @@ export class InFlight {
     const { acked, isFinal, pause, send } = this.deps;
     batch.isFlying = true;
     batch.wasFirst = this.queue[0] === batch;
-    const { baseOffset, error } = await send(batch.bytes);
+    const { baseOffset, error } = await send(batch.bytes, batch.mustRetry ? null : batch.host);
     if (this.failure !== null) return;
     if (error === 'NONE') {
       this.queue.splice(this.queue.indexOf(batch), 1);

@@ -78,8 +78,9 @@ export class SimProducer extends WritingClient {
     const target = await this.target(this.shape);
     if (target === null) return this.pause(50);
     const flight = this.flightTo(target);
-    await flight.until(() => flight.hasRoom || this.isOver);
-    if (flight.hasRoom && flight.failure === null) this.write(target, flight, null);
+    const hasRoom = () => flight.hasRoomAt(target.host);
+    await flight.until(() => hasRoom() || flight.isEmpty || this.isOver);
+    if (hasRoom() && flight.failure === null) this.write(target, flight, null);
     for (const [place, failed] of this.flights)
       if (failed.failure !== null) await this.ended(place, failed);
   }

@@ -103,7 +103,7 @@ export class SimTransactor extends WritingClient {
       }
       const flight = this.flightTo(target);
       flights.add(flight);
-      await flight.until(() => flight.hasRoom);
+      await flight.until(() => flight.hasRoomAt(target.host) || flight.isEmpty);
       if (flight.failure !== null) break;
       this.write(target, flight, transaction);
       if (this.random.chance(0.3)) await this.pause(this.random.between(1, 40));

@@ -11,6 +11,8 @@ interface Target {
   readonly shape: TopicShape;
   readonly partition: number;
   readonly topicId: string;
+  /** Who leads it. */
+  readonly host: string;
 }
 
 export abstract class WritingClient extends SimClient {
@@ -36,7 +38,7 @@ export abstract class WritingClient extends SimClient {
   protected async target(shape: TopicShape): Promise<Target | null> {
     const partition = this.random.below(shape.partitions);
     const leader = await this.leaderOf(shape.name, partition).catch(() => null);
-    return leader === null ? null : { shape, partition, topicId: leader.topicId };
+    return leader === null ? null : { shape, partition, ...leader };
   }
 
   protected flightTo(target: Target): InFlight {
@@ -45,7 +47,7 @@ export abstract class WritingClient extends SimClient {
     if (flight !== undefined) return flight;
     flight = new InFlight({
       window: this.window,
-      send: (bytes) => this.send(target, bytes),
+      send: (bytes, host) => this.send(target, bytes, host),
       pause: () => this.pause(this.random.between(20, 150)),
       isFinal: (error) => error === GONE || this.isFinal(error),
       acked: (operation, offset) => this.history.acked(operation, offset, this.nowMs),
@@ -72,7 +74,7 @@ export abstract class WritingClient extends SimClient {
     );
     const place = placeOf(target.shape, target.topicId, target.partition);
     const operation = this.history.begin(name, place, values, this.nowMs, transaction);
-    flight.add(bytes, operation);
+    flight.add(bytes, operation, target.host);
     return operation;
   }
 
@@ -85,10 +87,14 @@ export abstract class WritingClient extends SimClient {
     }
   }
 
-  private async send({ partition, shape, topicId }: Target, records: Buffer): Promise<Sent> {
+  private async send(
+    { partition, shape, topicId }: Target,
+    records: Buffer,
+    host: string | null,
+  ): Promise<Sent> {
     const failed = (error: string): Sent => ({ error, baseOffset: -1 });
     try {
-      const leader = await this.leaderOf(shape.name, partition);
+      const leader = host === null ? await this.leaderOf(shape.name, partition) : { host, topicId };
       // A topic that passes may be gone for good.
       if (leader === null)
         return failed(this.isOver && shape.kind === 'passing' ? GONE : 'LEADER_NOT_AVAILABLE');
