@@ -41,6 +41,7 @@ import {
   withdraw,
 } from './election-core.ts';
 import type { Liveness } from './liveness.ts';
+import { NewTopics } from './new-topics.ts';
 import { Deposed, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
 import { planTopics, resizeOf, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
@@ -116,6 +117,7 @@ export class Controller implements Disposable {
   private pendingWishes: PendingWish[] = [];
   private leaving: { broker: Member; done: (leadersLeft: number) => void }[] = [];
   private settledFor = '';
+  private readonly newTopics: NewTopics;
   private balance = false;
   private wanted = true;
   private running = false;
@@ -125,6 +127,7 @@ export class Controller implements Disposable {
   constructor(deps: ControllerDeps) {
     this.deps = deps;
     this.statuses = new TopicStatusWriter(deps);
+    this.newTopics = new NewTopics(deps);
     const checkSeconds = Number(
       deps.clusterConfig()['leader.imbalance.check.interval.seconds'] ?? 300,
     );
@@ -260,6 +263,7 @@ export class Controller implements Disposable {
 
   private async step(): Promise<void> {
     const { clock, liveness, pages } = this.deps;
+    const topics = await this.newTopics.withoutGone(this.deps.topics(), pages.all());
     const startedMs = clock.monotonicMs();
     const brokers = liveness.view();
     const lines = pages.all();
@@ -267,7 +271,6 @@ export class Controller implements Disposable {
     const current = (key: string) =>
       updates.has(key) ? (updates.get(key) as PartitionLine | null) : (lines.get(key) ?? null);
 
-    const topics = this.deps.topics();
     const plan = planTopics(topics, lines, brokers, this.deps.defaults());
     for (const line of plan.created) updates.set(partitionKey(line.topicId, line.partition), line);
     const dying = new Set(plan.deleted.map(topicIdOf));

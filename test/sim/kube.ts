@@ -49,6 +49,8 @@ export class SimKube {
   isDown = false;
   /** How often a write meets another one that came first. */
   conflictChance = 0;
+  /** How much later than others a process hears of what happens. */
+  readonly late = new Map<Process, number>();
   /** Processes that cannot reach the API, nor it them. */
   readonly cut = new Set<Process>();
 
@@ -256,7 +258,8 @@ export class SimKube {
       if (!is && !was) return;
       const type = is ? (was ? 'MODIFIED' : 'ADDED') : 'DELETED';
       // In order, however slow the network is.
-      lastMs = Math.max(lastMs, scheduler.nowMs + this.latency());
+      const lateMs = this.late.get(process) ?? 0;
+      lastMs = Math.max(lastMs, scheduler.nowMs + lateMs + this.latency());
       scheduler.at(lastMs, process, () => {
         if (!over) onEvent({ type, object: structuredClone(event.object) as T });
       });
