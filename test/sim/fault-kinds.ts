@@ -13,6 +13,7 @@ export const faultKinds = [
   'apiCut',
   'apiDown',
   'watches',
+  'lateWatches',
   'conflicts',
   'slow',
   'disk',

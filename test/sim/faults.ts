@@ -87,6 +87,7 @@ export class Faults {
     world.network.heal();
     world.kube.comeBack();
     world.kube.conflictChance = 0;
+    world.kube.late.clear();
     for (const node of world.nodes) {
       node.disk.heal();
       for (const process of [node.process, ...node.twins]) {

@@ -19,6 +19,14 @@ const watches: Strike = ({ note, process, world }) => {
   world.kube.dropWatches(process);
 };
 
+/** It hears of everything, and seconds later than the others. */
+const lateWatches: Strike = ({ later, note, process, random, world }) => {
+  const ms = random.between(200, 5000);
+  note(`by ${ms.toFixed(0)} ms`);
+  world.kube.late.set(process, ms);
+  later(random.between(1000, 10_000), () => world.kube.late.delete(process));
+};
+
 const conflicts: Strike = ({ later, note, random, world }) => {
   note('');
   world.kube.conflictChance = random.between(0.1, 0.7);
@@ -38,4 +46,4 @@ const apiOlder: Strike = ({ faults, later, note, random, world }) => {
   });
 };
 
-export const apiStrikes = { apiCut, apiDown, watches, conflicts, apiOlder };
+export const apiStrikes = { apiCut, apiDown, watches, lateWatches, conflicts, apiOlder };
