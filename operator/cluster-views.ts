@@ -223,8 +223,11 @@ export class Views implements ClusterViews, Disposable {
     return this.topics.get(name, namespace);
   }
 
+  cluster(namespace: string, name: string): KafkaCluster | null {
+    return this.clusters.get(name, namespace);
+  }
   hasCluster(namespace: string, name: string): boolean {
-    return this.clusters.get(name, namespace) !== null;
+    return this.cluster(namespace, name) !== null;
   }
 
   [Symbol.dispose](): void {

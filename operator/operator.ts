@@ -1,5 +1,14 @@
 /** The operator: watches clusters and what belongs to them, and reconciles by key while it leads. */
-import type { KafkaCluster } from '../kube/kafka-objects.ts';
+import { conditionsWith } from '../kube/conditions.ts';
+import { tell } from '../kube/events.ts';
+import {
+  API_VERSION,
+  type KafkaCluster,
+  type KafkaTopic,
+  kafkaClusters,
+  kafkaTopics,
+} from '../kube/kafka-objects.ts';
+import type { Resource } from '../kube/objects.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { serveAdmin } from '../stdx/admin-http.ts';
 import type { Chance } from '../stdx/chance.ts';
@@ -7,7 +16,7 @@ import type { Clock } from '../stdx/clock.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { OperatorDefaults } from './cluster/desired/stateful-set.ts';
-import { ClusterReconciler } from './cluster/reconciler.ts';
+import { ClusterReconciler, FIELD_MANAGER } from './cluster/reconciler.ts';
 import { Views } from './cluster-views.ts';
 import { Election, type ElectionOptions } from './election.ts';
 import { operatorMetrics } from './metrics.ts';
@@ -53,6 +62,7 @@ export class Operator implements AsyncDisposable {
         await acting;
         await reconciler.reconcile(...split(key));
       },
+      onBug: (key, cause) => this.tellOfBug(views.cluster(...split(key)), kafkaClusters, cause),
     });
     const topicQueue = new WorkQueue({
       clock,
@@ -61,6 +71,7 @@ export class Operator implements AsyncDisposable {
         await acting;
         await this.reconcileTopic(views, ...split(key));
       },
+      onBug: (key, cause) => this.tellOfBug(views.topic(...split(key)), kafkaTopics, cause),
     });
     const views = new Views(this.deps, this.deps, {
       cluster: (namespace, name) => queue.add(`${namespace}/${name}`),
@@ -98,6 +109,39 @@ export class Operator implements AsyncDisposable {
     const exists = views.hasCluster(namespace, topic.spec.clusterRef.name);
     const now = new Date(this.deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
     await reconcileOrphan(this.deps.api, topic, exists, now);
+  }
+
+  /** What the operator cannot deal with is told where people look: at the object. */
+  private async tellOfBug(
+    object: KafkaCluster | KafkaTopic | null,
+    resource: Resource,
+    cause: unknown,
+  ): Promise<void> {
+    const { api, clock, logger } = this.deps;
+    logger.error('a bug of the operator: this object is set aside', { of: resource.kind, cause });
+    if (object === null) return;
+    const { namespace = '', name, generation: observedGeneration = 0 } = object.metadata;
+    const message = `the operator cannot deal with this object: ${(cause as Error).message}`;
+    const reason = 'OperatorBug';
+    const degraded = {
+      type: 'Degraded',
+      status: 'True',
+      reason,
+      message,
+      observedGeneration,
+    } as const;
+    const known = object.status?.conditions ?? [];
+    if (known.some((one) => one.reason === reason && one.message === message)) return;
+    const now = new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const status = { conditions: conditionsWith(known, [degraded], now) };
+    try {
+      await api.patch(resource, { namespace, name, subresource: 'status' }, { status });
+    } catch (cause) {
+      logger.debug('writing a condition failed', { cause });
+    }
+    const telling = { type: 'Warning', reason, message, component: FIELD_MANAGER } as const;
+    const about = { ...object, apiVersion: API_VERSION, kind: resource.kind };
+    await tell(this.deps, about, { telling, nowMs: clock.nowMs() });
   }
 
   private async serve(queue: WorkQueue, views: Views): Promise<void> {

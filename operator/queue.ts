@@ -1,4 +1,5 @@
 /** A queue of keys: each is worked on by one worker at a time, again if it was added meanwhile. */
+import { isBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 
@@ -16,6 +17,8 @@ export class WorkQueue implements AsyncDisposable {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly work: (key: string) => Promise<void>;
+    /** The work on that object met a bug: this is to be seen at the object. Must not fail. */
+    readonly onBug: (key: string, cause: unknown) => Promise<void>;
   };
   private stopped = false;
   private whenIdle: (() => void) | null = null;
@@ -26,6 +29,7 @@ export class WorkQueue implements AsyncDisposable {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly work: (key: string) => Promise<void>;
+    readonly onBug: (key: string, cause: unknown) => Promise<void>;
   }) {
     this.deps = deps;
   }
@@ -55,6 +59,8 @@ export class WorkQueue implements AsyncDisposable {
         this.reconciled++;
         this.failures.delete(key);
       } catch (cause) {
+        // One object that meets a bug must not keep all others from being looked after.
+        if (isBug(cause)) await this.deps.onBug(key, cause);
         this.failed++;
         const failures = (this.failures.get(key) ?? 0) + 1;
         this.failures.set(key, failures);
