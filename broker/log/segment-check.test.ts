@@ -125,3 +125,17 @@ test('a segment that is cut meanwhile is nobody’s damage', async () => {
   });
   assert.equal(result, 'gone');
 });
+
+test('what was appended since a stop is part of what is known', async () => {
+  const { log } = open();
+  const of = { timestampMs: 5000, producerId: 5, producerEpoch: 1 };
+  const data = [{ key: null, value: Buffer.from('v') }];
+  log.append(buildBatch(data, { ...of, baseSequence: 0, attributes: TRANSACTIONAL_BIT }), {
+    leaderEpoch: 1,
+  });
+  log.append(buildTransactionMarker({ committed: false, coordinatorEpoch: 1 }, of), {
+    leaderEpoch: 1,
+  });
+  log.writePending();
+  assert.deepEqual(await checkAll(log), ['sound', 'sound', 'sound', 'sound']);
+});

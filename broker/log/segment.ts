@@ -200,8 +200,10 @@ export class Segment {
   readAborted(): AbortedTransaction[] | null {
     const bytes = this.deps.disk.readBytes(this.path('.txnindex')) ?? Buffer.alloc(0);
     const aborted = abortedFromBytes(bytes);
-    if (aborted === null || this.abortedSum < 0) return aborted;
-    return abortedSum(aborted) === this.abortedSum ? aborted : null;
+    // More of them may have come since somebody noted a sum.
+    const [, expected] = this.sums;
+    if (aborted === null || expected < 0) return aborted;
+    return abortedSum(aborted) === expected ? aborted : null;
   }
 
   /** Writes what is known of aborted transactions over a file that is damaged; null where it is not known. */

@@ -91,6 +91,7 @@ export function sceneOf(seed: number, wanted: readonly Feature[] = features): Sc
       'log.cleaner.min.cleanable.ratio': '0.05',
       'log.retention.check.interval.ms': 500,
       'log.segment.delete.delay.ms': 300,
+      'log.scrub.interval.ms': 3_000,
     },
     windows: has('in-flight', 0.8) ? [1, 5, 5] : [1],
     everyReplicaLeads: has('every-leader', 0.25),

@@ -62,6 +62,12 @@ export class SimNode implements Machine {
   }
 }
 
+/** What brokers say when something stored is not what they wrote. */
+const DAMAGE: ReadonlySet<string> = new Set([
+  'a replica is damaged',
+  'an index was damaged and is made anew',
+]);
+
 export class World {
   readonly scene: Scene;
   readonly random: Random;
@@ -179,6 +185,8 @@ export class World {
           return `${key}=${text}`;
         });
         this.note(`${name} ${level} ${message} ${shown.join(' ')}`);
+        if (DAMAGE.has(message) && !this.nodes.some(({ disk }) => disk.isDamaged))
+          this.bugs.push(`${name}: ${message}, though nothing was ever damaged ${shown.join(' ')}`);
         if (message === 'log compacted') this.noteCompaction(fields.topic);
         if (message === 'old segments set aside') this.counts.retentions++;
         if (HEALED.has(message)) this.counts.heals++;
