@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { errorName } from '../../proto/kafka/errors.ts';
 import { batchesOf, buildBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import { SimClient } from './client.ts';
-import { TOPIC } from './scene.ts';
 import { Stage } from './stage.ts';
 
 const TIMEOUT_MS = 6_000;
