@@ -16,7 +16,7 @@ import { Cleaner } from './cleaner.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
-import { brokerCounts, countStates, imageFacts } from './facts.ts';
+import { brokerCounts, countStates, failedLogDirs, imageFacts } from './facts.ts';
 import { endForStorage, handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Integrity, NO_FIGURES } from './integrity.ts';
@@ -270,6 +270,12 @@ export class Broker implements AsyncDisposable {
         controller,
         self: () => this.self,
         object: () => this.metadata.brokers.all().find(({ spec }) => spec.id === this.options.id),
+        image: this.metadata.image,
+        onOffline: (directory, cause) => {
+          this.replicas.endDirectory(directory, cause);
+          this.reportCounts();
+        },
+        onLast: () => this.leaveForStorage(),
       }),
     );
     this.replicas = new Replicas({
@@ -593,18 +599,21 @@ export class Broker implements AsyncDisposable {
   private reported = '';
 
   private counts(): object {
-    return brokerCounts(this.partitions, this.metadata.image, this.options.id);
+    return {
+      ...brokerCounts(this.partitions, this.metadata.image, this.options.id),
+      failedLogDirs: failedLogDirs(this.directories),
+    };
   }
 
-  /** A failed write: the partition is offline here, leadership moves, and no clean marker is left. */
+  /** A failed read or write: the directory is offline here, leadership moves, and it gets no clean marker. */
   private onStorageFailure(partition: Partition, cause: DiskError): void {
     this.ports.logger.error('storage failed', {
       topic: partition.topic,
       partition: partition.partition,
       cause,
     });
-    this.directories.noteFailure(partition.log);
-    this.leaveForStorage();
+    const { directories } = this;
+    directories.failures.note(directories.of(partition.log), cause);
   }
 
   /** Others take over what is led here; then the process ends, and whoever restarts it gives it another chance. */
@@ -645,7 +654,7 @@ export class Broker implements AsyncDisposable {
           ]),
         ),
       offlineLogDirectories: () =>
-        this.storageFailed ? Math.max(this.directories.failedCount, 1) : 0,
+        Math.max(this.directories?.failures.all.size ?? 0, this.storageFailed ? 1 : 0),
       groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
       state: () => this.state,
       tailBytes: () => this.tail.bytes,

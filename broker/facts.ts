@@ -1,5 +1,6 @@
 /** Numbers of a broker for metrics and status, counted when somebody asks. */
 import { clusterConfigFaults } from './config/faults.ts';
+import type { LogDirectories } from './log/log-directories.ts';
 import type { MetadataImage } from './metadata/image.ts';
 import type { Partitions } from './partition/partitions.ts';
 
@@ -27,6 +28,11 @@ export function brokerCounts(partitions: Partitions, image: MetadataImage, id: n
   }
   const configProblems = clusterConfigFaults(image, id);
   return { leaders, replicas: partitions.size, underReplicated, configProblems };
+}
+
+/** Log directories whose disk failed, and why. */
+export function failedLogDirs({ failures }: LogDirectories): string[] {
+  return [...failures.all].map(([{ path }, { message }]) => `${path}: ${message}`);
 }
 
 /** How many groups are in each state. */

@@ -1,6 +1,5 @@
 /** Periodic work on the logs of a broker: retention, checkpoints, writing dirty pages back. */
 import type { Clock } from '../stdx/clock.ts';
-import { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { Partitions } from './partition/partitions.ts';
@@ -67,12 +66,7 @@ export class Housekeeping implements Disposable {
   }
 
   private checkpoint(): void {
-    try {
-      this.deps.directories.checkpoint(this.deps.partitions);
-    } catch (cause) {
-      if (!(cause instanceof DiskError)) throw cause;
-      this.deps.logger.error('writing checkpoints failed', { cause });
-    }
+    this.deps.directories.checkpoint(this.deps.partitions);
   }
 
   /** Starts writing dirty pages back before they pile up and stall the loop. */

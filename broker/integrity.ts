@@ -1,4 +1,4 @@
-/** What a broker does about damage in what it stores: it is looked for, healed from others, and told. */
+/** What a broker does about damage in what it stores, and disks that fail: looked for, healed from others, told. */
 import { tell } from '../kube/events.ts';
 import { API_VERSION, type KafkaBroker } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
@@ -11,6 +11,7 @@ import type { BrokerConfig } from './config/config.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { DamagedLog } from './log/stored-batches.ts';
 import type { IntegrityFigures } from './observe/metrics.ts';
+import { OfflineReplicas, type OfflineReplicasDeps } from './offline-replicas.ts';
 import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 import { type RepairNews, Repairs } from './repairs.ts';
@@ -19,7 +20,7 @@ import type { Followers } from './replication/follower-stream.ts';
 import type { WishMessage } from './replication/services.ts';
 import { Scrubber } from './scrubber.ts';
 
-export interface IntegrityDeps {
+export interface IntegrityDeps extends Pick<OfflineReplicasDeps, 'image' | 'onOffline' | 'onLast'> {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,11 +48,13 @@ const ASK_MS = 10_000;
 export class Integrity implements Disposable {
   private readonly deps: IntegrityDeps;
   private readonly repairs: Repairs;
+  private readonly offline: OfflineReplicas;
   private scrubber: Scrubber | null = null;
 
   constructor(deps: IntegrityDeps) {
     this.deps = deps;
     const { clock, logger, followers, partitions, self } = deps;
+    this.offline = new OfflineReplicas(deps);
     this.repairs = new Repairs({
       clock,
       logger,
@@ -103,5 +106,6 @@ export class Integrity implements Disposable {
   [Symbol.dispose](): void {
     this.scrubber?.[Symbol.dispose]();
     this.repairs[Symbol.dispose]();
+    this.offline[Symbol.dispose]();
   }
 }

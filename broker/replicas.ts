@@ -8,9 +8,11 @@ import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
+import { isWantOfRoom } from './log/directory-failures.ts';
 import { configDigestOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
-import type { DamagedLog } from './log/stored-batches.ts';
+import type { LogDirectory } from './log/log-directory.ts';
+import { DamagedLog } from './log/stored-batches.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
 import { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
@@ -34,9 +36,6 @@ export interface ReplicasDeps {
   /** The leadership of a partition of an internal topic here: its epoch, or null. */
   readonly onInternal: (topic: string, partition: number, leaderEpoch: number | null) => void;
 }
-
-/** Codes of a disk that takes nothing more, but gives back what it has. */
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
 function outlives({ metadata, spec }: KafkaTopic): boolean {
   return (
@@ -112,23 +111,53 @@ export class Replicas {
   }
 
   /**
-   * A log that cannot be read takes its broker's standing with it, not the broker.
-   * @throws DiskError where the disk is full: nothing is lost by that, and what cannot be opened for
-   * want of room must not count as lost. The process ends and is started again.
+   * A log that cannot be read takes its broker's standing with it, not the broker. Nothing is lost where
+   * there is no room: what cannot be opened for want of it must not count as lost.
+   * @throws DiskError where the only directory that works is full: the process ends and is started again.
    */
   private tryOpen(id: { topic: string; topicId: string; partition: number }) {
     try {
       return this.open(id);
     } catch (cause) {
-      if (cause instanceof DiskError && NO_ROOM.has(cause.code)) throw cause;
-      this.cleanRecovery = false;
-      this.unopened.add(keyOf(id));
-      this.deps.logger.error('a log cannot be read', {
-        topic: id.topic,
-        partition: id.partition,
-        cause,
-      });
+      const isFull = cause instanceof DiskError && isWantOfRoom(cause);
+      if (isFull && this.isOfLastDirectory(id)) throw cause;
+      if (!isFull) this.cleanRecovery = false;
+      this.onUnopened(id, cause);
       return null;
+    }
+  }
+
+  private isOfLastDirectory(id: { topic: string; topicId: string; partition: number }): boolean {
+    const { directories } = this.deps;
+    const [one, ...others] = directories.working;
+    return others.length === 0 && directories.placeFor(id) === one;
+  }
+
+  /**
+   * A log could not be opened. A disk that refuses fails its directory, as long as another one works; what
+   * lies in a directory that failed is offline with it.
+   * @throws what is neither the disk's fault nor damage: it is a bug
+   */
+  private onUnopened(id: { topic: string; topicId: string; partition: number }, cause: unknown) {
+    if (!(cause instanceof DiskError) && !(cause instanceof DamagedLog)) throw cause;
+    const { directories, logger } = this.deps;
+    const { partition, topic } = id;
+    logger.error('a log cannot be opened', { topic, partition, cause });
+    const directory = directories.placeFor(id);
+    if (cause instanceof DiskError && !this.isOfLastDirectory(id))
+      directories.failures.note(directory, cause);
+    if (!directories.isFailed(directory)) this.unopened.add(keyOf(id));
+  }
+
+  /** Nothing in the directory is served or followed any more. */
+  endDirectory(directory: LogDirectory, cause: DiskError): void {
+    const { directories, followers, partitions } = this.deps;
+    for (const partition of [...partitions, ...this.found.values()]) {
+      if (directories.of(partition.log) !== directory) continue;
+      partition.log.failure ??= cause;
+      partition.goOffline('KAFKA_STORAGE_ERROR');
+      followers.update(partition);
+      this.announce(partition);
     }
   }
 
@@ -222,13 +251,8 @@ export class Replicas {
       this.unopened.delete(key);
       return partition;
     } catch (cause) {
-      this.unopened.add(key);
-      this.deps.onUnopened();
-      this.deps.logger.error('a replica could not be made', {
-        topic: line.topic,
-        partition: line.partition,
-        cause,
-      });
+      this.onUnopened(line, cause);
+      if (this.unopened.has(key)) this.deps.onUnopened();
       return null;
     }
   }

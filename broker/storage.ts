@@ -97,17 +97,17 @@ export class Storage {
    */
   async closeLogs(partitions: readonly Partition[], wholeAt: number | null): Promise<void> {
     const { directories } = this;
+    const works = ({ log }: Partition) => directories?.isFailed(directories.of(log)) !== true;
+    const whole = partitions.filter(works);
     try {
-      for (const partition of partitions) partition.close();
-      for (const { log } of partitions) log.close();
-      await Promise.all(
-        partitions.map(({ log }) => (log.failure === null ? log.flush() : undefined)),
-      );
+      for (const partition of whole) partition.close();
+      for (const { log } of whole) log.close();
+      await Promise.all(whole.map(({ log }) => (log.failure === null ? log.flush() : undefined)));
       if (directories !== undefined) {
-        directories.checkpoint(partitions);
+        directories.checkpoint(whole);
         directories.saveLinesNow();
-        const isWhole = partitions.every(({ log }) => log.failure === null);
-        if (wholeAt !== null && isWhole) directories.markClean(wholeAt, partitions);
+        const isWhole = whole.every(({ log }) => log.failure === null);
+        if (wholeAt !== null && isWhole) directories.markClean(wholeAt, whole);
       }
     } catch (cause) {
       if (!(cause instanceof DiskError)) throw cause;

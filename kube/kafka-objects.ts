@@ -227,6 +227,8 @@ export interface KafkaBroker extends KubeObject {
     readonly underReplicated?: number;
     /** Configuration that this broker cannot act on, a sentence each. */
     readonly configProblems?: readonly string[];
+    /** Log directories whose disk failed, and why. */
+    readonly failedLogDirs?: readonly string[];
   };
 }
 

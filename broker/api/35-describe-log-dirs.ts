@@ -4,10 +4,19 @@ import {
   describeLogDirsRequest,
   describeLogDirsResponse,
 } from '../../proto/kafka/messages/35-describe-log-dirs.ts';
+import type { LogDirectory } from '../log/log-directory.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
 export function describeLogDirs({ logDirectories, partitions }: Ports) {
+  /** Null where the directory failed. */
+  const spaceOf = (directory: LogDirectory) => {
+    let space: ReturnType<LogDirectory['space']> | null = null;
+    logDirectories.failures.attempt(directory, () => {
+      space = directory.space();
+    });
+    return space as ReturnType<LogDirectory['space']> | null;
+  };
   return api({
     key: 35,
     name: 'DescribeLogDirs',
@@ -23,12 +32,13 @@ export function describeLogDirs({ logDirectories, partitions }: Ports) {
       );
       const placed = Map.groupBy(asked, ({ log }) => logDirectories.of(log));
       const results = logDirectories.all.map((directory) => {
-        const { totalBytes, freeBytes } = directory.space();
+        const space = spaceOf(directory);
         const byTopic = Map.groupBy(placed.get(directory) ?? [], ({ topic }) => topic);
         return {
-          errorCode: logDirectories.isFailed(directory) ? codeOf('KAFKA_STORAGE_ERROR') : 0,
+          errorCode: space === null ? codeOf('KAFKA_STORAGE_ERROR') : 0,
           logDir: directory.path,
-          topics: [...byTopic].map(([name, replicas]) => ({
+          // Kafka says nothing more of a directory that failed.
+          topics: [...(space === null ? [] : byTopic)].map(([name, replicas]) => ({
             name,
             partitions: replicas.map(({ partition, log, highWatermark, isLeader }) => ({
               partitionIndex: partition,
@@ -37,8 +47,8 @@ export function describeLogDirs({ logDirectories, partitions }: Ports) {
               isFutureKey: false,
             })),
           })),
-          totalBytes,
-          usableBytes: freeBytes,
+          totalBytes: space?.totalBytes ?? -1,
+          usableBytes: space?.freeBytes ?? -1,
           isCordoned: false,
         };
       });

@@ -23,6 +23,8 @@ export interface Life {
   readonly bootId: string;
   /** Ids of all directories that the broker had; missing where it was an older version's only one. */
   readonly directories?: readonly string[];
+  /** Ids of directories that failed in that life, and may lack what others count on. */
+  readonly doubted?: readonly string[];
 }
 
 /** The life that a process was about to begin: it may have got its epoch, but it wrote nothing yet. */
@@ -96,13 +98,14 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isList = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
 
 function isLife(value: unknown): value is Life {
-  const { epoch, keptSince, bootId, directories } = (value ?? {}) as Partial<Life>;
+  const { epoch, keptSince, bootId, directories, doubted } = (value ?? {}) as Partial<Life>;
   return (
     isCount(epoch) &&
     isCount(keptSince) &&
     keptSince <= epoch &&
     isText(bootId) &&
-    (directories === undefined || isList(directories))
+    (directories === undefined || isList(directories)) &&
+    (doubted === undefined || isList(doubted))
   );
 }
 
@@ -261,6 +264,13 @@ export class DirectoryRecords {
 
   noteLife(life: Life): void {
     this.write({ life, next: null });
+  }
+
+  /** Written at once, where it is something new. @throws DiskError */
+  noteDoubts(doubted: readonly string[]): void {
+    const { life } = this.written;
+    if (life === null || (life.doubted ?? []).join() === doubted.join()) return;
+    this.write({ life: { ...life, doubted } });
   }
 
   noteStoreGeneration(generation: number): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildBatch } from '../../proto/kafka/record-batch.ts';
+import { DiskError } from '../../stdx/disk.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { createLogger } from '../../stdx/logger.ts';
 import { SimDisk } from '../../test/sim/disk.ts';
@@ -276,8 +277,9 @@ test('an administrator may say where a replica is to be made; a failed directory
   assert.ok(b !== null);
   directories.want(idOf(4), b);
   assert.equal(lives.open(directories, 4).folder, '/b/t-4');
-  directories.noteFailure(lives.logs.get(0) as PartitionLog);
-  assert.equal(directories.failedCount, 1);
+  const a = directories.of(lives.logs.get(0) as PartitionLog);
+  directories.failures.note(a, new DiskError('/a', Object.assign(new Error(), { code: 'EIO' })));
+  assert.deepEqual(directories.working, [b]);
   assert.equal(lives.open(directories, 5).folder, '/b/t-5');
 });
 

@@ -6,6 +6,7 @@
 import type { PartitionLine } from '../../kube/partition-line.ts';
 import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { DirectoryFailures, isWantOfRoom } from './directory-failures.ts';
 import type { DirectoryRecord, Life } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type Kept, LogDirectory, type OpenedLog, type ReplicaId } from './log-directory.ts';
@@ -32,7 +33,7 @@ export class LogDirectories {
   private readonly counts = new Map<LogDirectory, number>();
   /** Where an administrator wants replicas that are not here yet (KIP-113), by topic id and number. */
   private readonly wanted = new Map<string, LogDirectory>();
-  private readonly failed = new Set<LogDirectory>();
+  readonly failures = new DirectoryFailures();
 
   constructor(deps: LogDeps & { logger: Logger }, paths: readonly string[], bootId: string) {
     this.disk = deps.disk;
@@ -62,7 +63,11 @@ export class LogDirectories {
       own?.epoch === former.epoch && own.incarnation === former.incarnation;
     const ids = new Set(this.all.filter(isAwake).map(({ id }) => id));
     const isSleeper = (directory: LogDirectory) => directory.former !== null && !isAwake(directory);
-    return !this.all.some(isSleeper) && (former.directories ?? []).every((id) => ids.has(id));
+    const isDoubted = this.all.some(
+      (one) => isAwake(one) && (one.former?.doubted ?? []).length > 0,
+    );
+    if (isDoubted || this.all.some(isSleeper)) return false;
+    return (former.directories ?? []).every((id) => ids.has(id));
   }
 
   /** Nothing that was written can be missing: stopped in order, or killed on a machine that went on. */
@@ -85,6 +90,15 @@ export class LogDirectories {
     for (const directory of this.all) directory.noteLife({ ...life, directories });
   }
 
+  /**
+   * Directories that failed, and may lack what others count on: while it is so, the next life has no
+   * standing. Written into those that work.
+   */
+  noteDoubts(doubted: readonly LogDirectory[]): void {
+    const ids = doubted.map(({ id }) => id);
+    for (const one of this.all) this.failures.attempt(one, () => one.records.noteDoubts(ids));
+  }
+
   /** What the directories say of themselves and of what is in them; new ones say nothing yet. */
   recorded(): DirectoryRecord[] {
     return this.all.flatMap(({ records }) => records.record ?? []);
@@ -93,14 +107,14 @@ export class LogDirectories {
   /** The newest line of a replica that lies here. It is written down soon, together with others. */
   noteLine(line: PartitionLine, configDigest: string): void {
     const directory = this.places.get(keyOf(line));
-    if (directory === undefined) return;
+    if (directory === undefined || this.isFailed(directory)) return;
     if (directory.records.noteLine(line, configDigest)) this.onStale?.();
   }
   /** Called when a line is to be written down. */
   onStale: (() => void) | null = null;
 
   get hasStaleLines(): boolean {
-    return this.all.some(({ records }) => records.isStale);
+    return this.working.some(({ records }) => records.isStale);
   }
 
   get lineCount(): number {
@@ -110,10 +124,12 @@ export class LogDirectories {
   /** Writes lines down that changed. What a directory refuses is tried again. */
   async saveLines(): Promise<void> {
     for (const directory of this.all) {
-      if (this.failed.has(directory)) continue;
+      if (this.isFailed(directory)) continue;
       try {
         await directory.records.save();
       } catch (cause) {
+        if (!(cause instanceof DiskError)) throw cause;
+        if (!isWantOfRoom(cause)) this.failures.note(directory, cause);
         this.logger.warn('the lines of replicas were not written down', {
           path: directory.path,
           cause,
@@ -122,19 +138,25 @@ export class LogDirectories {
     }
   }
 
-  /** The same at once, for an orderly stop. @throws DiskError */
+  /** The same at once, for an orderly stop. */
   saveLinesNow(): void {
-    for (const { records } of this.all) records.saveNow();
+    for (const one of this.all) this.failures.attempt(one, () => one.records.saveNow());
   }
 
-  /** On stable storage when this returns, in every directory. @throws DiskError */
+  /** On stable storage when this returns, in every directory that works. @throws DiskError: none does. */
   noteStoreGeneration(generation: number): void {
-    for (const { records } of this.all) records.noteStoreGeneration(generation);
+    this.everywhere(({ records }) => records.noteStoreGeneration(generation));
   }
 
-  /** Ids below `end` may be in use: on stable storage when this returns. @throws DiskError */
+  /** Ids below `end` may be in use: on stable storage when this returns. @throws DiskError: nowhere. */
   noteProducerId(end: number): void {
-    for (const { records } of this.all) records.noteProducerId(end);
+    this.everywhere(({ records }) => records.noteProducerId(end));
+  }
+
+  private everywhere(work: (directory: LogDirectory) => void): void {
+    for (const one of this.all) this.failures.attempt(one, () => work(one));
+    if (this.working.length > 0) return;
+    for (const cause of this.failures.all.values()) throw cause;
   }
 
   /**
@@ -156,7 +178,7 @@ export class LogDirectories {
     }
     if (this.former !== null && !this.isComplete)
       this.logger.warn(
-        'a log directory of the last life is missing, or slept through it: this broker is not trusted with what it had',
+        'a log directory of the last life is missing, failed in it, or slept through it: this broker is not trusted with what it had',
         { directories: this.all.map(({ path }) => path).join(',') },
       );
   }
@@ -185,18 +207,31 @@ export class LogDirectories {
     return this.all.flatMap((directory) => directory.damaged);
   }
 
-  /** Opens a replica's log where it lies; a new one where an administrator wants it, else where fewest are. */
+  /**
+   * Opens a replica's log where it lies; a new one where an administrator wants it, else where fewest are.
+   * What lies in a directory that failed is not made anew in another one: the next start would find both.
+   * @throws DiskError also where the directory failed before
+   */
   openLog(id: ReplicaId, config: LogConfig): OpenedLog {
+    const directory = this.placeFor(id);
+    const failure = this.failures.causeOf(directory);
+    if (failure !== null) throw failure;
     const key = keyOf(id);
-    // A folder of that name without a name tag is what a loss of power left of this replica.
-    const remains = () => this.all.find((one) => this.disk.exists(one.folderOf(id)));
-    const wish = this.wanted.get(key);
-    const only = this.all.length === 1 ? this.all[0] : undefined;
-    const directory = this.places.get(key) ?? only ?? remains() ?? wish ?? this.emptiest();
     const opened = directory.openLog(id, config);
     this.place(key, directory);
     this.wanted.delete(key);
     return opened;
+  }
+
+  /** Where a replica lies, or is to be made. */
+  placeFor(id: ReplicaId): LogDirectory {
+    const key = keyOf(id);
+    // A folder of that name without a name tag is what a loss of power left of this replica.
+    const remains = () => this.working.find((one) => this.disk.exists(one.folderOf(id)));
+    const wish = this.wanted.get(key);
+    const wished = wish === undefined || this.isFailed(wish) ? undefined : wish;
+    const only = this.all.length === 1 ? this.all[0] : undefined;
+    return this.places.get(key) ?? only ?? remains() ?? wished ?? this.emptiest();
   }
 
   private place(key: string, directory: LogDirectory): void {
@@ -211,8 +246,8 @@ export class LogDirectories {
 
   /** Kafka's rule: the directory with the fewest replicas. Failed ones are not chosen. */
   private emptiest(): LogDirectory {
-    const usable = this.all.filter((directory) => !this.failed.has(directory));
-    const choice = usable.length > 0 ? usable : this.all;
+    const { working } = this;
+    const choice = working.length > 0 ? working : this.all;
     return choice.reduce((best, directory) =>
       this.countIn(directory) < this.countIn(best) ? directory : best,
     );
@@ -240,25 +275,32 @@ export class LogDirectories {
 
   /** Moves the folder of a replica out of the way; returns where it is now, null if it never had one. */
   setAside(id: ReplicaId, log: PartitionLog, why: 'delete' | 'stray'): string | null {
+    const directory = this.of(log);
+    // Nothing that is done there now is sure to last: the next start finds the replica where it lies.
+    if (this.isFailed(directory)) return null;
     const place = this.places.get(keyOf(id));
     if (place !== undefined) this.counts.set(place, this.countIn(place) - 1);
     this.places.delete(keyOf(id));
-    if (this.of(log).records.forgetLine(id)) this.onStale?.();
-    const directory = this.of(log);
+    if (directory.records.forgetLine(id)) this.onStale?.();
     directory.endLog(id);
     return directory.setAside(log.folder, why);
   }
 
-  noteFailure(log: PartitionLog): void {
-    this.failed.add(this.of(log));
-  }
-
   isFailed(directory: LogDirectory): boolean {
-    return this.failed.has(directory);
+    return this.failures.causeOf(directory) !== null;
   }
 
-  get failedCount(): number {
-    return this.failed.size;
+  get working(): LogDirectory[] {
+    return this.all.filter((directory) => !this.isFailed(directory));
+  }
+
+  /** Replicas whose place is there, opened or not. */
+  placedIn(directory: LogDirectory): Omit<ReplicaId, 'topic'>[] {
+    return [...this.places].flatMap(([key, place]) => {
+      if (place !== directory) return [];
+      const colon = key.lastIndexOf(':');
+      return [{ topicId: key.slice(0, colon), partition: Number(key.slice(colon + 1)) }];
+    });
   }
 
   /** Removes what was set aside; what cannot be removed is tried again at the next start. */
@@ -277,15 +319,18 @@ export class LogDirectories {
   }
 
   checkpoint(replicas: Iterable<Kept>): void {
-    for (const [directory, kept] of this.byDirectory(replicas)) {
-      directory.checkpoint(kept);
-      directory.records.noteProducerId(idMaxOf(kept) + 1);
-    }
+    for (const [directory, kept] of this.byDirectory(replicas))
+      this.failures.attempt(directory, () => {
+        directory.checkpoint(kept);
+        directory.records.noteProducerId(idMaxOf(kept) + 1);
+      });
   }
 
+  /** A directory that failed says nothing of the kind. */
   markClean(brokerEpoch: number, replicas: Iterable<Kept>): void {
     for (const [directory, kept] of this.byDirectory(replicas))
-      directory.markClean(brokerEpoch, kept);
+      if (kept.every(({ log }) => log.failure === null))
+        this.failures.attempt(directory, () => directory.markClean(brokerEpoch, kept));
   }
 
   private byDirectory(replicas: Iterable<Kept>): Map<LogDirectory, Kept[]> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Member, PartitionLine } from '../../kube/partition-line.ts';
+import fc from 'fast-check';
+import { hasMember, type Member, type PartitionLine } from '../../kube/partition-line.ts';
 import { alterIsr, type BrokerView, preferLeader, settleLine, withdraw } from './election-core.ts';
 
 const rules = { minInsyncReplicas: 2, uncleanLeaderElection: false };
@@ -164,4 +165,50 @@ test('the last copy does not withdraw, nor does one whose leader is dead', () =>
 test('a member of another life has nothing to withdraw', () => {
   const before = line();
   assert.equal(withdraw(before, member(1, 9), brokers(), rules), before);
+});
+
+test('whoever withdraws, somebody who holds what was committed leads, in newer epochs', () => {
+  const ids = [1, 2, 3];
+  const some = fc.subarray(ids);
+  fc.assert(
+    fc.property(
+      fc.record({
+        isr: some,
+        elr: some,
+        dead: some,
+        draining: some,
+        leader: fc.constantFrom(null, ...ids),
+        who: fc.constantFrom(...ids),
+        epoch: fc.constantFrom(1, 2),
+        minInsyncReplicas: fc.integer({ min: 1, max: 3 }),
+        uncleanLeaderElection: fc.boolean(),
+      }),
+      ({ dead, draining, elr, epoch, isr, leader, who, ...lineRules }) => {
+        const before = line({
+          leader: leader === null || !isr.includes(leader) ? null : member(leader),
+          isr: isr.map((id) => member(id)),
+          elr: elr.filter((id) => !isr.includes(id)).map((id) => member(id)),
+        });
+        const views = brokers(
+          ...ids.map((id) =>
+            broker(id, { live: !dead.includes(id), draining: draining.includes(id) }),
+          ),
+        );
+        const gone = member(who, epoch);
+        const after = withdraw(before, gone, views, lineRules);
+        if (after === before || 'error' in after) return;
+        const holders = [...before.isr, ...before.elr];
+        const { leader: leads } = after;
+        assert.ok(leads !== null && hasMember(holders, leads) && hasMember(after.isr, leads));
+        assert.ok(!dead.includes(leads.id), 'who leads is live');
+        for (const one of [...after.isr, ...after.elr])
+          assert.ok(hasMember(holders, one), 'nobody is let in by it');
+        assert.ok(![...after.isr, ...after.elr, leads].some(({ id }) => id === who));
+        assert.equal(after.leaderEpoch, before.leaderEpoch + 1);
+        assert.equal(after.partitionEpoch, before.partitionEpoch + 1);
+        assert.equal(withdraw(after, gone, views, lineRules), after, 'once is enough');
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });

@@ -519,7 +519,7 @@ export class Partition implements TurnTask {
   }
 
   private flushPending(): void {
-    if (!this.log.hasPending) return;
+    if (!this.log.hasPending || this.log.failure !== null) return;
     const { writtenOffset } = this.log;
     try {
       this.log.writePending();

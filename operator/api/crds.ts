@@ -571,6 +571,7 @@ const kafkaBroker = crd({
     replicas: whole('Replicas that it holds.'),
     underReplicated: whole('Led partitions that lack in-sync replicas.'),
     configProblems: list('Configuration that it cannot act on.', text('A sentence.')),
+    failedLogDirs: list('Log directories whose disk failed.', text('Which, and why.')),
   }),
   columns: [
     column('Id', '.spec.id', 'integer'),

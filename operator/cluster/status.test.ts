@@ -96,6 +96,16 @@ test('settings that brokers cannot act on show in a condition', () => {
   );
 });
 
+test('a log directory that failed shows in a condition, with its broker and the reason', () => {
+  const brokers = [{ spec: { id: 1, epoch: 1 }, status: { failedLogDirs: ['/b: i/o error'] } }];
+  const status = statusOf(observedOf({ brokers: brokers as never }));
+  const { message, reason, status: is } = conditionIn(status, 'Degraded') ?? {};
+  assert.deepEqual(
+    [is, reason, message],
+    ['True', 'LogDirectoryFailed', 'broker 1, /b: i/o error'],
+  );
+});
+
 test('restarts are remembered with their reason and how long they took', () => {
   const pods = [podOf(0, { revision: 'c-broker-old' }), podOf(1), podOf(2)];
   const begun = statusOf(observedOf({ pods }));

@@ -77,7 +77,11 @@ function available({ pods, lines }: Observed): Judgement {
   return judge('Available', false, 'PartitionsOffline', `${which} no leader${hint}`);
 }
 
-function degraded({ lines }: Observed): Judgement {
+function degraded({ brokers, lines }: Observed): Judgement {
+  const failed = brokers.flatMap(({ spec, status }) =>
+    (status?.failedLogDirs ?? []).map((one) => `broker ${spec.id}, ${one}`),
+  );
+  if (failed.length > 0) return judge('Degraded', true, 'LogDirectoryFailed', failed.join('; '));
   const weak = lines.filter(({ isr, replicas }) => isr.length < replicas.length);
   const [first] = weak;
   if (first === undefined) return judge('Degraded', false, 'InSync', 'every replica is in sync');

@@ -32,6 +32,8 @@ export class SimDisk {
   failsAt: (path: string) => boolean = () => true;
   /** How many writes failed. */
   failures = 0;
+  /** In which log directories. */
+  readonly failedIn = new Set<string>();
   /** Whether what is on it was ever changed by anybody but its broker. */
   isDamaged = false;
   /** Called before every write: a slow disk holds its process up. */
@@ -65,6 +67,7 @@ export class SimDisk {
   checkWrite(path: string): void {
     if (this.fails === null || !this.failsAt(path)) return;
     this.failures++;
+    this.failedIn.add(path.split('/')[1] as string);
     fail(path, this.fails === 'torn' ? 'EIO' : this.fails);
   }
 

@@ -96,7 +96,10 @@ export class Faults {
         if (process.isStopped) process.resume(world.scheduler);
       }
     }
-    for (const node of world.nodes) if (node.process?.alive !== true) world.start(node);
+    for (const node of world.nodes) {
+      if (world.needsRestart(node)) world.kill(node);
+      if (node.process?.alive !== true) world.start(node);
+    }
   }
 
   private strike(): void {

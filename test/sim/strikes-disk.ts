@@ -1,6 +1,7 @@
 /** What goes wrong with disks. */
-import type { Strike } from './faults.ts';
+import type { Blow, Strike } from './faults.ts';
 import type { Random } from './random.ts';
+import { DATA_FOLDERS } from './world.ts';
 
 const power: Strike = ({ back, faults, node, note, random, world }) => {
   if (!faults.mayLose(node)) return;
@@ -25,22 +26,41 @@ const slowDisk: Strike = ({ later, node, note, random, world }) => {
   });
 };
 
-const disk: Strike = ({ faults, later, node, note, random }) => {
+/** Writes succeed again; who has a failed log directory from before is started again by somebody. */
+function repairLater({ back, faults, later, node, random, world }: Blow, afterMs: number): void {
+  later(afterMs, () => {
+    if (faults.isOver) return;
+    node.disk.heal();
+    if (!world.needsRestart(node)) return;
+    const ms = random.between(200, 2000);
+    if (random.chance(0.5)) void world.stop(node).then(() => back(ms));
+    else {
+      world.kill(node);
+      back(ms);
+    }
+  });
+}
+
+const disk: Strike = (blow) => {
+  const { faults, node, note, random } = blow;
   const fault = random.pick(['ENOSPC', 'EIO', 'torn'] as const);
+  // One volume, or what all of them depend on.
+  const volume = random.pick([...DATA_FOLDERS, null]);
   // Whose logs cannot be read when it starts again counts as one that lost them.
   if (fault !== 'ENOSPC' && !faults.mayLose(node)) return;
-  note(fault);
+  note(`${fault} ${volume ?? 'everywhere'}`);
   node.disk.fails = fault;
-  // The kubelet restarts a broker whose disk failed.
-  later(random.between(1000, 6000), () => node.disk.heal());
+  if (volume !== null) node.disk.failsAt = (path) => path.startsWith(`${volume}/`);
+  repairLater(blow, random.between(1000, 6000));
 };
 
 /** There is no room left in the midst of a compaction. */
-const fullCompaction: Strike = ({ later, node, note, random }) => {
+const fullCompaction: Strike = (blow) => {
+  const { node, note, random } = blow;
   note('ENOSPC');
   node.disk.fails = 'ENOSPC';
   node.disk.failsAt = (path) => path.endsWith('.cleaned') || path.endsWith('.swap');
-  later(random.between(1000, 6000), () => node.disk.heal());
+  repairLater(blow, random.between(1000, 6000));
 };
 
 /** The volume is replaced by a copy of what it was a while ago. */

@@ -68,6 +68,9 @@ const DAMAGE: ReadonlySet<string> = new Set([
   'an index was damaged and is made anew',
 ]);
 
+/** Each is a volume of its own. */
+export const DATA_FOLDERS = ['/data', '/data-1'];
+
 export class World {
   readonly scene: Scene;
   readonly random: Random;
@@ -217,6 +220,7 @@ export class World {
   start(node: SimNode): void {
     node.isUp = true;
     node.failuresAtStart = node.disk.failures;
+    node.disk.failedIn.clear();
     const process = new Process(`${node.name}.${this.scheduler.events}`);
     const logger = this.loggerOf(node.name);
     node.process = process;
@@ -254,7 +258,7 @@ export class World {
         kafkaPort: KAFKA_PORT,
         replicationPort: 9091,
         adminPort: 0,
-        dataFolders: ['/data', '/data-1'],
+        dataFolders: DATA_FOLDERS,
         rack: null,
         serviceAccountFolder: '',
         logLevel: 'debug',
@@ -289,8 +293,9 @@ export class World {
       const why = process?.alive === true ? this.network.unhealthyBecause(process) : null;
       if (process !== null && why !== null) {
         this.note(`${node.name} is restarted by its kubelet: ${why}`);
-        if (node.disk.failures === node.failuresAtStart && !node.disk.isDamaged)
-          this.bugs.push(`${node.name} gave up though its disk did not fail: ${why}`);
+        const works = node.disk.failedIn.size < DATA_FOLDERS.length;
+        if (works && !node.disk.isDamaged)
+          this.bugs.push(`${node.name} gave up though a disk of its works: ${why}`);
         process.kill();
         this.restartLater(node);
       } else if (process?.alive === false && node.isUp && this.isPeace) this.start(node);
@@ -306,6 +311,11 @@ export class World {
 
   kill(node: SimNode): void {
     node.process?.kill();
+  }
+
+  /** Whether a log directory failed in this life of the broker: somebody has to start it again. */
+  needsRestart(node: SimNode): boolean {
+    return node.process?.alive === true && node.disk.failures !== node.failuresAtStart;
   }
 
   /** The machine loses its power, and with it what was not flushed. */

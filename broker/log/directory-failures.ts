@@ -1,0 +1,46 @@
+/**
+ * Log directories whose disk failed in this life. A disk that refuses one replica's files is not asked
+ * again: everything in its directory is offline until the next start, and the other directories go on.
+ */
+import { DiskError } from '../../stdx/disk.ts';
+import type { LogDirectory } from './log-directory.ts';
+
+/** Codes of a disk that takes nothing more, but gives back what it has. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+/** Whether nothing that was written before can be missing. */
+export function isWantOfRoom({ code }: DiskError): boolean {
+  return NO_ROOM.has(code);
+}
+
+export class DirectoryFailures {
+  private readonly causes = new Map<LogDirectory, DiskError>();
+  /** Called once for each directory. */
+  onFailure: ((directory: LogDirectory, cause: DiskError) => void) | null = null;
+
+  /** The first failure is the one that is told. */
+  note(directory: LogDirectory, cause: DiskError): void {
+    if (this.causes.has(directory)) return;
+    this.causes.set(directory, cause);
+    this.onFailure?.(directory, cause);
+  }
+
+  causeOf(directory: LogDirectory): DiskError | null {
+    return this.causes.get(directory) ?? null;
+  }
+
+  get all(): ReadonlyMap<LogDirectory, DiskError> {
+    return this.causes;
+  }
+
+  /** Does something with a directory that works; a disk that refuses makes it one that does not. */
+  attempt(directory: LogDirectory, work: () => void): void {
+    if (this.causes.has(directory)) return;
+    try {
+      work();
+    } catch (cause) {
+      if (!(cause instanceof DiskError)) throw cause;
+      this.note(directory, cause);
+    }
+  }
+}
