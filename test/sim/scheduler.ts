@@ -163,16 +163,17 @@ const settlePromises = (process as unknown as { _tickCallback: () => void })._ti
 
 const EPOCH_MS = 1_800_000_000_000;
 
-/** The clock of one process. `rate`: how fast it goes. */
+/** The clock of one process. `rate`: how fast it goes; `skewMs`: what it shows too much, and that may change. */
 export function clockOf(
   scheduler: Scheduler,
   process: Process,
-  { rate, skewMs }: { rate: number; skewMs: number },
+  of: { readonly rate: number; readonly skewMs: number },
 ): Clock {
+  const { rate } = of;
   const monotonicMs = () => scheduler.nowMs * rate;
   const after = (delayMs: number, run: () => void) => scheduler.after(delayMs / rate, process, run);
   return {
-    nowMs: () => Math.floor(EPOCH_MS + skewMs + monotonicMs()),
+    nowMs: () => Math.floor(EPOCH_MS + of.skewMs + monotonicMs()),
     monotonicMs,
     after,
     every(periodMs, run) {

@@ -51,7 +51,8 @@ export class SimNode implements Machine {
   broker: Broker | null = null;
   /** How fast its clock goes. */
   readonly rate: number;
-  readonly skewMs: number;
+  /** What its clock shows too much. */
+  skewMs: number;
 
   constructor(id: number, random: Random) {
     this.id = id;
