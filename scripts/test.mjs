@@ -23,6 +23,7 @@ const unit = [
   '{stdx,proto,kube,broker,operator,client,cli,local}/**/*.test.ts',
   'test/*.test.ts',
   'test/golden/*.test.ts',
+  'test/chaos/*.test.ts',
 ];
 const e2e = [
   'test/sim/*.test.ts',

@@ -10,24 +10,30 @@ import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
 import { sleepMs, startTestCluster, until } from '../support/local.ts';
 import { ChaosConsumer, ChaosProducer, readAll } from './clients.ts';
+import { doomTopics } from './doomed.ts';
 import { judge } from './judge.ts';
 import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
+import { missingForPrograms, PROGRAM_PARTITIONS, PROGRAM_TOPICS, Programs } from './programs.ts';
 import { electionsOf, starvation } from './starvation.ts';
 
 const HELP = `Runs three brokers with clients, and breaks things.
 
-  npm run chaos -- [--rounds N] [--only kill,pause,…] [--seed N] [--keep]
+  npm run chaos -- [--rounds N] [--minutes M] [--only kill,pause,…] [--seed N] [--keep]
 
   --keep    leaves the folder with the brokers' logs (TENURE_LOG_LEVEL=debug says more)
   --rounds  how often every kind of fault strikes (default 1)
+  --minutes then, for so long, up to three at once at random (default 0)
   --only    only these: kill, killController, stop, pause, longPause, killAll, isolate, cut,
-            cutOneWay, diskFull, apiStopped, starved
+            cutOneWay, diskFull, apiStopped, starved, deleteTopic
 Cutting links needs root and Linux' network namespaces, filling a disk needs root: without them
 those faults are left out, and it says so. Everything stays in namespaces of its own.
+Beside the producers and the group of kafkajs there are programs of librdkafka, where Python has
+confluent-kafka: idempotent, transactional, processing, and reading in both group protocols.
 `;
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '0' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
@@ -59,10 +65,14 @@ const PARTITIONS = 12;
 const PRODUCERS = 3;
 const SMALL_DISK = 1;
 const SETTLE_TIMEOUT_MS = 60_000;
+const STORM_SETTLE_TIMEOUT_MS = 120_000;
+/** A fault that takes the whole machine, and is judged by what happens beside it. */
+const LONE: ReadonlySet<string> = new Set(['starved']);
 const STARVED_CONTROLLERS_MAX = 3;
 /** Every partition moves about twice: away from who is later than the others, and back. */
-const STARVED_LEADERS_MAX = 2 * PARTITIONS;
+const STARVED_LEADERS_MAX = 2 * (PARTITIONS + PROGRAM_TOPICS.length * PROGRAM_PARTITIONS);
 const anomalies: string[] = [];
+let isStorm = false;
 
 const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-'));
 const volume = join(folder, `node/volumes/default_data-my-cluster-broker-${SMALL_DISK}`);
@@ -92,14 +102,12 @@ const kafka = new kafkajs.Kafka({
 const admin = kafka.admin();
 await admin.connect();
 await admin.createTopics({
-  topics: [
-    {
-      topic: TOPIC,
-      numPartitions: PARTITIONS,
-      replicationFactor: 3,
-      configEntries: [{ name: 'min.insync.replicas', value: '2' }],
-    },
-  ],
+  topics: [TOPIC, ...PROGRAM_TOPICS].map((topic) => ({
+    topic,
+    numPartitions: topic === TOPIC ? PARTITIONS : PROGRAM_PARTITIONS,
+    replicationFactor: 3,
+    configEntries: [{ name: 'min.insync.replicas', value: '2' }],
+  })),
 });
 const producers = Array.from(
   { length: PRODUCERS },
@@ -108,6 +116,9 @@ const producers = Array.from(
 const consumer = new ChaosConsumer(kafka, TOPIC, 'watchers');
 await consumer.start();
 await Promise.all(producers.map((producer) => producer.start()));
+const lacking = missingForPrograms();
+if (lacking !== null) console.log(`no programs of librdkafka: ${lacking}`);
+const programs = lacking === null ? new Programs(cluster.bootstrap) : null;
 
 const signal = (id: number, name: NodeJS.Signals) => process.kill(cluster.pid(id), name);
 const another = (id: number) => (id + 1 + below(BROKERS - 1)) % BROKERS;
@@ -212,13 +223,21 @@ if (starvation.isPossible)
     );
   };
 
+/** Nothing is wrong with a disk whose files are deleted: nobody ends of that. */
+faults.deleteTopic = async () => {
+  const pids = () => Array.from({ length: BROKERS }, (_, id) => cluster.pid(id)).join();
+  const before = pids();
+  await doomTopics(kafka, admin);
+  if (!isStorm && pids() !== before) anomalies.push('deleteTopic: brokers were restarted');
+};
+
 /** Every partition has a leader and everybody in sync. */
 async function isWhole(): Promise<boolean> {
   try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [TOPIC] });
-    const partitions = topics[0]?.partitions ?? [];
+    const { topics } = await admin.fetchTopicMetadata({ topics: [TOPIC, ...PROGRAM_TOPICS] });
+    const partitions = topics.flatMap((topic) => topic.partitions);
     return (
-      partitions.length === PARTITIONS &&
+      partitions.length === PARTITIONS + PROGRAM_TOPICS.length * PROGRAM_PARTITIONS &&
       partitions.every(({ isr, leader }) => leader >= 0 && isr.length === BROKERS)
     );
   } catch {
@@ -238,7 +257,7 @@ rows.push(['nothing', '', `${Math.round(takeLongestMs())} ms`, '']);
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const name of names) {
     const startedMs = performance.now();
-    await faults[name]?.();
+    await faults[name]?.().catch((cause: unknown) => anomalies.push(`${name}: ${cause}`));
     injected++;
     const overMs = performance.now();
     // A fault of an instant shows only now.
@@ -254,11 +273,42 @@ for (let round = 0; round < Number(values.rounds); round++) {
     console.error(`${name}: longest wait ${longest} ms`);
   }
 }
+/** A storm: several at once, again before all is whole; only now and then is it waited for that. */
+isStorm = true;
+const stormEndsMs = performance.now() + Number(values.minutes) * 60_000;
+const stormy = names.filter((name) => !LONE.has(name));
+for (let wave = 1; performance.now() < stormEndsMs; wave++) {
+  const chosen = new Set(Array.from({ length: 1 + below(3) }, () => stormy[below(stormy.length)]));
+  const atOnce = [...chosen].flatMap((name) => (name === undefined ? [] : [name]));
+  injected += atOnce.length;
+  console.error(`wave ${wave}: ${atOnce.join(' + ')}`);
+  // Somebody it wanted to strike may be down already.
+  await Promise.all(
+    atOnce.map(async (name) => {
+      await sleepMs(below(3_000));
+      await faults[name]?.().catch((cause: unknown) => console.error(`${name}: ${cause}`));
+    }),
+  );
+  await sleepMs(1_000 + below(6_000));
+  if (wave % 4 !== 0) continue;
+  await until(`wave ${wave} is got over`, STORM_SETTLE_TIMEOUT_MS, isWhole).catch(
+    (cause: unknown) => anomalies.push(`not healed: ${(cause as Error).message}`),
+  );
+}
+if (Number(values.minutes) > 0) {
+  await until('the storm is got over', STORM_SETTLE_TIMEOUT_MS, isWhole).catch((cause: unknown) =>
+    anomalies.push(`not healed: ${(cause as Error).message}`),
+  );
+  rows.push(['storm', `${values.minutes} min`, `${Math.round(takeLongestMs())} ms`, '']);
+}
+
 await Promise.all(producers.map((producer) => producer.stop()));
 const final = await readAll(kafka, TOPIC, SETTLE_TIMEOUT_MS);
 await consumer.stop();
 const acknowledged = producers.flatMap((producer) => producer.acknowledged);
 const unknown = producers.reduce((sum, producer) => sum + producer.unknown.length, 0);
+const judged = await programs?.judge();
+anomalies.push(...(judged?.anomalies ?? []));
 anomalies.push(...consumer.anomalies, ...judge(final, acknowledged, [consumer.seen]));
 await admin.disconnect();
 await cluster[Symbol.asyncDispose]();
@@ -283,5 +333,6 @@ console.log(
   `${injected} faults, ${acknowledged.length} writes acknowledged, ${unknown} given up, ` +
     `${consumer.seen.size} records read meanwhile, ${final.size} in the end, ${anomalies.length} anomalies`,
 );
+if (judged !== undefined) console.log(judged.summary);
 for (const anomaly of anomalies.slice(0, 40)) console.log(`  ${anomaly}`);
 process.exit(anomalies.length === 0 ? 0 : 1);
