@@ -33,6 +33,7 @@ export class FinalLogs {
   private async judge(shape: TopicShape, topicId: string, partition: number): Promise<void> {
     const { history, world } = this;
     const place = placeOf(shape, topicId, partition);
+    if (history.isVoid(place)) return;
     for (let tries = 0; tries < 5; tries++) {
       const before = offsetsOnDisk(world, shape.name, partition);
       const all = await this.read(shape, partition, false);

@@ -86,6 +86,18 @@ export class History {
   /** The longest that a producer waited for an answer. */
   longestGapMs = 0;
 
+  /**
+   * The API forgot what became of topics: of those that come and go nobody can say what they hold, for
+   * one that was deleted is there again, and one that was made is not.
+   */
+  forgetPassing(): void {
+    this.isPassingVoid = true;
+  }
+  private isPassingVoid = false;
+  isVoid(place: string): boolean {
+    return this.isPassingVoid && place.includes('@');
+  }
+
   of(place: string): PlaceHistory {
     let known = this.places.get(place);
     if (known === undefined) this.places.set(place, (known = new PlaceHistory(place)));
@@ -159,7 +171,7 @@ export class History {
     nowMs: number,
   ): void {
     const { committed, from, next, records } = of;
-    if (next === from) return;
+    if (next === from || this.isVoid(place)) return;
     this.reads += records.length;
     const history = this.of(place);
     let before = from - 1;
@@ -210,6 +222,7 @@ export class History {
 
   /** One offset, one value, for whoever looks and whenever. */
   put(who: string, place: string, offset: number, value: string): void {
+    if (this.isVoid(place)) return;
     const { values } = this.of(place);
     const before = values.get(offset);
     if (before === undefined) values.set(offset, value);

@@ -90,7 +90,7 @@ export class SimProducer extends WritingClient {
     const why = flight.failure ?? '';
     this.giveUp(flight, why);
     this.flights.delete(place);
-    if (why === GONE) return;
+    if (why === GONE || this.history.isVoid(place)) return;
     this.history.anomaly(
       `producer ended: ${this.process.name} cannot go on in ${place} at ${(this.nowMs / 1000).toFixed(3)}: ${why}`,
     );

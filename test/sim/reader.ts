@@ -77,7 +77,7 @@ export abstract class FetchingClient extends SimClient {
     const place = placeOf(shape, topicId, partition);
     if (answer.errorCode !== 0) {
       if (errorName(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE') return null;
-      return this.outOfRange(shape, partition, offset, host);
+      return this.history.isVoid(place) ? 0 : this.outOfRange(shape, partition, offset, host);
     }
     this.contradictions = 0;
     const bytes = (answer.records as unknown as Buffer | null) ?? Buffer.alloc(0);

@@ -45,6 +45,7 @@ export async function runSeed(options: RunOptions): Promise<Verdict> {
   const scene = sceneOf(seed, features);
   using world = new World({ seed, scene });
   const history = new History();
+  world.onApiRestored = () => history.forgetPassing();
   for (const node of world.nodes) world.start(node);
   const lasting = scene.topics.filter(({ kind }) => kind !== 'passing');
   const wanted = lasting.reduce((sum, { partitions }) => sum + partitions, 0);

@@ -43,6 +43,7 @@ const apiOlder: Strike = ({ faults, later, note, random, world }) => {
     if (faults.isOver) return;
     note(`is as it was ${ms.toFixed(0)} ms ago`);
     world.kube.restore(copy);
+    world.onApiRestored();
   });
 };
 

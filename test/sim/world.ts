@@ -307,6 +307,9 @@ export class World {
     return process?.alive === true && this.network.isReady(process);
   }
 
+  /** Called when the API's store is put back to what it was. */
+  onApiRestored: () => void = () => {};
+
   /** Whether everything that ends comes back at once. */
   isPeace = false;
 
