@@ -32,6 +32,15 @@ interface Lane {
   lastMs: number;
 }
 
+/** Where an answer waits for those before it. */
+interface Slot {
+  send: (() => void) | null;
+}
+interface Answers {
+  readonly slots: Slot[];
+  readonly lane: Lane;
+}
+
 interface Endpoint {
   readonly process: Process;
   readonly machine: Machine;
@@ -348,15 +357,27 @@ export class SimNetwork {
   }
   private readonly lanes = new Map<string, Lane>();
 
+  /** Answers of one broker process to a client leave in the order of the requests, as on one connection. */
+  private answersOf(client: Process, server: Process): Answers {
+    const name = `${client.name}<${server.name}`;
+    let answers = this.answers.get(name);
+    if (answers === undefined)
+      this.answers.set(name, (answers = { slots: [], lane: { lastMs: 0 } }));
+    return answers;
+  }
+  private readonly answers = new Map<string, Answers>();
+
   /** One request of a client outside of the cluster; rejects where the connection breaks. */
   request(client: Process, address: string, frame: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const { scheduler } = this;
       const [host = ''] = address.split(':');
       let over = false;
+      let giveUpSlot = () => {};
       const finish = (settle: () => void) => {
         if (over) return;
         over = true;
+        giveUpSlot();
         settle();
       };
       const lost = (why: string) => finish(() => reject(new Error(why)));
@@ -383,15 +404,29 @@ export class SimNetwork {
           mute: () => undefined,
           whenClosed: () => undefined,
         } as unknown as Connection;
+        const { lane, slots } = this.answersOf(client, process);
+        const slot: Slot = { send: null };
+        slots.push(slot);
+        const sendReady = () => {
+          while (slots[0]?.send != null) slots.shift()?.send?.();
+        };
+        giveUpSlot = () => {
+          if (slots.includes(slot)) slots.splice(slots.indexOf(slot), 1);
+          sendReady();
+        };
+        const answer = (settle: () => void) => {
+          slot.send = () => this.carry(host, 'client', client, settle, lane);
+          sendReady();
+        };
         process.run(() => {
           try {
-            deps.onRequest(connection, frame, true, (answer, whenSent) => {
-              const bytes = Buffer.concat(answer ?? []);
+            deps.onRequest(connection, frame, true, (chunks, whenSent) => {
+              const bytes = Buffer.concat(chunks ?? []);
               whenSent?.();
-              this.carry(host, 'client', client, () => finish(() => resolve(bytes)));
+              answer(() => finish(() => resolve(bytes)));
             });
           } catch (cause) {
-            this.carry(host, 'client', client, () => lost(`closed: ${cause}`));
+            answer(() => lost(`closed: ${cause}`));
           }
         });
       };
