@@ -1,18 +1,19 @@
 /** A whole broker, put together from its parts. Ports come in; only main.ts makes the real ones. */
 
 import type { KafkaCluster } from '../kube/kafka-objects.ts';
-import { kafkaClusters, topicIdOf, topicNameOf } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
-import { expectNoBug, fatal } from '../stdx/bug.ts';
+import { fatal } from '../stdx/bug.ts';
 import type { Chance } from '../stdx/chance.ts';
-import { type Clock, sleep } from '../stdx/clock.ts';
+import type { Clock } from '../stdx/clock.ts';
 import type { Disk, DiskError } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
+import { actOnMetadata } from './act-on-metadata.ts';
 import { registry } from './api/registry.ts';
 import { Cleaner } from './cleaner.ts';
+import { type Identified, identifyCluster } from './cluster-identity.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
@@ -26,10 +27,12 @@ import { IsrProposer } from './isr-proposer.ts';
 import { LineKeeper } from './line-keeper.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import { TailMemory } from './log/tail-memory.ts';
+import { clustersOf } from './log/volume-owner.ts';
 import { brokerName, Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
 import { limitFor } from './metadata/quotas-core.ts';
 import { findRack } from './metadata/rack.ts';
+import type { BrokerReport } from './metadata/recovery-core.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
@@ -40,6 +43,7 @@ import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
 import { changePartitions } from './partition-changes.ts';
+import { reportMessage, reportOf } from './replica-report.ts';
 import { Replicas } from './replicas.ts';
 import { ControllerClient } from './replication/controller-client.ts';
 import { Followers } from './replication/follower-stream.ts';
@@ -75,7 +79,6 @@ const EXPIRE_MS = 200;
 const API_AWAY_MS = 5_000;
 /** Who everybody is where nobody has to say. */
 const ANONYMOUS = 'ANONYMOUS';
-const CLUSTER_RETRY_MS = 500;
 const STATUS_MS = 10_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
@@ -168,11 +171,9 @@ export class Broker implements AsyncDisposable {
     const { clock, logger } = this.ports;
     const startedMs = clock.monotonicMs();
     await this.startAdmin();
-    this.cluster = await this.findCluster();
-    this.clusterId = Buffer.from(
-      (this.cluster.metadata.uid ?? '').replaceAll('-', ''),
-      'hex',
-    ).toString('base64url');
+    const identified = await this.identify();
+    this.cluster = identified.cluster;
+    this.clusterId = identified.clusterId;
     this.state = STATE.recovering;
     this.directories = await this.storage.open(this.clusterId);
     this.openReplicas();
@@ -220,27 +221,28 @@ export class Broker implements AsyncDisposable {
 
   private unreadyBecause(): string | null {
     if (this.state !== STATE.running)
-      return this.state < STATE.running ? 'the broker is starting' : 'the broker is stopping';
+      return this.state < STATE.running
+        ? (this.waitsFor ?? 'the broker is starting')
+        : 'the broker is stopping';
     if (this.isolation?.isAlone === true)
       return 'neither the Kubernetes API nor any other broker can be reached';
     return this.storageFailed ? 'the disk failed' : null;
   }
 
-  private async findCluster(): Promise<KafkaCluster> {
-    const { api, clock, logger } = this.ports;
-    const { namespace, cluster } = this.options;
-    for (;;) {
-      try {
-        const found = await api.get(kafkaClusters, namespace, cluster);
-        if (found !== null) return found;
-        logger.warn('the KafkaCluster does not exist', { namespace, cluster });
-      } catch (cause) {
-        expectNoBug('looking for the cluster', cause);
-        logger.warn('the Kubernetes API does not answer', { cause });
-      }
-      await sleep(clock, CLUSTER_RETRY_MS);
-    }
+  /** Finds out which cluster this is; with the volumes of another one it waits. */
+  private identify(): Promise<Identified> {
+    const { cluster, dataFolders, id, namespace } = this.options;
+    return identifyCluster(this.ports, {
+      namespace,
+      cluster,
+      broker: id,
+      held: () => clustersOf(this.ports, dataFolders),
+      onWait: (why) => {
+        this.waitsFor = why;
+      },
+    });
   }
+  private waitsFor: string | null = null;
 
   private openReplicas(): void {
     const { clock, logger, network } = this.ports;
@@ -300,6 +302,8 @@ export class Broker implements AsyncDisposable {
         ...this.self,
       });
       if (!accepted) throw new Error('the controller is moving');
+      // Here as well as at the controller: any volume that is left can tell.
+      this.directories.noteProducerId(first + count);
       return { first, count };
     });
     this.nextProducerId = () => ids.take();
@@ -360,6 +364,7 @@ export class Broker implements AsyncDisposable {
       self: () => this.self,
       clusterId: () => this.clusterId,
       control: refuse,
+      reportReplicas: ({ full }) => reportMessage(this.report(full)),
       transactions: this.coordinators.handlers,
       shareState: this.coordinators.shareStore.handlers,
       throttle: new ReplicationThrottle(clock, () =>
@@ -376,6 +381,17 @@ export class Broker implements AsyncDisposable {
     this.peerServer = this.lifetime.own(server);
     this.lifetime.own(this.controllerClient);
     await server.listen(this.options.bindHost, this.options.replicationPort);
+  }
+
+  private report(full: boolean): BrokerReport {
+    return reportOf({
+      self: this.self,
+      keptSince: this.session.keptSince,
+      clusterId: this.clusterId,
+      directories: this.directories,
+      partitions: this.partitions,
+      held: this.replicas.report(full),
+    });
   }
 
   /** The volumes of the controller know of a block before anybody gets an id of it. */
@@ -427,35 +443,20 @@ export class Broker implements AsyncDisposable {
           owner: ownerOf(this.cluster),
         }),
         onUnclean: () => this.metrics.onUnclean(),
+        report: (full) => this.report(full),
       },
       { namespace, cluster, id, incarnation: this.session.incarnation },
     );
   }
 
   private applyMetadata(): void {
-    const { metadata, replicas } = this;
-    for (const topic of metadata.image.topics()) {
-      replicas.onLines(
-        topic.partitions.flatMap((line) =>
-          line === undefined ? [] : [{ before: null, after: line }],
-        ),
-      );
-    }
-    replicas.reportStrays();
-    replicas.refreshRules(null);
-    const listening = metadata.listen({
-      onLines: (changes) => replicas.onLines(changes),
-      onTopic: (topic, present) => {
-        replicas.onTopic(topic);
-        replicas.refreshRules(topicIdOf(topic));
-        const name = topicNameOf(topic);
-        const isGone = !present && metadata.image.topicObjectNamed(name) === null;
-        if (isGone) void this.coordinators.groups.forgetTopic(name);
-      },
-      onCluster: () => {
-        replicas.refreshRules(null);
-        this.reportCounts();
-      },
+    const listening = actOnMetadata({
+      metadata: this.metadata,
+      replicas: this.replicas,
+      clusterId: this.clusterId,
+      onTopicGone: (name) => void this.coordinators.groups.forgetTopic(name),
+      onCluster: () => this.reportCounts(),
+      onFatal: this.ports.onFatal,
     });
     this.lifetime.own(listening);
   }

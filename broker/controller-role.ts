@@ -1,5 +1,6 @@
 /** The part of a broker that stands for controller and, when elected, runs one. */
 
+import { kafkaClusters } from '../kube/kafka-objects.ts';
 import type { Lease, OwnerReference } from '../kube/objects.ts';
 import { formatLine } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
@@ -23,6 +24,9 @@ import {
   noteBalanced,
   takeProducerIds,
 } from './metadata/producer-ids.ts';
+import { Recovery } from './metadata/recovery.ts';
+import { type BrokerReport, doubtsOf } from './metadata/recovery-core.ts';
+import { ReplicaReports } from './replica-report.ts';
 import type { PeerNetwork } from './replication/peer-network.ts';
 import type { ControlHandlers } from './replication/peer-server.ts';
 import { Presence } from './replication/presence.ts';
@@ -39,16 +43,20 @@ export interface ControllerRoleDeps {
   readonly owner: () => OwnerReference;
   readonly state: () => ClusterStateOptions;
   readonly onUnclean: () => void;
+  /** What this broker itself would answer. */
+  readonly report: (full: boolean) => BrokerReport;
 }
 
 interface Active {
   readonly epoch: number;
   readonly controller: Controller;
   readonly liveness: Liveness;
+  readonly pages: Pages;
   readonly podWatch: Disposable;
 }
 
 const RETRY_MS = 200;
+const AUDIT_MS = 1_000;
 
 export class ControllerRole implements AsyncDisposable {
   private readonly deps: ControllerRoleDeps;
@@ -57,6 +65,13 @@ export class ControllerRole implements AsyncDisposable {
   private readonly presence: Presence;
   private active: Active | null = null;
   private over = false;
+  /** Each is a beginning of this broker's as controller; the newest one counts. */
+  private terms = 0;
+  private epoch = -1;
+  /** Producer ids below this one may be in use. */
+  private producerIdEnd = 0;
+  private readonly reports: ReplicaReports;
+  private auditing = false;
 
   constructor(
     deps: ControllerRoleDeps,
@@ -64,6 +79,7 @@ export class ControllerRole implements AsyncDisposable {
   ) {
     this.deps = deps;
     this.of = of;
+    this.reports = new ReplicaReports(deps.peers, (id) => deps.metadata.image.broker(id));
     this.presence = new Presence(deps.clock, deps.peers, {
       onPresent: ({ id, epoch }) => this.active?.liveness.onPresent(id, epoch),
       onRefused: ({ id, epoch }) => {
@@ -86,10 +102,20 @@ export class ControllerRole implements AsyncDisposable {
       onBroker: () => {
         this.watchPeers();
         this.active?.controller.wake();
+        this.audit();
       },
+      onPageGone: (name) => void this.restorePage(name),
+      onOlderStore: () => this.beginAnew('the API shows an older page than before'),
+      onStateGone: () => this.beginAnew('the object with the state of the cluster is gone'),
       onTopic: () => this.active?.controller.wake('soon'),
-      onCluster: () => this.active?.controller.wake(),
+      onCluster: ({ spec }) => {
+        this.active?.controller.wake();
+        const allowLoss = spec.recovery?.allowLoss === true;
+        if (allowLoss && !this.allowsLoss) this.beginAnew('the owner allows losses');
+        this.allowsLoss = allowLoss;
+      },
     });
+    this.allowsLoss = deps.metadata.image.allowsLoss;
     for (const known of deps.metadata.leases.all()) this.onLease(known);
     this.watchPeers();
   }
@@ -136,6 +162,8 @@ export class ControllerRole implements AsyncDisposable {
 
   private async begin(epoch: number): Promise<void> {
     const { api, clock, logger, metadata, config } = this.deps;
+    const term = ++this.terms;
+    this.epoch = epoch;
     const startedMs = clock.monotonicMs();
     const { namespace, cluster } = this.of;
     const pages = new Pages({
@@ -146,10 +174,23 @@ export class ControllerRole implements AsyncDisposable {
       cluster,
       controllerEpoch: epoch,
     });
-    while (this.lease.isHeld && !this.over) {
+    const isHeld = () => this.lease.isHeld && !this.over && this.terms === term;
+    const recovery = new Recovery({
+      api,
+      clock,
+      logger,
+      pages,
+      state: this.deps.state(),
+      controllerEpoch: epoch,
+      registered: () => metadata.brokers.all().map(({ spec }) => spec.id),
+      ask: (ids, full) => this.ask(ids, full),
+      isHeld,
+    });
+    while (isHeld()) {
       try {
         await claimClusterState(api, this.deps.state(), epoch);
         await pages.claim();
+        if (!(await recovery.settle())) return;
         break;
       } catch (cause) {
         expectNoBug('taking over as controller', cause);
@@ -158,7 +199,8 @@ export class ControllerRole implements AsyncDisposable {
         await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
       }
     }
-    if (!this.lease.isHeld || this.over) return;
+    if (!isHeld()) return;
+    this.producerIdEnd = recovery.producerIdEnd;
     const liveness = new Liveness(
       {
         api,
@@ -188,6 +230,10 @@ export class ControllerRole implements AsyncDisposable {
       topics: () => metadata.topics.all().filter(({ spec }) => spec.clusterRef.name === cluster),
       brokers: () => metadata.brokers.all(),
       clusterConfig: () => metadata.image.clusterConfig,
+      readCluster: async () => {
+        const found = await api.get(kafkaClusters, namespace, cluster);
+        return found?.metadata.uid === this.deps.owner().uid ? found : null;
+      },
       lineRules: (topicId) => rulesOf(topicId).line,
       defaults: () => ({
         partitions: config.number('num.partitions'),
@@ -217,15 +263,89 @@ export class ControllerRole implements AsyncDisposable {
       ended: (podUid) => liveness.onPodEnded(podUid),
       runs: (podUid) => liveness.onPodRuns(podUid),
     });
-    this.active = { epoch, controller, liveness, podWatch };
+    this.active = { epoch, controller, liveness, pages, podWatch };
     this.watchPeers();
+    this.audit();
     logger.info('elected controller', {
       epoch,
       elapsedMs: Math.round(clock.monotonicMs() - startedMs),
     });
   }
 
+  private allowsLoss = false;
+
+  /** What brokers answer who can be reached at once; this one needs no network for it. */
+  private async ask(ids: readonly number[], full: boolean): Promise<BrokerReport[]> {
+    const own = this.deps.report(full);
+    const others = ids.filter((id) => id !== this.of.id);
+    return [own, ...(await this.reports.ask(others, full))];
+  }
+
+  /** The same controller begins once more: it looks at what the API says and asks the brokers. */
+  private beginAnew(why: string): void {
+    if (this.active === null) return;
+    this.deps.logger.warn('the controller begins anew', { why });
+    this.stop();
+    void this.begin(this.epoch);
+  }
+
+  /** Brokers that have come since are asked as well, each life once. */
+  private audit(): void {
+    if (this.auditing || this.active === null) return;
+    const lives = this.deps.metadata.image.brokers();
+    const due = lives.filter(
+      ({ epoch, fenced, id }) => !fenced && id !== this.of.id && this.audited.get(id) !== epoch,
+    );
+    if (due.length === 0) return;
+    this.auditing = true;
+    void this.auditThese(due).finally(() => {
+      this.auditing = false;
+      this.deps.clock.after(AUDIT_MS, () => this.audit());
+    });
+  }
+  private readonly audited = new Map<number, number>();
+
+  private async auditThese(lives: readonly { id: number; epoch: number }[]): Promise<void> {
+    const { active } = this;
+    const reports = await this.reports.ask(
+      lives.map(({ id }) => id),
+      false,
+    );
+    if (active === null || this.active !== active) return;
+    const { topics } = this.deps.metadata;
+    const store = {
+      hasState: true,
+      generation: active.pages.generation,
+      lines: active.pages.all(),
+      topics: topics.all().filter(({ spec }) => spec.clusterRef.name === this.of.cluster),
+    };
+    for (const report of reports) {
+      this.producerIdEnd = Math.max(this.producerIdEnd, report.producerIdEnd);
+      this.audited.set(report.id, report.epoch);
+      const [first] = doubtsOf(store, report);
+      if (first !== undefined) return this.beginAnew(first);
+    }
+  }
+
+  /** A page that somebody deleted, while the cluster lives, is written again. */
+  private async restorePage(name: string): Promise<void> {
+    const { active } = this;
+    if (active === null) return;
+    const { api, logger } = this.deps;
+    try {
+      const cluster = await api.get(kafkaClusters, this.of.namespace, this.of.cluster);
+      const isOver =
+        cluster?.metadata.uid !== this.deps.owner().uid ||
+        cluster.metadata.deletionTimestamp !== undefined;
+      if (!isOver && this.active === active) await active.pages.restore(name);
+    } catch (cause) {
+      expectNoBug('writing a page again', cause);
+      logger.warn('a deleted page was not written again', { page: name, cause });
+    }
+  }
+
   private stop(): void {
+    this.terms++;
     const { active } = this;
     this.active = null;
     active?.controller[Symbol.dispose]();
@@ -278,7 +398,10 @@ export class ControllerRole implements AsyncDisposable {
     },
     allocateProducerIds: async () => {
       if (this.active === null) return { accepted: false, first: 0, count: 0 };
-      return { accepted: true, ...(await takeProducerIds(this.deps.api, this.deps.state())) };
+      return {
+        accepted: true,
+        ...(await takeProducerIds(this.deps.api, this.deps.state(), this.producerIdEnd)),
+      };
     },
   };
 
@@ -288,6 +411,7 @@ export class ControllerRole implements AsyncDisposable {
     this.over = true;
     this.stop();
     this.presence[Symbol.dispose]();
+    this.reports[Symbol.dispose]();
     await this.lease.end();
   }
 }

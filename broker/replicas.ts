@@ -2,6 +2,7 @@
 
 import { annotations, type KafkaTopic, topicIdOf } from '../kube/kafka-objects.ts';
 import type { Member, PartitionLine } from '../kube/partition-line.ts';
+import { expectNoBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
@@ -9,11 +10,13 @@ import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
 import { isWantOfRoom } from './log/directory-failures.ts';
-import { configDigestOf } from './log/directory-record.ts';
+import { configTextOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { LogDirectory } from './log/log-directory.ts';
 import { DamagedLog } from './log/stored-batches.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
+import { compareLines, type HeldReplica } from './metadata/recovery-core.ts';
+import { heldOf, NotedLines } from './noted-lines.ts';
 import { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 import type { Followers } from './replication/follower-stream.ts';
@@ -36,6 +39,9 @@ export interface ReplicasDeps {
   /** The leadership of a partition of an internal topic here: its epoch, or null. */
   readonly onInternal: (topic: string, partition: number, leaderEpoch: number | null) => void;
 }
+
+/** What becomes of records whose topic's configuration nobody knows. */
+const KEPT_FOR_EVER = { 'cleanup.policy': 'delete', 'retention.ms': -1, 'retention.bytes': -1 };
 
 function outlives({ metadata, spec }: KafkaTopic): boolean {
   return (
@@ -63,8 +69,12 @@ export class Replicas {
   private readonly confirmed = new Map<Partition, number>();
   /** Logs on the disk that could not be opened: nobody knows what they hold. */
   private readonly unopened = new Set<string>();
-  /** Of the configurations of topics, by id. */
-  private readonly digests = new Map<string, string>();
+  /** What the volumes noted before this life. */
+  private noted = new NotedLines([]);
+  /** Partitions whose page is older than what is known here, by key: nothing is done about its line. */
+  private readonly behind = new Map<string, PartitionLine>();
+  /** The configurations of topics as text, by id. */
+  private readonly configTexts = new Map<string, string>();
 
   constructor(deps: ReplicasDeps) {
     this.deps = deps;
@@ -72,12 +82,16 @@ export class Replicas {
 
   rulesOf(topicId: string): TopicRules {
     const { image } = this.deps;
-    return topicRules(image.topicConfig(topicId), image.clusterConfig);
+    const config = image.knowsConfig(topicId) ? image.topicConfig(topicId) : KEPT_FOR_EVER;
+    return topicRules(config, image.clusterConfig);
   }
 
   /** Opens everything on the disk, so that the former standing can be judged before registering. */
   openAll(): void {
     const startedMs = this.deps.clock.monotonicMs();
+    this.noted = new NotedLines(this.deps.directories.recorded());
+    this.deps.image.notedGeneration = this.noted.storeGeneration;
+    for (const [id, config] of this.noted.configs()) this.deps.image.rememberConfig(id, config);
     let scannedBytes = 0;
     for (const id of this.deps.directories.present()) {
       const opened = this.tryOpen(id);
@@ -183,9 +197,20 @@ export class Replicas {
   }
 
   onLines(changes: readonly LineChange[]): void {
+    this.noteGeneration();
     for (const { before, after } of changes) {
       if (after !== null) this.place(after);
       else if (before !== null) this.dropIfGone(before);
+    }
+  }
+
+  /** Before any line of it: who knows a line knows that the API has come so far. */
+  noteGeneration(): void {
+    try {
+      this.deps.directories.noteStoreGeneration(this.deps.image.storeGeneration);
+    } catch (cause) {
+      expectNoBug('noting a generation', cause);
+      this.deps.logger.warn('a volume did not take what the API has come to', { cause });
     }
   }
 
@@ -194,6 +219,7 @@ export class Replicas {
     const { partitions } = this.deps;
     const self = this.deps.self();
     let partition = partitions.get(line.topicId, line.partition);
+    if (this.isBehind(line, partition)) return;
     if (!line.replicas.includes(self.id)) {
       if (partition !== null) this.drop(partition, false);
       return;
@@ -204,6 +230,7 @@ export class Replicas {
       partitions.add(partition);
     }
     const before = partition.line;
+    this.noted.forget(keyOf(line));
     partition.applyLine(line, self);
     this.noteIsr(partition, before);
     this.keepLine(partition);
@@ -211,15 +238,63 @@ export class Replicas {
     this.announce(partition);
   }
 
+  /** Whether more is known here than the line says: the API has an older memory, and is not believed. */
+  private isBehind(line: PartitionLine, partition: Partition | null): boolean {
+    const key = keyOf(line);
+    const known = partition?.line ?? this.noted.lineOf(key);
+    const log = (partition ?? this.found.get(key))?.log;
+    const isBehind =
+      (known !== null && compareLines(line, known) < 0) ||
+      (log !== undefined && log.latestEpoch > line.leaderEpoch);
+    if (!isBehind) {
+      this.behind.delete(key);
+      return false;
+    }
+    // A watch may be a moment behind what the controller answered.
+    if (known !== null && partition?.line === known) return true;
+    if (!this.behind.has(key))
+      this.deps.logger.error('a page is older than what the volume knows: it is not acted on', {
+        topic: line.topic,
+        partition: line.partition,
+        page: line.leaderEpoch,
+        known: known?.leaderEpoch ?? log?.latestEpoch,
+      });
+    this.behind.set(key, line);
+    return true;
+  }
+
+  /** Whether more has happened than the API remembers. */
+  get knowsMore(): boolean {
+    const { notedGeneration, storeGeneration } = this.deps.image;
+    return notedGeneration > storeGeneration;
+  }
+
+  /** What a controller is told: everything, or what the pages do not account for. */
+  report(full: boolean): HeldReplica[] {
+    const { image, partitions } = this.deps;
+    const open = new Map<string, Partition>(this.found);
+    for (const partition of partitions) open.set(keyOf(partition), partition);
+    const held = new Map<string, HeldReplica>();
+    for (const [key, partition] of open)
+      if (full || partition.line === null || this.behind.has(key)) {
+        const { topicId } = partition;
+        const config = image.knowsConfig(topicId) ? image.topicConfig(topicId) : null;
+        held.set(key, heldOf(partition, this.noted, config));
+      }
+    // Replicas that never got a record have no folder.
+    for (const [key, noted] of this.noted.all()) if (!open.has(key)) held.set(key, noted);
+    return [...held.values()];
+  }
+
   /** The volume is to know what became of a replica that lies on it. */
   private keepLine({ line, topicId }: Partition): void {
     if (line === null) return;
-    let digest = this.digests.get(topicId);
-    if (digest === undefined) {
-      digest = configDigestOf(this.deps.image.topicConfig(topicId));
-      this.digests.set(topicId, digest);
+    let config = this.configTexts.get(topicId);
+    if (config === undefined) {
+      config = configTextOf(this.deps.image.topicConfig(topicId));
+      this.configTexts.set(topicId, config);
     }
-    this.deps.directories.noteLine(line, digest);
+    this.deps.directories.noteLine(line, config);
   }
 
   /** Counts and logs changes of an ISR that is led here. */
@@ -369,6 +444,14 @@ export class Replicas {
 
   /** Once the pages are known: what the disk has and no page names is kept, and said. */
   reportStrays(): void {
+    if (this.knowsMore) {
+      this.deps.logger.error('the API remembers less than the volumes know: nothing is set aside', {
+        known: this.noted.storeGeneration,
+        remembered: this.deps.image.storeGeneration,
+        replicas: this.found.size,
+      });
+      return;
+    }
     for (const partition of this.found.values()) {
       this.deps.logger.warn('a replica on disk is in no page: kept as stray', {
         topic: partition.topic,
@@ -378,12 +461,17 @@ export class Replicas {
       this.setAside(partition, 'stray');
     }
     this.found.clear();
+    for (const [key, { partition, topicId }] of [...this.noted.all()]) {
+      if (this.deps.image.line(topicId, partition) !== null) continue;
+      this.noted.forget(key);
+      this.deps.directories.forgetLine({ partition, topicId });
+    }
   }
 
   /** Topic or cluster configuration changed: rules take effect at once. */
   refreshRules(topicId: string | null): void {
     const { partitions } = this.deps;
-    if (topicId !== null) this.digests.delete(topicId);
+    if (topicId !== null) this.configTexts.delete(topicId);
     for (const partition of topicId === null ? partitions : partitions.ofTopic(topicId)) {
       const rules = this.rulesOf(partition.topicId);
       partition.log.config = rules.log;

@@ -1,6 +1,11 @@
 /** What `kubectl tenure` says of a cluster. Pure: objects in, lines of text out. */
 import { conditionOf } from '../kube/conditions.ts';
-import type { KafkaBroker, KafkaCluster, KafkaTopic } from '../kube/kafka-objects.ts';
+import {
+  type KafkaBroker,
+  type KafkaCluster,
+  type KafkaTopic,
+  RECOVERED_CONDITION,
+} from '../kube/kafka-objects.ts';
 import type { Pod } from '../kube/objects.ts';
 import { isMoving, type PartitionLine } from '../kube/partition-line.ts';
 
@@ -99,6 +104,9 @@ export function findings(facts: ClusterFacts, now: string): string[] {
   const { cluster, brokers, lines, pods, topics } = facts;
   const found: string[] = [];
   const { conditions = [] } = cluster.status ?? {};
+  const recovered = conditionOf(conditions, RECOVERED_CONDITION);
+  if (recovered?.status === 'False' || recovered?.reason === 'RecoveredWithLoss')
+    found.push(`${recovered.reason}: ${recovered.message}`);
   for (const type of ['Ready', 'Available', 'StorageReady', 'ConfigValid', 'CertificatesValid']) {
     const condition = conditionOf(conditions, type);
     if (condition?.status === 'False') found.push(`${type}: ${condition.message}`);
@@ -143,6 +151,17 @@ export function findings(facts: ClusterFacts, now: string): string[] {
     if (replicas === 1 && cluster.spec.replicas > 1)
       found.push(`topic ${metadata.name} has one replica: a lost volume loses its records`);
   }
+  const left = lines.filter(
+    ({ elr, isr, leader }) =>
+      leader === null &&
+      ![...isr, ...elr].some(({ id, epoch }) =>
+        brokers.some(({ spec }) => spec.id === id && spec.epoch === epoch),
+      ),
+  );
+  if (left.length > 0)
+    found.push(
+      `${left.length} partitions have no leader, ${left[0]?.topic}-${left[0]?.partition} among them, and nobody who is here has everything: wait for the volumes of brokers that were in sync, or let the fullest replica lead, whatever it lacks: kubectl patch kafkacluster ${cluster.metadata.name} --type merge --patch '{"spec":{"recovery":{"allowLoss":true}}}'`,
+    );
   const alone = lines.filter(({ isr, replicas }) => replicas.length > 1 && isr.length === 1);
   if (alone.length > 0)
     found.push(`${alone.length} partitions have a single replica in sync: do not stop brokers now`);

@@ -8,6 +8,8 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const CLUSTER_LABEL = `${GROUP}/cluster`;
 /** Keeps a KafkaTopic until its replicas are given up. */
 export const TOPIC_FINALIZER = `${GROUP}/topic`;
+/** Of a KafkaCluster, said by its brokers: whether it has got back what its volumes hold. */
+export const RECOVERED_CONDITION = 'Recovered';
 /** Annotations by which people steer: "true" unless said otherwise. */
 export const annotations = {
   /** On a KafkaCluster or a KafkaTopic: nothing is done about it. */
@@ -22,6 +24,13 @@ export const annotations = {
   rack: `${GROUP}/rack`,
   /** On a broker's Lease: the process that has or had the life which it counts. */
   incarnation: `${GROUP}/incarnation`,
+  /**
+   * On a KafkaCluster, written by its controller as `namespace/name/id`: a backup of the object carries the
+   * cluster's id. An owner may write an id alone: the volumes of that cluster are then this one's.
+   */
+  clusterId: `${GROUP}/cluster-id`,
+  /** On a KafkaTopic that the controller made again from what volumes hold: the topic's id. */
+  recovered: `${GROUP}/recovered`,
 } as const;
 
 export type ConfigValue = string | number | boolean;
@@ -76,6 +85,7 @@ export interface KafkaCluster extends KubeObject {
     readonly autoscaling?: { readonly minReplicas: number; readonly maxReplicas: number };
     readonly metrics?: { readonly podMonitor?: boolean };
     readonly tls?: TlsSpec;
+    readonly recovery?: RecoverySpec;
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -97,6 +107,16 @@ export interface KafkaCluster extends KubeObject {
     readonly certificates?: readonly { readonly name: string; readonly notAfter: string }[];
     readonly conditions?: readonly Condition[];
   };
+}
+
+/** What the owner allows where Kubernetes does not know what volumes hold. */
+export interface RecoverySpec {
+  /** Volumes of an earlier cluster of this name are taken over, with what they hold. */
+  readonly adoptVolumes?: boolean;
+  /** Brokers whose volumes will not come back, by id: nobody waits for them. */
+  readonly lostBrokers?: readonly number[];
+  /** Where no replica certainly has everything, the one that has most leads. */
+  readonly allowLoss?: boolean;
 }
 
 export interface ListenerSpec {
@@ -238,6 +258,8 @@ export interface KafkaPartitionMap extends KubeObject {
     readonly clusterRef: { readonly name: string };
     /** The controller that last wrote or claimed the page; an older one never writes it again. */
     readonly controllerEpoch: number;
+    /** The store generation when lines were last added to this page or taken from it. */
+    readonly storeGeneration?: number;
     readonly partitions: string;
   };
 }
@@ -251,6 +273,10 @@ export interface KafkaClusterState extends KubeObject {
     readonly nextProducerId: number;
     /** How many brokers there were when replicas were last spread over all of them. */
     readonly balancedBrokers?: number;
+    /** The store generation when the cluster was last recovered. */
+    readonly storeGeneration?: number;
+    /** A controller is writing pages again from volumes: until it is done they are not the whole truth. */
+    readonly recovering?: boolean;
   };
 }
 
@@ -275,23 +301,45 @@ export function topicNameOf(topic: KafkaTopic): string {
   return topic.spec.topicName ?? topic.metadata.name;
 }
 
-const topicIds = new Map<string, string>();
-const TOPIC_IDS_MAX = 100_000;
+const idsOfUids = new Map<string, string>();
+const UIDS_MAX = 100_000;
 
-/** A topic's id is its object's uid, in the protocol's form. */
-export function topicIdOf({ metadata: { uid = '' } }: KafkaTopic): string {
+/** A uid in the form that ids have in Kafka. */
+export function idOfUid(uid: string): string {
   // Asked for every topic at every look of a controller.
-  let id = topicIds.get(uid);
+  let id = idsOfUids.get(uid);
   if (id === undefined) {
     id = Buffer.from(uid.replaceAll('-', ''), 'hex').toString('base64url');
-    if (topicIds.size >= TOPIC_IDS_MAX) topicIds.clear();
-    topicIds.set(uid, id);
+    if (idsOfUids.size >= UIDS_MAX) idsOfUids.clear();
+    idsOfUids.set(uid, id);
   }
   return id;
 }
 
-/** The uid behind a topic id. */
-export function uidOf(topicId: string): string {
-  const hex = Buffer.from(topicId, 'base64url').toString('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+/**
+ * A topic's id: the one that the controller has written down, which outlives the object; until it has, the
+ * uid of the object. Only the controller writes a status, so a copy of an object has an id of its own.
+ */
+export function topicIdOf({ metadata: { uid = '' }, status }: KafkaTopic): string {
+  return status?.topicId ?? idOfUid(uid);
+}
+
+/** The cluster id that the object itself names; null: none, or it was written for another object. */
+export function clusterIdNamed({ metadata }: KafkaCluster): string | null {
+  const parts = metadata.annotations?.[annotations.clusterId]?.split('/') ?? [];
+  if (parts.length === 1) return parts[0] === '' ? null : (parts[0] ?? null);
+  const [namespace, name, id] = parts;
+  return namespace === metadata.namespace && name === metadata.name ? (id ?? null) : null;
+}
+
+/** What the controller writes there. */
+export function clusterIdNote({ metadata }: KafkaCluster, clusterId: string): string {
+  return `${metadata.namespace}/${metadata.name}/${clusterId}`;
+}
+
+/** The id of a cluster as far as its object tells; a first one has the uid of its object. */
+export function clusterIdOf(cluster: KafkaCluster): string {
+  return (
+    clusterIdNamed(cluster) ?? cluster.status?.clusterId ?? idOfUid(cluster.metadata.uid ?? '')
+  );
 }

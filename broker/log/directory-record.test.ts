@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { formatLine, type PartitionLine } from '../../kube/partition-line.ts';
 import { type MemoryDisk, memoryDisk } from '../../stdx/disk-memory.ts';
 import { createLogger } from '../../stdx/logger.ts';
-import { configDigestOf, DirectoryRecords, type Life } from './directory-record.ts';
+import { configTextOf, DirectoryRecords, type Life } from './directory-record.ts';
 import { seal, unseal } from './sealed-text.ts';
 
 const logger = { ...createLogger({ level: 'error', format: 'text' }), warn: () => {} };
@@ -40,7 +40,10 @@ function written(): MemoryDisk {
   records.noteProducerId(2000);
   records.noteStoreGeneration(4);
   for (let partition = 0; partition < 3; partition++)
-    records.noteLine(lineOf(partition), configDigestOf({ 'cleanup.policy': 'compact' }));
+    records.noteLine(
+      lineOf(partition),
+      configTextOf({ 'cleanup.policy': 'compact', note: 'a config=b' }),
+    );
   records.saveNow();
   return disk;
 }
@@ -64,7 +67,7 @@ test('a directory says what it was told, in its next life', () => {
       topicId: 'bq2dIkbPTxeNsw_0A-9dfQ',
       partition,
       line: formatLine(lineOf(partition)),
-      configDigest: configDigestOf({ 'cleanup.policy': 'compact' }),
+      config: configTextOf({ 'cleanup.policy': 'compact', note: 'a config=b' }),
     })),
   });
 });

@@ -4,7 +4,6 @@
  * replica in it (`tenure-replicas`). Both are sealed; a damaged one is not known, never guessed.
  */
 import { formatLine, type PartitionLine, parseLine } from '../../kube/partition-line.ts';
-import { crc32c } from '../../stdx/crc32c.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { seal, unseal, unsealJson } from './sealed-text.ts';
@@ -39,8 +38,8 @@ export interface ReplicaRecord {
   readonly partition: number;
   /** The last known line, as in a KafkaPartitionMap page. */
   readonly line: string;
-  /** Of the topic's configuration. */
-  readonly configDigest: string;
+  /** The topic's configuration, as JSON. */
+  readonly config: string;
 }
 
 export interface Identity {
@@ -49,12 +48,11 @@ export interface Identity {
   readonly directoryId: string;
 }
 
-/** Tells configurations of a topic apart. */
-export function configDigestOf(config: Readonly<Record<string, unknown>>): string {
+/** A topic's configuration as text: a topic must be told from volumes with all that it is. */
+export function configTextOf(config: Readonly<Record<string, unknown>>): string {
   const sorted = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
-  return crc32c(Buffer.from(JSON.stringify(sorted)))
-    .toString(16)
-    .padStart(8, '0');
+  // No blanks: those part the fields of a line.
+  return JSON.stringify(Object.fromEntries(sorted)).replaceAll(' ', '\\u0020');
 }
 
 export interface DirectoryRecord extends Identity {
@@ -140,7 +138,7 @@ function replicaOf(text: string): ReplicaRecord | null {
   try {
     const { topic, topicId, partition } = parseLine(line);
     if (topic === '' || topicId === '' || !isCount(partition)) return null;
-    return { topic, topicId, partition, line, configDigest: text.slice(end + 8) };
+    return { topic, topicId, partition, line, config: text.slice(end + 8) };
   } catch {
     return null;
   }
@@ -148,7 +146,7 @@ function replicaOf(text: string): ReplicaRecord | null {
 
 interface Entry {
   readonly line: PartitionLine | null;
-  readonly configDigest: string;
+  readonly config: string;
   /** As in the file; null until it is written. */
   text: string | null;
 }
@@ -222,7 +220,7 @@ export class DirectoryRecords {
         if (replica !== null)
           this.entries.set(keyOf(replica), {
             line: null,
-            configDigest: replica.configDigest,
+            config: replica.config,
             text: lines[i] as string,
           });
     if (!this.areReplicasKnown)
@@ -273,6 +271,14 @@ export class DirectoryRecords {
     this.write({ life: { ...life, doubted } });
   }
 
+  get storeGeneration(): number {
+    return this.written.storeGeneration;
+  }
+
+  get producerIdMax(): number {
+    return this.written.producerIdMax;
+  }
+
   noteStoreGeneration(generation: number): void {
     if (generation > this.written.storeGeneration) this.write({ storeGeneration: generation });
   }
@@ -282,11 +288,11 @@ export class DirectoryRecords {
   }
 
   /** @returns whether there is something new to write down. */
-  noteLine(line: PartitionLine, configDigest: string): boolean {
+  noteLine(line: PartitionLine, config: string): boolean {
     const key = keyOf(line);
     const known = this.entries.get(key);
-    if (known?.line === line && known.configDigest === configDigest) return false;
-    const entry: Entry = { line, configDigest, text: null };
+    if (known?.line === line && known.config === config) return false;
+    const entry: Entry = { line, config, text: null };
     this.entries.set(key, entry);
     // After a start most lines are what they were.
     if (known?.line === null && this.textOf(entry) === known.text) return false;
@@ -305,7 +311,7 @@ export class DirectoryRecords {
   }
 
   private textOf(entry: Entry): string {
-    entry.text ??= `${formatLine(entry.line as PartitionLine)} config=${entry.configDigest}`;
+    entry.text ??= `${formatLine(entry.line as PartitionLine)} config=${entry.config}`;
     return entry.text;
   }
 

@@ -105,11 +105,17 @@ export class LogDirectories {
   }
 
   /** The newest line of a replica that lies here. It is written down soon, together with others. */
-  noteLine(line: PartitionLine, configDigest: string): void {
+  noteLine(line: PartitionLine, config: string): void {
     const directory = this.places.get(keyOf(line));
     if (directory === undefined || this.isFailed(directory)) return;
-    if (directory.records.noteLine(line, configDigest)) this.onStale?.();
+    if (directory.records.noteLine(line, config)) this.onStale?.();
   }
+
+  /** A replica that is on no volume any more, or that the pages know to have ended. */
+  forgetLine(id: Omit<ReplicaId, 'topic'>): void {
+    for (const { records } of this.all) if (records.forgetLine(id)) this.onStale?.();
+  }
+
   /** Called when a line is to be written down. */
   onStale: (() => void) | null = null;
 
@@ -143,6 +149,16 @@ export class LogDirectories {
     for (const one of this.all) this.failures.attempt(one, () => one.records.saveNow());
   }
 
+  /** The highest store generation that any directory saw. */
+  get storeGeneration(): number {
+    return Math.max(0, ...this.all.map(({ records }) => records.storeGeneration));
+  }
+
+  /** Producer ids below this one may be in use. */
+  get producerIdEnd(): number {
+    return Math.max(0, ...this.all.map(({ records }) => records.producerIdMax));
+  }
+
   /** On stable storage when this returns, in every directory that works. @throws DiskError: none does. */
   noteStoreGeneration(generation: number): void {
     this.everywhere(({ records }) => records.noteStoreGeneration(generation));
@@ -161,12 +177,12 @@ export class LogDirectories {
 
   /**
    * Claims the directories for a broker of a cluster.
-   * @throws Error where one belongs to another cluster or another broker.
+   * @throws Error where one belongs to another broker, or has something of another cluster.
    */
   claim(of: { clusterId: string; nodeId: number; newId: () => string }): void {
     for (const directory of this.all) {
       const other = directory.identity;
-      if (other !== null && other.clusterId !== of.clusterId)
+      if (other !== null && other.clusterId !== of.clusterId && !directory.isEmpty)
         throw new Error(
           `the data folder ${directory.path} belongs to cluster ${other.clusterId}, not to ${of.clusterId}: it must be emptied or the right volume mounted`,
         );

@@ -11,10 +11,9 @@ import type { LogConfig } from './log-config.ts';
 import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
 import type { Recovery } from './log-opening.ts';
 import { type LogDeps, PartitionLog } from './partition-log.ts';
+import { isBlank, META, readMeta } from './volume-owner.ts';
 
 const CLEAN_MARKER = '.kafka_cleanshutdown';
-/** Kafka's file that says whose a log directory is. */
-const META = 'meta.properties';
 /** Kafka's file that names the topic of a replica by its id. */
 const TAG = 'partition.metadata';
 
@@ -115,7 +114,12 @@ export class LogDirectory {
 
   /** Whom the directory belongs to; null for a new one. */
   get identity(): Identity | null {
-    return this.records.identity ?? this.readMeta();
+    return this.records.identity ?? readMeta(this.disk, this.path);
+  }
+
+  /** Nothing is lost where it becomes another cluster's. */
+  get isEmpty(): boolean {
+    return isBlank(this.disk, this.path, this.records);
   }
 
   get id(): string {
@@ -135,19 +139,6 @@ export class LogDirectory {
     const text = `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`;
     const path = `${this.path}/${META}`;
     if (this.disk.readText(path) !== text) this.disk.replaceFile(path, text);
-  }
-
-  private readMeta(): Identity | null {
-    const text = this.disk.readText(`${this.path}/${META}`);
-    if (text === null) return null;
-    const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '';
-    const nodeId = of('node\\.id');
-    const identity = {
-      clusterId: of('cluster\\.id'),
-      nodeId: Number(nodeId),
-      directoryId: of('directory\\.id'),
-    };
-    return /^\d+$/.test(nodeId) && identity.directoryId !== '' ? identity : null;
   }
 
   folderOf({ topic, partition }: ReplicaId): string {

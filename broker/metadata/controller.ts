@@ -11,6 +11,7 @@ import {
   API_VERSION,
   type ConfigMapOf,
   type KafkaBroker,
+  type KafkaCluster,
   type KafkaTopic,
   kafkaBrokers,
   kafkaTopics,
@@ -30,6 +31,7 @@ import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { type Move, planBalance } from './balance-core.ts';
+import { TopicDeletions } from './deletions.ts';
 import {
   alterIsr,
   type Brokers,
@@ -44,6 +46,7 @@ import type { Liveness } from './liveness.ts';
 import { NewTopics } from './new-topics.ts';
 import { Deposed, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
+import { type IdChange, planIds } from './topic-ids-core.ts';
 import { planTopics, resizeOf, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
 import { TopicStatusWriter } from './topic-status.ts';
 
@@ -56,6 +59,8 @@ export interface ControllerDeps {
   readonly topics: () => readonly KafkaTopic[];
   readonly brokers: () => readonly KafkaBroker[];
   readonly clusterConfig: () => ConfigMapOf;
+  /** As the API has it at this moment; null: it is gone, or another object has its name. */
+  readonly readCluster: () => Promise<KafkaCluster | null>;
   readonly lineRules: (topicId: string) => LineRules;
   readonly defaults: () => TopicDefaults;
   /** How many brokers replicas were last spread over, and noting that they are now. */
@@ -118,6 +123,7 @@ export class Controller implements Disposable {
   private leaving: { broker: Member; done: (leadersLeft: number) => void }[] = [];
   private settledFor = '';
   private readonly newTopics: NewTopics;
+  private readonly deletions: TopicDeletions;
   private balance = false;
   private wanted = true;
   private running = false;
@@ -128,6 +134,8 @@ export class Controller implements Disposable {
     this.deps = deps;
     this.statuses = new TopicStatusWriter(deps);
     this.newTopics = new NewTopics(deps);
+    const { clock, readCluster } = deps;
+    this.deletions = new TopicDeletions({ clock, readCluster, wake: () => this.wake() });
     const checkSeconds = Number(
       deps.clusterConfig()['leader.imbalance.check.interval.seconds'] ?? 300,
     );
@@ -264,6 +272,7 @@ export class Controller implements Disposable {
   private async step(): Promise<void> {
     const { clock, liveness, pages } = this.deps;
     const topics = await this.newTopics.withoutGone(this.deps.topics(), pages.all());
+    const deletions = await this.deletions.judge(this.deps.topics());
     const startedMs = clock.monotonicMs();
     const brokers = liveness.view();
     const lines = pages.all();
@@ -271,10 +280,15 @@ export class Controller implements Disposable {
     const current = (key: string) =>
       updates.has(key) ? (updates.get(key) as PartitionLine | null) : (lines.get(key) ?? null);
 
-    const plan = planTopics(topics, lines, brokers, this.deps.defaults());
+    const ids = planIds(topics, lines);
+    const renamed = new Set(ids.map(({ topic }) => topic));
+    const bound = topics.filter((topic) => !renamed.has(topic));
+    const plan = planTopics(bound, lines, brokers, this.deps.defaults());
     for (const line of plan.created) updates.set(partitionKey(line.topicId, line.partition), line);
-    const dying = new Set(plan.deleted.map(topicIdOf));
-    for (const [key, line] of lines) if (dying.has(line.topicId)) updates.set(key, null);
+    const ending = new Set(deletions.ending.map(topicIdOf));
+    for (const topic of topics)
+      if (topic.metadata.deletionTimestamp === undefined) ending.delete(topicIdOf(topic));
+    for (const [key, line] of lines) if (ending.has(line.topicId)) updates.set(key, null);
 
     this.settleLines(lines, brokers, updates);
     const pending = this.pendingIsr;
@@ -317,7 +331,22 @@ export class Controller implements Disposable {
     // Moves that did not get into their page are planned again.
     if (!isWritten) this.deps.clock.after(RETRY_MS, () => this.wake());
     else if (balance.balanced !== null) await this.deps.noteBalanced(balance.balanced);
-    await this.finishTopics(plan, brokers);
+    for (const change of ids) await this.writeId(change);
+    const gone = [...deletions.ending, ...deletions.released];
+    await this.finishTopics(plan, brokers, { gone, ending });
+  }
+
+  /** The id that a topic is known by from now on; acted on once it is seen. */
+  private async writeId({ topic, topicId }: IdChange): Promise<void> {
+    const { namespace = '', name, resourceVersion } = topic.metadata;
+    this.deps.logger.info('topic bound to an id', { topic: name, id: topicId });
+    const patch = { metadata: { resourceVersion }, status: { topicId } };
+    try {
+      await this.deps.api.patch(kafkaTopics, { namespace, name, subresource: 'status' }, patch);
+    } catch (cause) {
+      if (!isKubeError(cause, 404, 409)) throw cause;
+      this.deps.clock.after(RETRY_MS, () => this.wake());
+    }
   }
 
   private planMoves(
@@ -400,8 +429,12 @@ export class Controller implements Disposable {
   }
 
   /** After the pages: finalizers and statuses, which follow and never decide. */
-  private async finishTopics(plan: TopicPlan, brokers: Brokers): Promise<void> {
-    await this.releaseTopics(plan.deleted);
+  private async finishTopics(
+    plan: TopicPlan,
+    brokers: Brokers,
+    deletions: { readonly gone: readonly KafkaTopic[]; readonly ending: ReadonlySet<string> },
+  ): Promise<void> {
+    await this.releaseTopics(deletions.gone, deletions.ending);
     const defaults = this.deps.defaults();
     for (const topic of this.deps.topics()) {
       const line = this.deps.pages.get(partitionKey(topicIdOf(topic), 0)) ?? null;
@@ -414,13 +447,17 @@ export class Controller implements Disposable {
   }
 
   /** A topic's object stays until none of its lines does: without it nobody would ever take them away. */
-  private async releaseTopics(deleted: readonly KafkaTopic[]): Promise<void> {
+  private async releaseTopics(
+    deleted: readonly KafkaTopic[],
+    ending: ReadonlySet<string>,
+  ): Promise<void> {
     if (deleted.length === 0) return;
     const { clock, pages } = this.deps;
     const withLines = new Set([...pages.all().values()].map(({ topicId }) => topicId));
     for (const topic of deleted) {
       if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER) !== true) continue;
-      if (withLines.has(topicIdOf(topic))) clock.after(RETRY_MS, () => this.wake());
+      const id = topicIdOf(topic);
+      if (ending.has(id) && withLines.has(id)) clock.after(RETRY_MS, () => this.wake());
       else await this.release(topic);
     }
   }

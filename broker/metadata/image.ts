@@ -44,7 +44,27 @@ export type LineChange = {
 export class MetadataImage {
   private readonly topicsById = new Map<string, TopicImage>();
   private readonly topicsByName = new Map<string, TopicImage>();
+  /** By topic id. */
   private readonly topicObjects = new Map<string, KafkaTopic>();
+  /** By their own name. */
+  private readonly objects = new Map<string, KafkaTopic>();
+  /** What is known of the configuration of topics, also when their object is gone. */
+  private readonly configs = new Map<string, ConfigMapOf>();
+  /** The page that has a partition's line. */
+  private readonly pageOf = new Map<string, string>();
+  private readonly generations = new Map<string, number>();
+  /** The highest store generation of a page. */
+  storeGeneration = 0;
+  /** The highest one that this broker's volumes know of. */
+  notedGeneration = 0;
+  /** Whether the object with the cluster's state is missing, or says that it is not the whole truth. */
+  isStateMissing = false;
+
+  /** Whether there may be topics that the API does not know of. */
+  get isRecovering(): boolean {
+    return this.isStateMissing || this.notedGeneration > this.storeGeneration;
+  }
+
   private readonly pages = new Map<string, Map<string, PartitionLine>>();
   private readonly pageTexts = new Map<string, string>();
   private readonly brokersById = new Map<number, BrokerImage>();
@@ -60,6 +80,8 @@ export class MetadataImage {
   controllerId = -1;
   /** How many brokers there should be; null where the cluster sleeps or nobody says. */
   brokersWanted: number | null = null;
+  /** Whether the owner allows losses where nobody has everything. */
+  allowsLoss = false;
   /** Brokers that are to be emptied. */
   drained: ReadonlySet<number> = new Set();
   /** Listeners other than the first, by name: what clients of them are told. */
@@ -90,8 +112,34 @@ export class MetadataImage {
     }
     return null;
   }
+  /** Of a topic whose object is gone, or not bound to its id yet, the last that was known. */
   topicConfig(id: string): ConfigMapOf {
-    return this.topicObjects.get(id)?.spec.config ?? {};
+    return (
+      (this.topicObjects.get(id) ?? this.unboundObject(id))?.spec.config ??
+      this.configs.get(id) ??
+      {}
+    );
+  }
+
+  /** An object of that topic's name that no id is written in yet. */
+  private unboundObject(id: string): KafkaTopic | undefined {
+    const name = this.topicsById.get(id)?.name;
+    if (name === undefined) return undefined;
+    for (const object of this.objects.values())
+      if (object.status?.topicId === undefined && topicNameOf(object) === name) return object;
+    return undefined;
+  }
+
+  /** Where an object is missing: what a topic's configuration was when it was last written down. */
+  rememberConfig(id: string, config: ConfigMapOf): void {
+    if (!this.configs.has(id)) this.configs.set(id, config);
+  }
+
+  /** Whether anybody has said what a topic's configuration is. */
+  knowsConfig(id: string): boolean {
+    return (
+      this.topicObjects.has(id) || this.configs.has(id) || this.unboundObject(id) !== undefined
+    );
   }
   broker(id: number): BrokerImage | null {
     return this.brokersById.get(id) ?? null;
@@ -137,6 +185,7 @@ export class MetadataImage {
     this.quotas = spec.quotas ?? [];
     this.groupConfig = spec.groupConfig ?? {};
     this.drained = new Set(spec.drainBrokers ?? []);
+    this.allowsLoss = spec.recovery?.allowLoss === true;
     this.brokersWanted = spec.hibernated === true ? null : spec.replicas;
     this.listeners = new Map(
       (spec.listeners ?? []).map(({ name, port }) => {
@@ -168,13 +217,31 @@ export class MetadataImage {
   }
 
   setTopicObject(topic: KafkaTopic, present: boolean): void {
-    if (present) this.topicObjects.set(topicIdOf(topic), topic);
-    else this.topicObjects.delete(topicIdOf(topic));
+    const { name } = topic.metadata;
+    const before = this.objects.get(name);
+    const former = before === undefined ? null : topicIdOf(before);
+    if (former !== null && this.topicObjects.get(former)?.metadata.name === name)
+      this.topicObjects.delete(former);
+    if (!present) {
+      this.objects.delete(name);
+      if (former !== null && !this.topicsById.has(former)) this.configs.delete(former);
+      return;
+    }
+    this.objects.set(name, topic);
+    this.topicObjects.set(topicIdOf(topic), topic);
+    this.configs.set(topicIdOf(topic), topic.spec.config ?? {});
   }
 
-  /** Takes a new version of a page; returns the lines that differ. */
-  setPage(name: string, page: KafkaPartitionMap | null): LineChange[] {
+  /**
+   * Takes a new version of a page; returns the lines that differ. Null: it is older than the one that is
+   * known, as where the API has an older memory; nothing is believed of it.
+   */
+  setPage(name: string, page: KafkaPartitionMap | null): LineChange[] | null {
     const text = page?.spec.partitions ?? '';
+    const generation = page?.spec.storeGeneration ?? 0;
+    if (generation < (this.generations.get(name) ?? 0)) return null;
+    this.generations.set(name, generation);
+    this.storeGeneration = Math.max(this.storeGeneration, generation);
     if (this.pageTexts.get(name) === text) return [];
     const before = this.pages.get(name) ?? new Map<string, PartitionLine>();
     const after = new Map(
@@ -185,12 +252,15 @@ export class MetadataImage {
     const changes: LineChange[] = [];
     for (const [key, line] of after) {
       const known = before.get(key) ?? null;
+      this.pageOf.set(key, name);
       if (known?.partitionEpoch === line.partitionEpoch) continue;
       changes.push({ before: known, after: line });
       this.setLine(line);
     }
     for (const [key, line] of before) {
-      if (after.has(key)) continue;
+      // In another page by now: it has not gone.
+      if (after.has(key) || this.pageOf.get(key) !== name) continue;
+      this.pageOf.delete(key);
       changes.push({ before: line, after: null });
       this.removeLine(line);
     }
@@ -215,6 +285,7 @@ export class MetadataImage {
     this.topicsVersion++;
     if (topic.partitions.some((present) => present !== undefined)) return;
     this.topicsById.delete(line.topicId);
+    this.configs.delete(line.topicId);
     if (this.topicsByName.get(line.topic) === topic) this.topicsByName.delete(line.topic);
   }
 }

@@ -26,6 +26,11 @@ export interface MetadataListener {
   onBroker?(broker: KafkaBroker): void;
   onLease?(lease: Lease): void;
   onCluster?(cluster: KafkaCluster): void;
+  onState?(state: KafkaClusterState): void;
+  onStateGone?(): void;
+  onPageGone?(name: string): void;
+  /** A page is older than it was: what the API remembers is not the newest. */
+  onOlderStore?(): void;
 }
 
 export function controllerLeaseName(cluster: string): string {
@@ -74,11 +79,13 @@ export class Metadata implements AsyncDisposable {
       image.setBroker((after ?? before)?.metadata.name ?? '', after);
       if (after !== null) each((listener) => listener.onBroker?.(after));
     });
-    this.pages = new Informer(deps, kafkaPartitionMaps, labelled, ({ after }) => {
+    this.pages = new Informer(deps, kafkaPartitionMaps, labelled, ({ before, after }) => {
       // A page that is gone is not a word about its partitions: only a newer page is.
-      if (after === null) return;
+      const name = (after ?? before)?.metadata.name ?? '';
+      if (after === null) return each((listener) => listener.onPageGone?.(name));
       const changes = takePage(image, after, deps.logger);
-      if (changes.length > 0) each((listener) => listener.onLines?.(changes));
+      if (changes === null) each((listener) => listener.onOlderStore?.());
+      else if (changes.length > 0) each((listener) => listener.onLines?.(changes));
     });
     this.leases = new Informer(deps, leases, labelled, ({ after }) => {
       if (after === null) return;
@@ -89,7 +96,10 @@ export class Metadata implements AsyncDisposable {
       each((listener) => listener.onLease?.(after));
     });
     this.states = new Informer(deps, kafkaClusterStates, labelled, ({ after }) => {
-      if (after !== null) image.clusterId = after.spec.clusterId;
+      image.isStateMissing = after === null || after.spec.recovering === true;
+      if (after === null) return each((listener) => listener.onStateGone?.());
+      image.clusterId = after.spec.clusterId;
+      each((listener) => listener.onState?.(after));
     });
     for (const informer of [
       this.clusters,
@@ -106,6 +116,7 @@ export class Metadata implements AsyncDisposable {
   async synced(): Promise<void> {
     const all = [this.clusters, this.topics, this.brokers, this.pages, this.leases, this.states];
     await Promise.all(all.map((informer) => informer.synced));
+    if (this.states.size === 0) this.image.isStateMissing = true;
   }
 
   /** Every page as the API has it now, not as it was told. */
@@ -125,7 +136,11 @@ export class Metadata implements AsyncDisposable {
 }
 
 /** A page that somebody broke by hand is told, and says nothing: what was known before it stays. */
-function takePage(image: MetadataImage, page: KafkaPartitionMap, logger: Logger): LineChange[] {
+function takePage(
+  image: MetadataImage,
+  page: KafkaPartitionMap,
+  logger: Logger,
+): LineChange[] | null {
   try {
     return image.setPage(page.metadata.name, page);
   } catch (cause) {

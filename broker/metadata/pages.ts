@@ -20,13 +20,15 @@ import type { Logger } from '../../stdx/logger.ts';
 const LINES_PER_PAGE = 256;
 const WRITES_IN_FLIGHT = 16;
 
-/** A newer controller has claimed a page: this one is over. */
+/** A newer controller has claimed a page, or the API has forgotten what it said: this one is over. */
 export class Deposed extends Error {}
 
 interface Page {
   object: KafkaPartitionMap;
   readonly lines: Map<string, PartitionLine>;
 }
+
+const generationOf = ({ spec }: KafkaPartitionMap) => spec.storeGeneration ?? 0;
 
 /** Null removes the line. */
 export type LineUpdates = ReadonlyMap<string, PartitionLine | null>;
@@ -59,13 +61,29 @@ export class Pages {
     await inParallel(list.items, (page) => this.claimPage(page));
   }
 
+  /** Counts whenever lines come or go: who has seen a higher one than the API shows knows an older API. */
+  get generation(): number {
+    let generation = this.generationMin;
+    for (const { object } of this.pages.values())
+      generation = Math.max(generation, generationOf(object));
+    return generation;
+  }
+
+  /** What is written from now on is above that generation. */
+  raise(generation: number): void {
+    this.generationMin = Math.max(this.generationMin, generation);
+  }
+  private generationMin = 0;
+
   private async claimPage(page: KafkaPartitionMap): Promise<void> {
     let current: KafkaPartitionMap | null = page;
     while (current !== null) {
       this.check(current);
       const spec = { ...current.spec, controllerEpoch: this.deps.controllerEpoch };
+      // Of an earlier object of this cluster, it would go when that one's remains are cleared away.
+      const metadata = { ...current.metadata, ownerReferences: [this.deps.owner] };
       try {
-        this.take(await this.deps.api.replace(kafkaPartitionMaps, { ...current, spec }));
+        this.take(await this.deps.api.replace(kafkaPartitionMaps, { ...current, metadata, spec }));
         return;
       } catch (cause) {
         if (!isKubeError(cause, 409)) throw cause;
@@ -86,9 +104,13 @@ export class Pages {
     }
   }
 
+  /** @throws Deposed where the page is older than it was: what was decided since counts no more. */
   private take(object: KafkaPartitionMap): void {
     const { name } = object.metadata;
-    for (const key of this.pages.get(name)?.lines.keys() ?? []) this.pageOf.delete(key);
+    const before = this.pages.get(name);
+    if (before !== undefined && generationOf(object) < generationOf(before.object))
+      throw new Deposed(`page ${name} is older than it was: the API has an older memory`);
+    for (const key of before?.lines.keys() ?? []) this.pageOf.delete(key);
     const lines = new Map(
       parsePage(object.spec.partitions).map((line) => [
         partitionKey(line.topicId, line.partition),
@@ -123,6 +145,7 @@ export class Pages {
    */
   async write(updates: LineUpdates): Promise<void> {
     const byPage = new Map<string, Map<string, PartitionLine | null>>();
+    const generation = this.generation + 1;
     const room = new Map(
       [...this.pages].map(([name, { lines }]) => [name, LINES_PER_PAGE - lines.size]),
     );
@@ -133,7 +156,20 @@ export class Pages {
       if (of === undefined) byPage.set(name, (of = new Map()));
       of.set(key, line);
     }
-    await inParallel([...byPage], ([name, of]) => this.writePage(name, of));
+    await inParallel([...byPage], ([name, of]) => this.writePage(name, of, generation));
+  }
+
+  /** A page was deleted, which is no order: what it said is written again. */
+  async restore(name: string): Promise<void> {
+    const page = this.pages.get(name);
+    if (page === undefined) return;
+    const { api, logger, namespace } = this.deps;
+    if ((await api.get(kafkaPartitionMaps, namespace, name)) !== null) return;
+    const partitions = formatPage([...page.lines.values()]);
+    this.take(
+      await api.create(kafkaPartitionMaps, this.newPage(name, partitions, this.generation)),
+    );
+    logger.warn('a deleted page was written again', { page: name });
   }
 
   private pageWithRoom(room: Map<string, number>): string {
@@ -147,43 +183,47 @@ export class Pages {
     return name;
   }
 
-  private async writePage(name: string, updates: LineUpdates): Promise<void> {
+  private async writePage(name: string, updates: LineUpdates, next: number): Promise<void> {
     const { api, namespace } = this.deps;
     const page = this.pages.get(name);
     const lines = new Map(page?.lines);
+    let isOther = page === undefined;
     for (const [key, line] of updates) {
+      if ((line === null) === lines.has(key)) isOther = true;
       if (line === null) lines.delete(key);
       else lines.set(key, line);
     }
     const partitions = formatPage([...lines.values()]);
+    const storeGeneration = isOther ? next : generationOf((page as Page).object);
     try {
       const written =
         page === undefined
-          ? await api.create(kafkaPartitionMaps, this.newPage(name, partitions))
+          ? await api.create(kafkaPartitionMaps, this.newPage(name, partitions, storeGeneration))
           : await api.replace(kafkaPartitionMaps, {
               ...page.object,
-              spec: { ...page.object.spec, partitions },
+              spec: { ...page.object.spec, partitions, storeGeneration },
             });
       this.take(written);
     } catch (cause) {
+      if (cause instanceof Deposed) throw cause;
       expectNoBug('writing a page', cause);
       // Whether the write happened is unknown until the page is read again.
       this.deps.logger.info('page not written, reading it again', { page: name, cause });
       const current = await api.get(kafkaPartitionMaps, namespace, name);
-      if (current === null) return;
+      if (current === null) return this.restore(name);
       this.check(current);
       if (current.spec.controllerEpoch === this.deps.controllerEpoch) this.take(current);
       else await this.claimPage(current);
     }
   }
 
-  private newPage(name: string, partitions: string): KafkaPartitionMap {
+  private newPage(name: string, partitions: string, storeGeneration: number): KafkaPartitionMap {
     const { namespace, cluster, owner, controllerEpoch } = this.deps;
     return {
       apiVersion: API_VERSION,
       kind: 'KafkaPartitionMap',
       metadata: { name, namespace, labels: { [CLUSTER_LABEL]: cluster }, ownerReferences: [owner] },
-      spec: { clusterRef: { name: cluster }, controllerEpoch, partitions },
+      spec: { clusterRef: { name: cluster }, controllerEpoch, storeGeneration, partitions },
     };
   }
 }

@@ -18,38 +18,72 @@ export interface ClusterStateOptions {
   readonly owner: OwnerReference;
 }
 
-/** Reads or makes the cluster's state object, claimed for a controller epoch. */
+/**
+ * Claims the cluster's state object for a controller epoch; null: there is none, as of a new cluster, or of one
+ * whose memory is lost.
+ */
 export async function claimClusterState(
   api: KubeApi,
   of: ClusterStateOptions,
   controllerEpoch: number,
+): Promise<KafkaClusterState | null> {
+  for (;;) {
+    const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
+    if (current === null) return null;
+    if (current.spec.controllerEpoch > controllerEpoch)
+      throw new Error('a newer controller has claimed the cluster');
+    try {
+      return await api.replace(kafkaClusterStates, {
+        ...current,
+        metadata: { ...current.metadata, ownerReferences: [of.owner] },
+        spec: { ...current.spec, controllerEpoch },
+      });
+    } catch (cause) {
+      if (!isKubeError(cause, 409)) throw cause;
+    }
+  }
+}
+
+/** The last act of a new cluster's first controller, and of one that recovered a cluster. */
+export function createClusterState(
+  api: KubeApi,
+  of: ClusterStateOptions,
+  spec: Omit<KafkaClusterState['spec'], 'clusterRef'>,
+): Promise<KafkaClusterState> {
+  return api.create(kafkaClusterStates, {
+    apiVersion: API_VERSION,
+    kind: 'KafkaClusterState',
+    metadata: {
+      name: of.cluster,
+      namespace: of.namespace,
+      labels: { [CLUSTER_LABEL]: of.cluster },
+      ownerReferences: [of.owner],
+    },
+    spec: { clusterRef: { name: of.cluster }, ...spec },
+  });
+}
+
+/** Numbers that must not be lower; those that are higher stay. */
+export async function raiseClusterState(
+  api: KubeApi,
+  of: ClusterStateOptions,
+  to: {
+    readonly nextProducerId: number;
+    readonly storeGeneration?: number;
+    readonly recovering?: boolean;
+  },
 ): Promise<KafkaClusterState> {
   for (;;) {
     const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
+    if (current === null) throw new Error('the state of the cluster is gone');
+    const { recovering: was = false, ...spec } = current.spec;
+    const recovering = to.recovering ?? was;
+    const storeGeneration = Math.max(spec.storeGeneration ?? 0, to.storeGeneration ?? 0);
+    const nextProducerId = Math.max(spec.nextProducerId, to.nextProducerId);
     try {
-      if (current === null) {
-        return await api.create(kafkaClusterStates, {
-          apiVersion: API_VERSION,
-          kind: 'KafkaClusterState',
-          metadata: {
-            name: of.cluster,
-            namespace: of.namespace,
-            labels: { [CLUSTER_LABEL]: of.cluster },
-            ownerReferences: [of.owner],
-          },
-          spec: {
-            clusterRef: { name: of.cluster },
-            clusterId: of.clusterId,
-            controllerEpoch,
-            nextProducerId: 0,
-          },
-        });
-      }
-      if (current.spec.controllerEpoch > controllerEpoch)
-        throw new Error('a newer controller has claimed the cluster');
       return await api.replace(kafkaClusterStates, {
         ...current,
-        spec: { ...current.spec, controllerEpoch },
+        spec: { ...spec, nextProducerId, storeGeneration, ...(recovering ? { recovering } : {}) },
       });
     } catch (cause) {
       if (!isKubeError(cause, 409)) throw cause;
@@ -77,16 +111,20 @@ export async function noteBalanced(
   }
 }
 
-/** Takes a block by compare-and-swap: nobody gets the same ids, whatever becomes of the answer. */
+/**
+ * Takes a block by compare-and-swap: nobody gets the same ids, whatever becomes of the answer.
+ * @param used ids below this one may be in use, whatever the API remembers
+ */
 export async function takeProducerIds(
   api: KubeApi,
   of: ClusterStateOptions,
+  used: number,
 ): Promise<{ first: number; count: number }> {
   for (;;) {
     const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
     if (current === null)
       throw new KafkaError('COORDINATOR_NOT_AVAILABLE', 'the cluster state does not exist yet');
-    const first = current.spec.nextProducerId;
+    const first = Math.max(current.spec.nextProducerId, used);
     try {
       await api.replace(kafkaClusterStates, {
         ...current,

@@ -77,6 +77,8 @@ export class TopicAdmin {
   /** @throws KafkaError */
   async create(topic: NewTopic): Promise<KafkaTopic> {
     const { namespace, cluster } = this.deps;
+    if (this.image.isRecovering)
+      throw new KafkaError('NOT_CONTROLLER', 'it is being found out which topics there are');
     if (this.image.topicObjectNamed(topic.name) !== null) {
       throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' already exists`);
     }

@@ -79,14 +79,6 @@ test('a topic grows, and never shrinks', () => {
   assert.deepEqual([shrunk.created.length, shrunk.problems[0]?.reason], [0, 'NotSupported']);
 });
 
-test('only an observed deletion deletes: a topic that is merely absent keeps its lines', () => {
-  assert.deepEqual(plan([]).deleted, []);
-  assert.equal(
-    plan([topic('a', {}, { deletionTimestamp: '2026-01-02T00:00:00Z' })]).deleted.length,
-    1,
-  );
-});
-
 test('racks are kept apart where there are enough of them', () => {
   const racked = new Map(
     [...brokers].map(([id, view]) => [id, { ...view, rack: id === 2 ? 'b' : 'a' }]),

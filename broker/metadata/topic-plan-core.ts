@@ -45,8 +45,6 @@ export interface TopicPlan {
   /** Partitions that are to have another number of replicas. */
   readonly resized: readonly Move[];
   readonly problems: readonly TopicProblem[];
-  /** Topics with an observed deletion: their lines go, then their finalizer. */
-  readonly deleted: readonly KafkaTopic[];
 }
 
 /** Kafka's rule for topic names. */
@@ -67,8 +65,11 @@ function byAge(a: KafkaTopic, b: KafkaTopic): number {
   );
 }
 
-/** Of several objects that claim one Kafka name the oldest wins. */
-export function winners(topics: readonly KafkaTopic[]): {
+/** Of several objects that claim one Kafka name the one that has its partitions wins, else the oldest. */
+export function winners(
+  topics: readonly KafkaTopic[],
+  hasLines: (topic: KafkaTopic) => boolean = () => false,
+): {
   winners: KafkaTopic[];
   losers: TopicProblem[];
 } {
@@ -77,13 +78,14 @@ export function winners(topics: readonly KafkaTopic[]): {
   for (const topic of topics) {
     const name = topicNameOf(topic);
     const other = byName.get(name);
-    const wins = other === undefined || byAge(topic, other) < 0;
+    const rank = (one: KafkaTopic) => (hasLines(one) ? 0 : 1);
+    const wins = other === undefined || (rank(topic) - rank(other) || byAge(topic, other)) < 0;
     if (wins) byName.set(name, topic);
     if (other !== undefined) beaten.push(wins ? other : topic);
   }
   const losers = beaten.map((topic): TopicProblem => {
     const name = topicNameOf(topic);
-    const message = `topic ${name} is already managed by KafkaTopic ${byName.get(name)?.metadata.name}, which is older`;
+    const message = `topic ${name} is already managed by KafkaTopic ${byName.get(name)?.metadata.name}`;
     return { topic, reason: 'ResourceConflict', message };
   });
   return { winners: [...byName.values()], losers };
@@ -95,22 +97,29 @@ export function planTopics(
   brokers: Brokers,
   defaults: TopicDefaults,
 ): TopicPlan {
-  const deleted = topics.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   const alive = topics.filter(
     (topic) => topic.metadata.deletionTimestamp === undefined && isManaged(topic),
   );
-  const { winners: current, losers } = winners(alive);
+  const isNew = (topic: KafkaTopic) => !lines.has(partitionKey(topicIdOf(topic), 0));
+  const { winners: current, losers } = winners(alive, (topic) => !isNew(topic));
   const problems: TopicProblem[] = [...losers];
   const created: PartitionLine[] = [];
   const moves: Move[] = [];
   const load = loadOf(lines.values());
   const { brokers: wantedBrokers, drained } = defaults;
   const usable = registered(brokers.values(), { wanted: wantedBrokers, drained });
-  const isNew = (topic: KafkaTopic) => !lines.has(partitionKey(topicIdOf(topic), 0));
   const fresh = current.filter(isNew).sort(byAge);
   const settledFirst = [...current.filter((topic) => !isNew(topic)), ...fresh];
+  const taken =
+    fresh.length === 0 ? new Set() : new Set([...lines.values()].map(({ topic }) => topic));
   for (const topic of settledFirst) {
     const topicId = topicIdOf(topic);
+    if (isNew(topic) && taken.has(topicNameOf(topic))) {
+      // Its records are somebody's: a second topic of that name would hide them.
+      const message = `topic ${topicNameOf(topic)} has partitions that belong to another id`;
+      problems.push({ topic, reason: 'ResourceConflict', message });
+      continue;
+    }
     const wanted = topic.spec.partitions ?? defaults.partitions;
     const first = lines.get(partitionKey(topicId, 0));
     const settled = first === undefined ? undefined : targetReplicas(first).length;
@@ -173,7 +182,7 @@ export function planTopics(
       }
     }
   }
-  return { created, resized: moves, problems, deleted };
+  return { created, resized: moves, problems };
 }
 
 /**

@@ -41,10 +41,10 @@ export class PeerChannels<Peer extends grpc.Client> implements Disposable {
     return peer;
   }
 
-  /** Rejects where the broker is unknown, does not answer in 10 s, or answers with a failure. */
-  call<Response>(id: number, run: Run<Peer, Response>): Promise<Response> {
+  /** Rejects where the broker is unknown, does not answer in time, or answers with a failure. */
+  call<Response>(id: number, run: Run<Peer, Response>, timeoutMs = TIMEOUT_MS): Promise<Response> {
     return new Promise((resolve, reject) => {
-      const options = { deadline: this.network.deadline(TIMEOUT_MS) };
+      const options = { deadline: this.network.deadline(timeoutMs) };
       run(this.connect(id), options, (cause, response) =>
         cause === null ? resolve(response) : reject(cause),
       );

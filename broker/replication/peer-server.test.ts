@@ -20,6 +20,10 @@ test('no call of another broker is looked at before it is known whether this pro
     control: handlers,
     transactions: handlers,
     shareState: handlers,
+    reportReplicas: () => {
+      happened.push('reportReplicas');
+      throw new Error('no answer');
+    },
     network: {
       serve: async (services: readonly PeerService[]) => {
         served = services;

@@ -20,6 +20,7 @@ import {
   type LeaderMessage,
   type LeaveResponse,
   type ProtoMember,
+  type ReplicasReportMessage,
   replicationService,
   type WishMessage,
 } from './services.ts';
@@ -37,6 +38,9 @@ export interface ControlHandlers {
   readonly changePartitions: (wishes: readonly WishMessage[]) => Promise<ChangePartitionsResponse>;
 }
 
+/** What any broker answers to a controller. */
+export type ReportReplicas = (of: { readonly full: boolean }) => ReplicasReportMessage;
+
 export interface PeerServerDeps {
   readonly clock: Clock;
   readonly turn: Turn;
@@ -48,6 +52,7 @@ export interface PeerServerDeps {
   readonly self: () => Member;
   readonly clusterId: () => string;
   readonly control: ControlHandlers;
+  readonly reportReplicas: ReportReplicas;
   readonly transactions: TransactionHandlers;
   readonly throttle: ReplicationThrottle;
   readonly shareState: ShareStateHandlers;
@@ -103,7 +108,7 @@ export class PeerServer implements AsyncDisposable {
   }
 
   private services(): PeerService[] {
-    const { control, shareState, transactions } = this.deps;
+    const { control, reportReplicas, shareState, transactions } = this.deps;
     return [
       {
         definition: replicationService,
@@ -121,6 +126,7 @@ export class PeerServer implements AsyncDisposable {
           ChangePartitions: unary(({ wishes }: { wishes: WishMessage[] }) =>
             control.changePartitions(wishes),
           ),
+          ReportReplicas: unary(async (of: { full: boolean }) => reportReplicas(of)),
           Presence: (call: grpc.ServerDuplexStream<object, object>) => {
             call.on('data', () => call.write({}));
             call.on('end', () => call.end());

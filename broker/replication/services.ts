@@ -95,6 +95,27 @@ export interface ChangePartitionsResponse {
   results: { errorCode: number; message: string }[];
 }
 
+export interface ReplicaMessage {
+  topic: string;
+  topicId: string;
+  partition: number;
+  line: string;
+  startOffset: number;
+  endOffset: number;
+  lastEpoch: number;
+  highWatermark: number;
+  config: string;
+}
+export interface ReplicasReportMessage {
+  broker: ProtoMember;
+  keptSince: number;
+  formerEpoch: number;
+  clusterId: string;
+  storeGeneration: number;
+  producerIdEnd: number;
+  replicas: ReplicaMessage[];
+}
+
 export interface TopicPartitionMessage {
   topic: string;
   partition: number;
@@ -231,6 +252,7 @@ export interface ControlPeer extends grpc.Client {
   Leave: Unary<{ broker: ProtoMember }, LeaveResponse>;
   AllocateProducerIds: Unary<{ broker: ProtoMember }, AllocateProducerIdsResponse>;
   ChangePartitions: Unary<{ wishes: readonly WishMessage[] }, ChangePartitionsResponse>;
+  ReportReplicas: Unary<{ full: boolean }, ReplicasReportMessage>;
   Presence(): grpc.ClientDuplexStream<object, object>;
 }
 export const connectControl = connector<ControlPeer>(controlService, 'Control');

@@ -362,6 +362,22 @@ const kafkaCluster = crd({
           maximum: 3650,
         }),
       }),
+      recovery: record(
+        'What is allowed where Kubernetes does not know what the volumes of brokers hold.',
+        {
+          adoptVolumes: flag(
+            'Volumes of an earlier cluster of this name are taken over, with what they hold.',
+          ),
+          lostBrokers: list(
+            'Brokers whose volumes will not come back, by id: nobody waits for what they know.',
+            { type: 'integer', minimum: 0 },
+            { maxItems: 1000, 'x-kubernetes-list-type': 'set' },
+          ),
+          allowLoss: flag(
+            'Where no replica certainly has everything, the one that has most leads; what is missing is told.',
+          ),
+        },
+      ),
       metrics: record('What is set up for Prometheus.', {
         podMonitor: flag("Whether a PodMonitor is made; needs the Prometheus operator's kinds.", {
           default: false,
@@ -597,6 +613,9 @@ const kafkaPartitionMap = crd({
     {
       clusterRef,
       controllerEpoch: whole('The controller that holds the page.', { format: 'int64' }),
+      storeGeneration: whole('Grows whenever partitions come or go; brokers note it.', {
+        format: 'int64',
+      }),
       partitions: text('A line for each partition: leader, epochs, replicas, ISR, ELR.'),
     },
     { required: ['clusterRef', 'controllerEpoch', 'partitions'] },
@@ -623,6 +642,13 @@ const kafkaClusterState = crd({
       controllerEpoch: whole('The last controller that claimed the cluster.', { format: 'int64' }),
       nextProducerId: whole('First producer id that nobody has.', { format: 'int64' }),
       balancedBrokers: whole('How many brokers replicas were last spread over.'),
+      storeGeneration: whole(
+        'The generation of the pages when they were last written from volumes.',
+        {
+          format: 'int64',
+        },
+      ),
+      recovering: flag('Whether pages are being written again from volumes.'),
     },
     { required: ['clusterRef', 'clusterId', 'controllerEpoch', 'nextProducerId'] },
   ),

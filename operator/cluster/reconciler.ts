@@ -35,7 +35,13 @@ import { isPaused, type Observed, ordinalOf } from './observed.ts';
 import { planRacks } from './racks-core.ts';
 import { type DueRestart, mayEvict, planRoll, type RollPlan } from './roll-core.ts';
 import { planScale } from './scale-core.ts';
-import { type ClusterStatus, clusterStatus, type Decided, pausedStatus } from './status.ts';
+import {
+  type ClusterStatus,
+  clusterStatus,
+  type Decided,
+  ownConditions,
+  pausedStatus,
+} from './status.ts';
 import { planGrowth, storageState } from './storage-core.ts';
 
 export const FIELD_MANAGER = 'tenure-operator';
@@ -326,7 +332,8 @@ export class ClusterReconciler {
 
   private async writeStatus(observed: Observed, status: ClusterStatus): Promise<void> {
     const { cluster } = observed;
-    if (isDeepStrictEqual(cluster.status, status)) return;
+    const known = { ...cluster.status, conditions: ownConditions(cluster) };
+    if (cluster.status !== undefined && isDeepStrictEqual(known, status)) return;
     const { namespace = '', name } = cluster.metadata;
     const object = {
       apiVersion: apiVersionOf(kafkaClusters),

@@ -1,6 +1,11 @@
 /** What a KafkaCluster's status says. Pure: the same observation gives the same status. */
 import { conditionsWith } from '../../kube/conditions.ts';
-import type { KafkaCluster, LastRestart } from '../../kube/kafka-objects.ts';
+import {
+  clusterIdOf,
+  type KafkaCluster,
+  type LastRestart,
+  RECOVERED_CONDITION,
+} from '../../kube/kafka-objects.ts';
 import type { Condition, Pod } from '../../kube/objects.ts';
 import { listenerStatuses } from './addresses-core.ts';
 import type { CertificateState } from './certificates.ts';
@@ -209,7 +214,6 @@ export function clusterStatus(observed: Observed, decided: Decided): ClusterStat
   ].map((one) => ({ ...one, observedGeneration: generation }));
   const moves = movesOf(observed, scale.draining);
   const restarts = restartsWith(observed, begun);
-  const uid = (cluster.metadata.uid ?? '').replaceAll('-', '');
   return {
     observedGeneration: generation,
     replicas: pods.length,
@@ -221,14 +225,19 @@ export function clusterStatus(observed: Observed, decided: Decided): ClusterStat
     bootstrapServers:
       bootstrap ??
       `${bootstrapName(cluster)}.${cluster.metadata.namespace}.svc:${kafkaPort(cluster)}`,
-    clusterId: Buffer.from(uid, 'hex').toString('base64url'),
+    clusterId: clusterIdOf(cluster),
     listeners: listenerStatuses(observed),
     ...(roll.due.length === 0 ? {} : { plan: shownPlan(roll), planId: roll.planId ?? '' }),
     ...(restarts.length === 0 ? {} : { lastRestarts: restarts }),
     ...(moves === null ? {} : { moves }),
     ...(decided.certificates === null ? {} : { certificates: decided.certificates.certificates }),
-    conditions: conditionsWith(cluster.status?.conditions ?? [], conditions, now),
+    conditions: conditionsWith(ownConditions(cluster), conditions, now),
   };
+}
+
+/** Without what brokers say: that is theirs to change. */
+export function ownConditions({ status }: KafkaCluster): readonly Condition[] {
+  return (status?.conditions ?? []).filter(({ type }) => type !== RECOVERED_CONDITION);
 }
 
 function pausedCondition(paused: boolean): Judgement {
@@ -247,5 +256,5 @@ export function pausedStatus({ cluster, now }: Observed): ClusterStatus {
   const before = cluster.status ?? {};
   const observedGeneration = cluster.metadata.generation ?? 0;
   const condition = { ...pausedCondition(true), observedGeneration };
-  return { ...before, conditions: conditionsWith(before.conditions ?? [], [condition], now) };
+  return { ...before, conditions: conditionsWith(ownConditions(cluster), [condition], now) };
 }

@@ -148,6 +148,11 @@ export abstract class FetchingClient extends SimClient {
               () => null,
             );
       if (found === null || typeof found === 'number' || start === null) {
+        // The log began to start later in between: what was read so far is not all of it any more.
+        if (typeof found === 'number') {
+          start = null;
+          records.length = 0;
+        }
         this.forget(shape.name, partition);
         await this.pause(50);
         continue;

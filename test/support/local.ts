@@ -42,6 +42,8 @@ export async function startTestCluster(
     machine?: LocalMachine;
     nodes?: readonly LocalNode[];
     bootstrapPort?: number;
+    /** False: it is not waited for. */
+    ready?: boolean;
   } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
@@ -68,7 +70,7 @@ export async function startTestCluster(
     },
   );
   await local.start();
-  await local.ready(60_000);
+  if (of.ready !== false) await local.ready(60_000);
   const podOf = (id: number) => `my-cluster-broker-${id}`;
   return {
     local,

@@ -18,7 +18,7 @@ export function access(cluster: KafkaCluster): Desired[] {
     },
     {
       apiGroups: [GROUP],
-      resources: ['kafkatopics/status', 'kafkabrokers/status'],
+      resources: ['kafkaclusters/status', 'kafkatopics/status', 'kafkabrokers/status'],
       verbs: ['patch', 'update'],
     },
     { apiGroups: [GROUP], resources: own, verbs: ['get', 'list', 'watch', 'create', 'update'] },

@@ -1,0 +1,158 @@
+/** Copies from the past: of what the API remembers, and of one, two and three volumes. */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { AdminClient, parseBootstrap } from '../../client/admin.ts';
+import { conditionOf } from '../../kube/conditions.ts';
+import { type KafkaCluster, kafkaClusters, kafkaTopics } from '../../kube/kafka-objects.ts';
+import { apis } from '../../proto/kafka/messages/index.ts';
+import { externalKubeconfig } from '../support/external.ts';
+import { freePort, sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { VolumeStory } from '../support/volume-story.ts';
+
+const of = { namespace: 'default', name: 'my-cluster' };
+/** What etcd remembers of a real API server is not ours to turn back. */
+const skip = externalKubeconfig !== null;
+
+let folder: string;
+let bootstrapPort: number;
+let cluster: TestCluster;
+let story: VolumeStory;
+/** What the copies of the volumes hold. */
+const copied = new Set<string>();
+before(async () => {
+  if (skip) return;
+  folder = mkdtempSync(join(tmpdir(), 'tenure-test-'));
+  bootstrapPort = await freePort();
+  cluster = await startTestCluster({ folder, bootstrapPort });
+  story = new VolumeStory(cluster.bootstrap);
+  await story.begin();
+  await story.write('my-topic', 100);
+});
+after(async () => {
+  await story?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Everything stops; while it does not run, something is done to what is on disk. */
+async function whileStopped(change: () => void): Promise<void> {
+  await cluster[Symbol.asyncDispose]();
+  change();
+  cluster = await startTestCluster({ folder, bootstrapPort });
+}
+
+const volumeOf = (id: number) => join(folder, `node/volumes/default_data-my-cluster-broker-${id}`);
+const copyOf = (id: number) => join(folder, `copies/${id}`);
+
+function restoreVolume(id: number): void {
+  rmSync(volumeOf(id), { recursive: true });
+  cpSync(copyOf(id), volumeOf(id), { recursive: true });
+}
+
+async function freshProducerId(): Promise<number> {
+  using admin = new AdminClient(parseBootstrap(cluster.bootstrap));
+  const asked = {
+    transactionalId: null,
+    transactionTimeoutMs: 0,
+    producerId: -1,
+    producerEpoch: -1,
+  };
+  return (await admin.broker(0, apis.InitProducerId, 4, asked)).producerId;
+}
+
+async function recovered() {
+  const object = (await cluster.local.api.get(
+    kafkaClusters,
+    of.namespace,
+    of.name,
+  )) as KafkaCluster;
+  return conditionOf(object.status?.conditions, 'Recovered');
+}
+
+test('an older memory of the API: later topics, settings and producer ids are there', {
+  skip,
+}, async () => {
+  const memory = join(folder, 'kubernetes.sqlite');
+  const copy = join(folder, 'older.sqlite');
+  await whileStopped(() => {
+    for (const end of ['', '-wal', '-shm'])
+      if (existsSync(`${memory}${end}`)) cpSync(`${memory}${end}`, `${copy}${end}`);
+  });
+  await story.createTopic('later', { 'retention.ms': '-1' });
+  await story.write('later', 50);
+  await story.write('my-topic', 50);
+  // A leader of before leads no more.
+  process.kill(cluster.pid(0), 'SIGKILL');
+  await sleepMs(3000);
+  await cluster.local.ready(60_000);
+  await story.write('my-topic', 50);
+  const producerId = await freshProducerId();
+  story.keepWriting('my-topic');
+  await whileStopped(() => {
+    for (const end of ['', '-wal', '-shm']) {
+      rmSync(`${memory}${end}`, { force: true });
+      if (existsSync(`${copy}${end}`)) cpSync(`${copy}${end}`, `${memory}${end}`);
+    }
+  });
+  await until('it says that it recovered', 60_000, async () => {
+    return (await recovered())?.status === 'True';
+  });
+  await cluster.local.ready(60_000);
+  await story.stopWriting();
+  await story.everythingIsThere('my-topic');
+  await story.everythingIsThere('later');
+  const later = await cluster.local.api.get(kafkaTopics, of.namespace, 'later');
+  assert.equal(later?.spec.config?.['retention.ms'], '-1');
+  assert.ok((await freshProducerId()) > producerId);
+  assert.equal((await recovered())?.reason, 'Recovered');
+});
+
+test('older volumes of one and of two brokers: nothing is lost', { skip }, async () => {
+  await whileStopped(() => {
+    for (const id of [0, 1, 2]) cpSync(volumeOf(id), copyOf(id), { recursive: true });
+  });
+  for (const value of story.acknowledged.get('my-topic') ?? []) copied.add(value);
+  await story.write('my-topic', 100);
+  await whileStopped(() => restoreVolume(0));
+  await story.write('my-topic', 10);
+  await story.everythingIsThere('my-topic');
+  await whileStopped(() => {
+    restoreVolume(0);
+    restoreVolume(2);
+  });
+  await story.write('my-topic', 10);
+  await story.everythingIsThere('my-topic');
+});
+
+test('older volumes of all brokers: nobody leads before the owner allows the loss', {
+  skip,
+}, async () => {
+  await story.write('my-topic', 10);
+  await story[Symbol.asyncDispose]();
+  await cluster[Symbol.asyncDispose]();
+  for (const id of [0, 1, 2]) restoreVolume(id);
+  cluster = await startTestCluster({ folder, bootstrapPort, ready: false });
+  const topic = () => cluster.local.api.get(kafkaTopics, of.namespace, 'my-topic');
+  await until('it does not serve less than was acknowledged without a word', 60_000, async () => {
+    const ready = conditionOf((await topic())?.status?.conditions, 'Ready');
+    return ready?.message === '0 of 3 partitions have a leader';
+  });
+  await cluster.local.api.patch(kafkaClusters, of, { spec: { recovery: { allowLoss: true } } });
+  await until('it says what is lost', 60_000, async () => {
+    const condition = await recovered();
+    return condition?.reason === 'RecoveredWithLoss' && /my-topic-0/.test(condition.message);
+  });
+  await cluster.local.ready(60_000);
+  const later = new VolumeStory(cluster.bootstrap);
+  try {
+    await later.begin();
+    await later.write('my-topic', 10);
+    for (const value of copied) later.acknowledged.get('my-topic')?.add(value);
+    await later.everythingIsThere('my-topic');
+  } finally {
+    await later[Symbol.asyncDispose]();
+  }
+});
