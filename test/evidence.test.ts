@@ -80,6 +80,7 @@ const CHECKLIST: Readonly<Record<string, readonly string[]>> = {
     'Stuck clients',
     'Messages of a transaction out of order',
     'A sequence nobody checked',
+    'An abort marker compacted away',
     'A bug nobody hears of',
     'Too few replicas of its own',
     'Answers before the commit',
