@@ -40,6 +40,7 @@ const CHECKLIST: Readonly<Record<string, readonly string[]>> = {
   'Brokers, volumes and the Kubernetes API': [
     'API restored from a backup',
     'API lost, volumes kept',
+    'Nobody has everything',
     'Lease deleted by hand',
     'Two pods of one broker',
     'Volume restored or cloned',
