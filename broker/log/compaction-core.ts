@@ -125,7 +125,7 @@ export class BatchFilter {
     const kept = gone ? [] : records.filter((record) => this.keeps(record, base, horizonMs));
     this.counts.kept += kept.length;
     this.counts.dropped += records.length - kept.length;
-    if (kept.length === 0) return this.isLastOfProducer(b, at) ? this.emptied(b, at) : null;
+    if (kept.length === 0) return this.mustStay(b, at) ? this.emptied(b, at) : null;
     const startsHorizon = horizonMs === null && kept.some(({ isTombstone }) => isTombstone);
     if (kept.length === records.length && !startsHorizon) return whole;
     return rebuildBatch(b, at, kept, {
@@ -158,10 +158,18 @@ export class BatchFilter {
       return rebuildBatch(b, at, records, { codec: 'none', level: 0, deleteHorizonMs });
     }
     if (this.rules.nowMs < horizonMs) return whole;
-    return this.isLastOfProducer(b, at) ? this.emptied(b, at) : null;
+    return this.mustStay(b, at) ? this.emptied(b, at) : null;
   }
 
-  /** The last batch of a producer stays, if only as a header: its sequence is in it. */
+  /**
+   * Batches that stay, if only as headers: what a producer wrote last, and the last of the run, as in Apache
+   * Kafka. It may be the last of the log, and a copy of a log ends where its last batch does.
+   */
+  private mustStay(b: Buffer, at: number): boolean {
+    return batch.lastOffset(b, at) + 1 === this.latest.endOffset || this.isLastOfProducer(b, at);
+  }
+
+  /** Its sequence is in it. */
   private isLastOfProducer(b: Buffer, at: number): boolean {
     const producerId = batch.producerId(b, at);
     const producer = producerId < 0 ? null : this.rules.producers.get(producerId);

@@ -397,6 +397,26 @@ test('a tombstone stays for a while and then goes, with everything before it', a
   assert.ok(!(await readCommitted(log)).some(({ key }) => key === 'a'), 'gone');
 });
 
+test('a log ends with a batch, whatever compaction removes: a copy of it ends at the same offset', async () => {
+  const log = openOn(memoryDisk());
+  write(log, [['a', '1']], 1000);
+  write(log, [['a', null]], 1000);
+  const { endOffset } = log;
+  log['roll'](endOffset, log.producers.toSnapshot());
+  const rules = { deleteRetentionMs: 100, producers: log.producers };
+  for (const nowMs of [2000, 9000, 20_000]) {
+    log.cleanedOffset = 0;
+    await compactLog(log, endOffset, { ...rules, nowMs }, limits);
+  }
+  assert.deepEqual(await readCommitted(log), []);
+  const copy = openOn(memoryDisk());
+  const { buffers } = await log.read({ offset: 0, bytesMax: 1e6, endOffset, atLeastOne: true });
+  for (const bytes of buffers)
+    for (const { at, end } of batchesOf(bytes)) copy.append(bytes.subarray(at, end), null);
+  copy.writePending();
+  assert.equal(copy.endOffset, endOffset);
+});
+
 test('keys that do not fit into memory are left for the next run', async () => {
   const log = openOn(memoryDisk());
   const many = Array.from({ length: 60 }, (_, i): [string, string] => [`k${i}`, 'x'.repeat(60)]);

@@ -412,11 +412,19 @@ const compaction: readonly Mutant[] = [
     by: { test: 'broker/log/compaction.test.ts' },
   },
   {
+    name: 'end-of-the-log-compacted-away',
+    breaks: 'the last batch that is compacted stays: a copy of the log ends where it does',
+    file: COMPACTION,
+    find: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset || this.isLastOfProducer(b, at);',
+    put: 'return this.isLastOfProducer(b, at);',
+    by: { test: 'broker/log/compaction.test.ts' },
+  },
+  {
     name: 'last-sequence-compacted-away',
     breaks: 'the last batch of a producer stays, if only as a header',
     file: COMPACTION,
-    find: 'if (kept.length === 0) return this.isLastOfProducer(b, at) ? this.emptied(b, at) : null;',
-    put: 'if (kept.length === 0) return null;',
+    find: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset || this.isLastOfProducer(b, at);',
+    put: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset;',
     by: { test: 'broker/log/compaction.test.ts' },
   },
 ];
