@@ -69,6 +69,7 @@ export function guardedDisk(disk: Disk, before: () => void): Disk {
       before();
       disk.remove(path);
     },
+    idOf: (path) => disk.idOf(path),
     readBytes: (path) => disk.readBytes(path),
     readText: (path) => disk.readText(path),
     replaceFile(path, content) {

@@ -125,6 +125,7 @@ export function memoryDisk(): MemoryDisk {
     locks: new Map(),
     as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),
     lock: (path) => lockOn(disk, path, () => true),
+    idOf: () => null,
     space: () => ({
       totalBytes: disk.capacityBytes,
       freeBytes: disk.capacityBytes - used(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -97,4 +97,19 @@ test('a folder in which no lock can be taken is said to be so', () => {
     () => nodeDisk.lock('/nowhere/at/all/.lock'),
     (cause: unknown) => cause instanceof DiskError,
   );
+});
+
+test('a copy of a file is another file, however like it', () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'tenure-id-'));
+  const [path, copy] = [join(folder, 'a'), join(folder, 'b')];
+  fs.writeFileSync(path, 'x');
+  fs.cpSync(path, copy, { preserveTimestamps: true });
+  const id = nodeDisk.idOf(path);
+  assert.notEqual(id, null);
+  assert.notEqual(nodeDisk.idOf(copy), id);
+  fs.appendFileSync(path, 'y');
+  fs.renameSync(path, `${path}.moved`);
+  assert.equal(nodeDisk.idOf(`${path}.moved`), id);
+  assert.equal(nodeDisk.idOf(path), null);
+  fs.rmSync(folder, { recursive: true });
 });

@@ -167,6 +167,10 @@ export const nodeDisk: Disk = {
   },
   writeFile: (path, content) => guarded(path, () => fs.writeFileSync(path, content)),
   lock: lockFile,
+  idOf(path) {
+    const found = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? null : `${found.ino}-${found.birthtimeNs}`;
+  },
   space(path) {
     const { bsize, blocks, bavail } = guarded(path, () => fs.statfsSync(path));
     return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };

@@ -57,5 +57,10 @@ export interface Disk {
    * null where another process has it. Nobody may open that file meanwhile: closing it would give the lock up.
    */
   lock(path: string): Disposable | null;
+  /**
+   * Which file it is: a copy of it, wherever and however like it, is another one. Null where there is no such
+   * file, or the system does not say.
+   */
+  idOf(path: string): string | null;
   space(path: string): { totalBytes: number; freeBytes: number };
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../../stdx/logger.ts';
 import { seal, unsealJson } from './sealed-text.ts';
 
 /** Kafka's name for it: neither starts beside the other. */
-const LOCK_FILE = '.lock';
+export const LOCK_FILE = '.lock';
 const HOLDER_FILE = 'tenure-holder.json';
 /** A process that is being replaced may take a moment to end. */
 const WAIT_MS = 10_000;

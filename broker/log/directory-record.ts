@@ -24,6 +24,8 @@ export interface Life {
   readonly directories?: readonly string[];
   /** Ids of directories that failed in that life, and may lack what others count on. */
   readonly doubted?: readonly string[];
+  /** Which file its lock was: in a copy of the directory it is another one. Missing in older versions. */
+  readonly lockId?: string | null;
 }
 
 /** The life that a process was about to begin: it may have got its epoch, but it wrote nothing yet. */
@@ -96,14 +98,15 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isList = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
 
 function isLife(value: unknown): value is Life {
-  const { epoch, keptSince, bootId, directories, doubted } = (value ?? {}) as Partial<Life>;
+  const { epoch, keptSince, bootId, directories, doubted, lockId } = (value ?? {}) as Partial<Life>;
   return (
     isCount(epoch) &&
     isCount(keptSince) &&
     keptSince <= epoch &&
     isText(bootId) &&
     (directories === undefined || isList(directories)) &&
-    (doubted === undefined || isList(doubted))
+    (doubted === undefined || isList(doubted)) &&
+    (lockId === undefined || lockId === null || isText(lockId))
   );
 }
 

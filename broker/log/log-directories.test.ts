@@ -335,3 +335,25 @@ test('a kill loses nothing that was written, a machine that was started anew may
   lives.end(lives.begin(['/a', '/b']));
   assert.equal(lives.begin(['/a', '/b'], 1, 'another boot').keptWrites, true, 'stopped in order');
 });
+
+test('a copy of a directory that was made while its broker lived is no directory of a killed process', () => {
+  const lives = new Lives();
+  const ids = new Map([
+    ['/a/.lock', '7'],
+    ['/b/.lock', '8'],
+  ]);
+  lives.disk.idOf = (path) => ids.get(path) ?? null;
+  lives.live(lives.begin(['/a', '/b']));
+  assert.equal(lives.begin(['/a', '/b']).keptWrites, true, 'the very same files');
+  ids.set('/b/.lock', '9');
+  assert.equal(lives.begin(['/a', '/b']).keptWrites, false);
+});
+
+test('a directory whose disk failed in the last life costs the trust in all of them', () => {
+  const lives = new Lives();
+  const first = lives.begin(['/a', '/b']);
+  lives.live(first);
+  assert.equal(lives.begin(['/a', '/b']).isComplete, true);
+  first.noteDoubts(first.all.slice(1));
+  assert.equal(lives.begin(['/a', '/b']).isComplete, false);
+});

@@ -6,6 +6,7 @@ import { crc32c } from '../../stdx/crc32c.ts';
 import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { LOCK_FILE } from './directory-locks.ts';
 import { DirectoryRecords, type Identity, type Life, type NextLife } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type NotedReplica, readInventory, writeInventory } from './log-inventory.ts';
@@ -103,13 +104,22 @@ export class LogDirectory {
     }
   }
 
-  /** A kill leaves the page cache as it was; a reboot does not. */
+  /**
+   * A kill leaves the page cache as it was; a reboot does not. And these are the very files that the process
+   * had: a copy that was made of them while it lived lacks what it wrote afterwards.
+   */
   get sameBoot(): boolean {
-    return this.former !== null && this.bootId !== '' && this.former.bootId === this.bootId;
+    const { bootId, former } = this;
+    if (former === null || bootId === '' || former.bootId !== bootId) return false;
+    return former.lockId === undefined || former.lockId === this.lockId;
   }
 
-  noteLife(life: Omit<Life, 'bootId'>): void {
-    this.records.noteLife({ ...life, bootId: this.bootId });
+  private get lockId(): string | null {
+    return this.disk.idOf(`${this.path}/${LOCK_FILE}`);
+  }
+
+  noteLife(life: Omit<Life, 'bootId' | 'lockId'>): void {
+    this.records.noteLife({ ...life, bootId: this.bootId, lockId: this.lockId });
   }
 
   /** Whom the directory belongs to; null for a new one. */

@@ -138,6 +138,9 @@ class LivingDisk implements Disk {
   lock(path: string): Disposable | null {
     return this.disk.lock(path);
   }
+  idOf(path: string): string | null {
+    return this.disk.idOf(path);
+  }
   space(path: string): { totalBytes: number; freeBytes: number } {
     return this.disk.space(path);
   }

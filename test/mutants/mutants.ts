@@ -466,8 +466,16 @@ const lives: readonly Mutant[] = [
     name: 'directory-that-slept',
     breaks: 'a directory that slept through a life makes the broker incomplete',
     file: 'broker/log/log-directories.ts',
-    find: 'return !this.all.some(isSleeper) && (former.directories ?? []).every((id) => ids.has(id));',
-    put: 'return (former.directories ?? []).every((id) => ids.has(id));',
+    find: 'if (isDoubted || this.all.some(isSleeper)) return false;',
+    put: 'if (isDoubted) return false;',
+    by: { test: 'broker/log/log-directories.test.ts' },
+  },
+  {
+    name: 'failed-directory-trusted',
+    breaks: 'a directory whose disk failed in the last life is not trusted in the next one',
+    file: 'broker/log/log-directories.ts',
+    find: 'if (isDoubted || this.all.some(isSleeper)) return false;',
+    put: 'if (this.all.some(isSleeper)) return false;',
     by: { test: 'broker/log/log-directories.test.ts' },
   },
   {
@@ -476,6 +484,14 @@ const lives: readonly Mutant[] = [
     file: 'broker/log/log-directories.ts',
     find: 'return this.isComplete && lived.every(({ clean, sameBoot }) => clean || sameBoot);',
     put: 'return this.isComplete && lived.length > 0;',
+    by: { test: 'broker/log/log-directories.test.ts' },
+  },
+  {
+    name: 'copy-taken-for-a-kill',
+    breaks: 'a copy of a volume that was in use lacks what was written after it',
+    file: 'broker/log/log-directory.ts',
+    find: 'return former.lockId === undefined || former.lockId === this.lockId;',
+    put: 'return true;',
     by: { test: 'broker/log/log-directories.test.ts' },
   },
   {

@@ -38,6 +38,8 @@ export class SimDisk {
   isDamaged = false;
   /** Called before every write: a slow disk holds its process up. */
   stall: (() => void) | null = null;
+  private readonly ids = new WeakMap<SimFile, string>();
+  private made = 0;
   /** Who holds which lock; it ends with the process, and no other machine sees it. */
   readonly locks = new Map<string, () => boolean>();
 
@@ -86,9 +88,18 @@ export class SimDisk {
 
   make(path: string): SimFile {
     if (!this.folders.has(dirname(path))) fail(path, 'ENOENT');
-    const file = new SimFile();
+    return this.put(path, new SimFile());
+  }
+
+  private put(path: string, file: SimFile): SimFile {
+    this.ids.set(file, String(++this.made));
     this.files.set(path, file);
     return file;
+  }
+
+  idOf(path: string): string | null {
+    const file = this.files.get(path);
+    return file === undefined ? null : (this.ids.get(file) ?? null);
   }
 
   makeFolder(path: string): void {
@@ -168,7 +179,7 @@ export class SimDisk {
     for (const path of [...this.files.keys()].filter(isUnder)) this.files.delete(path);
     for (const path of [...this.folders].filter(isUnder)) this.folders.delete(path);
     for (const path of folders) if (isUnder(path)) this.folders.add(path);
-    for (const [path, bytes] of files) if (isUnder(path)) this.files.set(path, new SimFile(bytes));
+    for (const [path, bytes] of files) if (isUnder(path)) this.put(path, new SimFile(bytes));
   }
   /** One bit is another one from now on, and nobody was told. */
   flipBit(path: string, bit: number): void {
@@ -227,6 +238,7 @@ function viewOf(disk: SimDisk, holder: Holder): Disk {
     },
     lock: (path) => {
       if (disk.locks.get(path)?.() === true) return null;
+      if (disk.find(path) === null) disk.make(path);
       disk.locks.set(path, holder.isAlive);
       return {
         [Symbol.dispose]() {
@@ -234,6 +246,7 @@ function viewOf(disk: SimDisk, holder: Holder): Disk {
         },
       };
     },
+    idOf: (path) => disk.idOf(path),
     space: () => ({ totalBytes: 2 ** 50, freeBytes: 2 ** 50 }),
   };
 }
