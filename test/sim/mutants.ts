@@ -51,8 +51,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'truncate-to-high-watermark',
     breaks: 'a follower cuts its log by epochs, never to what it believes is committed',
-    kinds: ['kill', 'stop', 'pause', 'apiDown', 'slow'],
-    seeds: 120,
+    kinds: ['kill', 'pause', 'roll', 'stopAll'],
+    seeds: 60,
     plant: () =>
       replace(Partition, 'applyLine', (original, self, args) => {
         const before = self.role.kind;
@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'missing-beginning-accepted',
     breaks: 'a log whose first segments are gone is no complete replica',
-    kinds: ['power', 'kill', 'stop'],
+    kinds: ['power'],
     seeds: 80,
     plant: () =>
       replace(PartitionLog, 'openFolder', (original, _, args) => ({
