@@ -520,6 +520,49 @@ const lives: readonly Mutant[] = [
   },
 ];
 
+const disks: readonly Mutant[] = [
+  {
+    name: 'disk-takes-the-broker',
+    breaks: 'a disk that fails takes its own directory along, and no other',
+    file: 'broker/offline-replicas.ts',
+    find: 'if (left === 0) return onLast();',
+    put: 'if (left >= 0) return onLast();',
+    by: { seeds: 20, faults: 'disk' },
+  },
+  {
+    name: 'neighbours-of-a-failed-disk-go-on',
+    breaks: 'every replica in a directory that failed is offline',
+    file: 'broker/offline-replicas.ts',
+    find: 'onOffline(directory, cause);',
+    put: '',
+    by: { test: 'broker/offline-replicas.test.ts' },
+  },
+  {
+    name: 'failed-disk-not-doubted',
+    breaks: 'a broker whose disk may have lost something has no standing while others could lead',
+    file: 'broker/offline-replicas.ts',
+    find: 'directories.noteDoubts(this.losing());',
+    put: '',
+    by: { test: 'broker/offline-replicas.test.ts' },
+  },
+  {
+    name: 'made-anew-beside-a-failed-disk',
+    breaks: 'what lies in a directory that failed is not made anew in another one',
+    file: 'broker/log/log-directories.ts',
+    find: 'if (this.isFailed(directory)) return null;',
+    put: '',
+    by: { test: 'broker/offline-replicas.test.ts' },
+  },
+  {
+    name: 'last-copy-withdraws',
+    breaks: 'the last replica that holds what was committed stays named',
+    file: ELECTION,
+    find: 'if (leader === null || !isLive(brokers, leader))\n    return',
+    put: 'if (leader !== null && !isLive(brokers, leader))\n    return',
+    by: { test: ELECTION.replace('.ts', '.test.ts') },
+  },
+];
+
 export const mutants: readonly Mutant[] = [
   ...leaders,
   ...controller,
@@ -528,4 +571,5 @@ export const mutants: readonly Mutant[] = [
   ...producers,
   ...compaction,
   ...lives,
+  ...disks,
 ];
