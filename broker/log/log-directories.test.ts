@@ -357,3 +357,16 @@ test('a directory whose disk failed in the last life costs the trust in all of t
   first.noteDoubts(first.all.slice(1));
   assert.equal(lives.begin(['/a', '/b']).isComplete, false);
 });
+
+test('a directory in which a write failed is not called clean, the others are', () => {
+  const lives = new Lives();
+  const first = lives.begin(['/a', '/b']);
+  lives.live(first);
+  const [failed, fine] = [lives.open(first, 0), lives.open(first, 1)];
+  assert.notEqual(first.of(failed), first.of(fine));
+  failed.failure = new Error('EIO');
+  lives.end(first);
+  const cleanIn = new Map(lives.begin(['/a', '/b']).all.map(({ path, clean }) => [path, clean]));
+  assert.equal(cleanIn.get(first.of(failed).path), false);
+  assert.equal(cleanIn.get(first.of(fine).path), true);
+});

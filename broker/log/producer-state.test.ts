@@ -173,3 +173,13 @@ test('the last five batches of a producer are known as repeats, an older one is 
     ['refuse', 'refuse', 'duplicate', 'duplicate', 'duplicate', 'duplicate', 'duplicate'],
   );
 });
+
+test('an id that a client made up does not count among those that were handed out', () => {
+  const state = new ProducerState();
+  state.observe(data(10, 4000), 0);
+  state.observe(data(11, Number.MAX_SAFE_INTEGER), 0);
+  assert.equal(state.idMax, 4000);
+  const loaded = new ProducerState();
+  loaded.load(state.toSnapshot());
+  assert.equal(loaded.idMax, 4000);
+});

@@ -39,6 +39,8 @@ export interface MarkerRequest {
   readonly transactionVersion: number;
 }
 
+/** Ids are handed out one after the other: no cluster lives long enough to get there. */
+const HANDED_OUT_MAX = 2 ** 40;
 const NO_PRODUCER: SequenceVerdict = { kind: 'append' };
 
 export class ProducerState {
@@ -49,6 +51,11 @@ export class ProducerState {
   private ended: { readonly firstOffset: number; readonly lastOffset: number }[] = [];
   /** The highest id that was ever seen here, also of producers that were forgotten; -1 before any. */
   idMax = -1;
+
+  /** A client may write with any id it likes: one that was certainly never handed out says nothing. */
+  private noteId(producerId: number): void {
+    if (producerId > this.idMax && producerId < HANDED_OUT_MAX) this.idMax = producerId;
+  }
 
   get producerCount(): number {
     return this.producers.size;
@@ -120,7 +127,7 @@ export class ProducerState {
         txnFirstOffset: -1,
       };
       this.producers.set(producerId, producer);
-      if (producerId > this.idMax) this.idMax = producerId;
+      this.noteId(producerId);
     } else if (producer.epoch !== epoch) {
       producer.epoch = epoch;
       producer.batches = [];
@@ -193,7 +200,7 @@ export class ProducerState {
     const open: [number, number][] = [];
     for (const [producerId, producer] of producers) {
       this.producers.set(producerId, producer);
-      if (producerId > this.idMax) this.idMax = producerId;
+      this.noteId(producerId);
       if (producer.txnFirstOffset >= 0) open.push([producerId, producer.txnFirstOffset]);
     }
     for (const [producerId, first] of open.sort((a, b) => a[1] - b[1]))

@@ -72,6 +72,45 @@ test('a store that knows all that volumes know is acted on', () => {
   assert.deepEqual(contradictions(storeWith([line()]), reports), []);
 });
 
+test('each of what speaks against a store does so by itself, and says why', () => {
+  const store = storeWith([line()]);
+  const said = (more: Partial<StoreView>, of: BrokerReport) =>
+    contradictions({ ...store, ...more }, [of]).join();
+  assert.match(
+    said({}, report(0, [held()], { storeGeneration: 5 })),
+    /has seen generation 5 of what the Kubernetes API says, which is at 4/,
+  );
+  const topics = [topicObject({ topicId: 'T' })];
+  assert.match(
+    said({ lines: new Map(), topics }, report(0, [held()])),
+    /broker 0 holds t-0, which is in no KafkaPartitionMap/,
+  );
+  assert.match(said({}, report(0, [held({ lastEpoch: 4 })])), /newer epoch/);
+  assert.match(said({}, report(0, [held({ line: line({ partitionEpoch: 8 }) })])), /newer epoch/);
+});
+
+test('who lacks something that was committed is not in sync after a recovery, whatever the line says', () => {
+  const made = rebuild(
+    NOTHING,
+    [0, 1, 2].map((id) => report(id, [held(id === 2 ? { endOffset: 9, highWatermark: 9 } : {})])),
+    ALL,
+  );
+  assert.deepEqual(
+    made.lines[0]?.isr.map(({ id }) => id),
+    [0, 1],
+  );
+});
+
+test('a volume that did not live through the life of the member is not that member', () => {
+  const members = [0, 1].map((id) => ({ id, epoch: 6 }));
+  const newest = line({ isr: members, leader: members[0] as Member, replicas: [0, 1] });
+  const of = (id: number, formerEpoch: number) =>
+    report(id, [held({ line: newest })], { epoch: 9, keptSince: 3, formerEpoch });
+  assert.deepEqual(rebuild(NOTHING, [of(0, 6), of(1, 5)], ALL).lines[0]?.isr, [
+    { id: 0, epoch: 9 },
+  ]);
+});
+
 test('a lost store is written again: epochs above any seen, ids, settings, producer ids', () => {
   const reports = [0, 1, 2].map((id) => report(id, [held()]));
   assert.notDeepEqual(contradictions(NOTHING, reports), []);

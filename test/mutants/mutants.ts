@@ -25,6 +25,7 @@ const SEQUENCES = 'broker/log/sequence-core.ts';
 const PRODUCERS = 'broker/log/producer-state.ts';
 const SEGMENTS = 'broker/log/log-segments.ts';
 const STANDING = 'broker/metadata/standing-core.ts';
+const RECOVERY = 'broker/metadata/recovery-core.ts';
 const COMPACTION = 'broker/log/compaction-core.ts';
 
 const leaders: readonly Mutant[] = [
@@ -122,6 +123,22 @@ const leaders: readonly Mutant[] = [
     file: 'broker/partition/partition.ts',
     find: "if (this.role.kind !== 'follower' || this.role.leaderEpoch !== leaderEpoch)",
     put: "if (this.role.kind !== 'follower')",
+    by: { test: 'broker/partition/partition.test.ts' },
+  },
+  {
+    name: 'unanswered-proposal-dropped',
+    breaks: 'a proposal that nobody answered stays in force until a newer line is seen',
+    file: 'broker/isr-proposer.ts',
+    find: 'this.pausedUntilMs = this.deps.clock.monotonicMs() + RETRY_MS;\n    } finally {',
+    put: 'for (const { partition } of some) partition.onProposalRefused();\n    } finally {',
+    by: { test: 'broker/isr-proposer.test.ts' },
+  },
+  {
+    name: 'log-start-beyond-high-watermark',
+    breaks: 'no log begins beyond what is committed',
+    file: 'broker/partition/partition.ts',
+    find: 'if (offset > this.highWatermark)',
+    put: 'if (offset < 0)',
     by: { test: 'broker/partition/partition.test.ts' },
   },
 ];
@@ -427,6 +444,73 @@ const compaction: readonly Mutant[] = [
     put: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset;',
     by: { test: 'broker/log/compaction.test.ts' },
   },
+  {
+    name: 'compaction-beyond-the-lso',
+    breaks: 'compaction ends where the first undecided transaction begins',
+    file: 'broker/cleaner.ts',
+    find: 'return partition.log.compactableBefore(partition.lastStableOffset, nowMs);',
+    put: 'return partition.log.compactableBefore(partition.log.endOffset, nowMs);',
+    by: { test: 'broker/cleaner.test.ts' },
+  },
+];
+
+const recovery: readonly Mutant[] = [
+  {
+    name: 'older-store-believed',
+    breaks: 'a store that is older than what brokers have seen is not acted on',
+    file: RECOVERY,
+    find: 'if (storeGeneration > store.generation)',
+    put: 'if (storeGeneration < 0)',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'held-partition-made-anew',
+    breaks: 'no partition is made empty of which a broker holds records',
+    file: RECOVERY,
+    find: 'if (line === undefined && living.has(held.topicId))',
+    put: 'if (line === undefined && false)',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'short-copy-leads-after-recovery',
+    breaks: 'after a recovery only those are in sync who hold all that was committed',
+    file: RECOVERY,
+    find: 'if (broker.id !== member.id || endOffset < committed) return false;',
+    put: 'if (broker.id !== member.id) return false;',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'restored-volume-leads-after-recovery',
+    breaks: 'a volume of an earlier life is no member after a recovery',
+    file: RECOVERY,
+    find: 'return broker.keptSince <= member.epoch && member.epoch <= broker.formerEpoch;',
+    put: 'return broker.keptSince <= member.epoch;',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'epoch-used-twice-after-recovery',
+    breaks: 'leader epochs of a recovery are above any that was ever seen',
+    file: RECOVERY,
+    find: 'leaderEpoch: Math.max(newest.leaderEpoch, ...copies.map(({ lastEpoch }) => lastEpoch)) + 1,',
+    put: 'leaderEpoch: newest.leaderEpoch,',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'producer-ids-handed-out-twice',
+    breaks: 'producer ids of a recovery are above any that may be in use',
+    file: RECOVERY,
+    find: 'nextProducerId: producerIdEnd === 0 ? 0 : producerIdEnd + PRODUCER_ID_MARGIN,',
+    put: 'nextProducerId: 0,',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
+  {
+    name: 'loss-not-told',
+    breaks: 'what a recovery lost is told',
+    file: RECOVERY,
+    find: 'if (verdict.loss !== null) losses.push(verdict.loss);',
+    put: '',
+    by: { test: 'broker/metadata/recovery-core.test.ts' },
+  },
 ];
 
 const lives: readonly Mutant[] = [
@@ -518,6 +602,38 @@ const lives: readonly Mutant[] = [
     put: "return sum ? text.toString('utf8') : null;",
     by: { test: 'broker/log/directory-record.test.ts' },
   },
+  {
+    name: 'marker-before-the-flush',
+    breaks: 'a stop is called clean once everything is on stable storage',
+    file: 'broker/storage.ts',
+    find: 'await Promise.all(whole.map(({ log }) => (log.failure === null ? log.flush() : undefined)));',
+    put: '',
+    by: { test: 'broker/storage.test.ts' },
+  },
+  {
+    name: 'clean-in-spite-of-a-failure',
+    breaks: 'a stop after a failed write is not called clean',
+    file: 'broker/log/log-directories.ts',
+    find: 'if (kept.every(({ log }) => log.failure === null))',
+    put: 'if (kept !== null)',
+    by: { test: 'broker/log/log-directories.test.ts' },
+  },
+  {
+    name: 'life-announced-before-it-is-noted',
+    breaks: 'a life is on the volumes before anybody hears of it',
+    file: 'broker/metadata/session.ts',
+    find: 'lives.note({ epoch, keptSince, incarnation });',
+    put: 'setImmediate(() => lives.note({ epoch, keptSince, incarnation }));',
+    by: { test: 'broker/metadata/session.test.ts' },
+  },
+  {
+    name: 'lease-asked-for-before-it-is-noted',
+    breaks: 'the volumes that are to have a life are named before its Lease is taken',
+    file: 'broker/metadata/session.ts',
+    find: 'lives.begin({ epoch, incarnation });',
+    put: '',
+    by: { test: 'broker/metadata/session.test.ts' },
+  },
 ];
 
 const disks: readonly Mutant[] = [
@@ -570,6 +686,7 @@ export const mutants: readonly Mutant[] = [
   ...logs,
   ...producers,
   ...compaction,
+  ...recovery,
   ...lives,
   ...disks,
 ];
