@@ -104,6 +104,7 @@ export class Finale {
       await world.run(SETTLE_STEP_MS);
       if (world.isWhole && !faults.isBusy && !world.isStopping) return;
     }
+    for (const topic of world.dying) history.anomaly(`not gone: ${topic} was deleted`);
     for (const { isr, leader, partition, replicas, topic } of world.lines())
       if (leader === null || isr.length < replicas.length)
         history.anomaly(

@@ -360,6 +360,13 @@ export class World {
     return line?.topicId ?? null;
   }
 
+  /** Topics that were deleted, and are not gone. */
+  get dying(): string[] {
+    const topics = this.kube.api.list(this.kube.kindOf(kafkaTopics), NAMESPACE, () => true);
+    const isDying = ({ metadata }: KubeObject) => metadata.deletionTimestamp !== undefined;
+    return topics.filter(isDying).map(({ metadata }) => metadata.name);
+  }
+
   /** Whether every partition has a leader and all its replicas, and none of the lasting is missing. */
   get isWhole(): boolean {
     const lines = this.lines();
@@ -367,7 +374,7 @@ export class World {
       ({ adding, isr, leader, replicas }) =>
         leader !== null && isr.length === replicas.length && adding.length === 0,
     );
-    if (!healthy) return false;
+    if (!healthy || this.dying.length > 0) return false;
     return this.scene.topics.every(
       ({ kind, name, partitions }) =>
         kind === 'passing' || lines.filter(({ topic }) => topic === name).length === partitions,
