@@ -255,6 +255,34 @@ test('the last directory that works takes the broker with it', async () => {
   assert.equal(on.ended, 0);
   on.disk.failingPath = '/a/t-0/';
   assert.equal(await on.produce(0), 'KAFKA_STORAGE_ERROR');
+  await on.pass(6000);
+  assert.equal(on.ended, 1);
+});
+
+test('a broker that ends with its only disk leaves nobody who counts on it, where there are others', async () => {
+  const on = new Stage().begin(['/a']);
+  on.place(lineOf(0));
+  on.place(lineOf(1, []));
+  on.disk.failingPath = '/a/t-0/';
+  assert.equal(await on.produce(0), 'KAFKA_STORAGE_ERROR');
+  assert.equal(on.ended, 0, 'first the others');
+  await on.pass(2000);
+  assert.equal(on.ended, 1);
+  assert.deepEqual(
+    [on.names(0), on.names(1)],
+    [
+      [2, 2],
+      [1, 1],
+    ],
+  );
+});
+
+test('a broker whose only disk failed ends, also where no controller answers', async () => {
+  const on = new Stage().begin(['/a']);
+  on.place(lineOf(0));
+  on.isControllerHere = false;
+  on.fail('/a');
+  await on.pass(6000);
   assert.equal(on.ended, 1);
 });
 

@@ -11,7 +11,7 @@ import type { Member, PartitionLine } from '../kube/partition-line.ts';
 import type { KubeApi } from '../kube/port.ts';
 import { codeOf } from '../proto/kafka/errors.ts';
 import { expectNoBug } from '../stdx/bug.ts';
-import type { Clock } from '../stdx/clock.ts';
+import { type Clock, sleep } from '../stdx/clock.ts';
 import type { DiskError } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { isWantOfRoom } from './log/directory-failures.ts';
@@ -25,6 +25,8 @@ const LOOK_MS = 250;
 const QUIET_LOOK_MS = 2_000;
 /** Others may be in sync again later. */
 const LAST_COPY_LOOK_MS = 5_000;
+/** As long as a broker that ends waits for the controller. */
+const LEAVE_MS = 5_000;
 const WISHES_PER_CALL = 500;
 const ASK_MS = 10_000;
 const NO_OTHER = codeOf('ELIGIBLE_LEADERS_NOT_AVAILABLE');
@@ -68,11 +70,31 @@ export class OfflineReplicas implements Disposable {
     logger.error('a log directory failed', { path, cause });
     const left = directories.working.length;
     void this.tell(`${path}: ${cause.message}; ${left} of ${directories.all.length} go on`);
-    if (left === 0) return onLast();
+    if (left === 0 && isWantOfRoom(cause)) return onLast();
+    if (left === 0) {
+      onOffline(directory, cause);
+      void this.leave();
+      return;
+    }
     // Before anybody acts on it: should this process be killed now, the next one must know.
     directories.noteDoubts(this.losing());
     onOffline(directory, cause);
     this.schedule(0);
+  }
+
+  /**
+   * Nothing works any more, and there is no place left to note a doubt in: whoever else could lead is asked
+   * to before this process ends, so that the next one, on the same boot, is not counted on.
+   */
+  private async leave(): Promise<void> {
+    const { clock, onLast } = this.deps;
+    const deadlineMs = clock.monotonicMs() + LEAVE_MS;
+    const late = sleep(clock, LEAVE_MS);
+    while (clock.monotonicMs() < deadlineMs && !this.over) {
+      if ((await Promise.race([this.look(), late])) === true) break;
+      await sleep(clock, LOOK_MS);
+    }
+    onLast();
   }
 
   /** Directories that failed in a way in which something may be lost. */
