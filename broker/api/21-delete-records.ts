@@ -1,4 +1,7 @@
-/** DeleteRecords (21). Moves the start of a log; -1 means everything that is committed (KIP-107). */
+/**
+ * DeleteRecords (21). Moves the start of a log; -1 means everything that is committed (KIP-107). Answered
+ * when a failover does not bring the records back any more.
+ */
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
   deleteRecordsRequest,
@@ -7,8 +10,18 @@ import {
 import { api } from './handler.ts';
 import { INTERNAL_TOPICS, type Ports } from './ports.ts';
 
+interface Answer {
+  readonly partitionIndex: number;
+  readonly lowWatermark: number;
+  readonly errorCode: number;
+}
+
 export function deleteRecords({ image, partition: partitionOf }: Ports) {
-  const remove = (name: string, partitionIndex: number, offset: number) => {
+  const remove = (
+    name: string,
+    { partitionIndex, offset }: { readonly partitionIndex: number; readonly offset: number },
+    timeoutMs: number,
+  ): Answer | Promise<Answer> => {
     const failed = (error: ErrorName) => ({
       partitionIndex,
       lowWatermark: -1,
@@ -25,19 +38,26 @@ export function deleteRecords({ image, partition: partitionOf }: Ports) {
     const { highWatermark } = partition;
     const before = offset === -1 ? highWatermark : offset;
     if (before < 0 || before > highWatermark) return failed('OFFSET_OUT_OF_RANGE');
-    partition.deleteBefore(before);
-    return { partitionIndex, lowWatermark: partition.log.startOffset, errorCode: 0 };
+    return new Promise((resolve) => {
+      partition.deleteBefore(before, {
+        timeoutMs,
+        done: ({ error, lowWatermark }) =>
+          resolve({ partitionIndex, lowWatermark, errorCode: codeOf(error) }),
+      });
+    });
   };
   return api({
     key: 21,
     name: 'DeleteRecords',
     request: deleteRecordsRequest,
     response: deleteRecordsResponse,
-    handle: ({ topics }) => ({
-      topics: topics.map(({ name, partitions }) => ({
-        name,
-        partitions: partitions.map((of) => remove(name, of.partitionIndex, of.offset)),
-      })),
+    handle: async ({ timeoutMs, topics }) => ({
+      topics: await Promise.all(
+        topics.map(async ({ name, partitions }) => ({
+          name,
+          partitions: await Promise.all(partitions.map((of) => remove(name, of, timeoutMs))),
+        })),
+      ),
     }),
     failed: ({ topics }, error) => ({
       topics: topics.map(({ name, partitions }) => ({

@@ -235,3 +235,34 @@ test('a follower is as late as the first record that it lacks is old, or since i
     { numRuns: 1000 },
   );
 });
+
+test('records are deleted for good when all who may lead next let them go', () => {
+  const core = lead(line({ isr: [member(1), member(2)], elr: [member(3)] }), 50, 50);
+  assert.equal(core.lowestLogStart(40), 0, 'nobody has said anything');
+  const say = (id: number, brokerEpoch: number, logStartOffset: number) => {
+    core.onFollower({ id, brokerEpoch, endOffset: 50 }, 0);
+    core.onFollowerLogStart({ id, brokerEpoch, logStartOffset });
+    return core.lowestLogStart(40);
+  };
+  assert.equal(say(2, 1, 45), 0, 'broker 3 may lead once the others are gone');
+  assert.equal(say(3, 1, 30), 30);
+  assert.equal(say(3, 1, Infinity), 40, 'who never says it is not waited for');
+  core.onFollower({ id: 2, brokerEpoch: 2, endOffset: 50 }, 0);
+  assert.equal(core.lowestLogStart(40), 0, 'it may have lost what it said in its life before');
+  core.onFollowerLogStart({ id: 2, brokerEpoch: 1, logStartOffset: 45 });
+  assert.equal(core.lowestLogStart(40), 0, 'that was said in the life before');
+});
+
+test('nobody joins the ISR with records that were deleted', () => {
+  const core = lead(line({ isr: [member(1), member(2)] }), 50, 50);
+  core.onFollower({ id: 2, brokerEpoch: 1, endOffset: 50 }, 0);
+  core.onFollowerLogStart({ id: 2, brokerEpoch: 1, logStartOffset: 40 });
+  core.onDeleted(40);
+  core.onFollower({ id: 3, brokerEpoch: 1, endOffset: 50 }, 0);
+  core.onFollowerLogStart({ id: 3, brokerEpoch: 1, logStartOffset: 39 });
+  assert.equal(core.propose(50, rules, anyone, 0), null);
+  core.onFollowerLogStart({ id: 3, brokerEpoch: 1, logStartOffset: 40 });
+  assert.deepEqual(core.propose(50, rules, anyone, 0), [member(1), member(2), member(3)]);
+  core.onDeleted(45);
+  assert.equal(core.lowestLogStart(45), 40, 'who was proposed is waited for');
+});

@@ -5,6 +5,8 @@
  *   ISR, and moves only while the ISR has min.insync.replicas members (KIP-966).
  * - The maximal ISR is the confirmed one plus whoever was proposed and not yet decided (KIP-497).
  * - The leader never shrinks its ISR by itself: it proposes, the page decides.
+ * - Records are deleted for good when the logs of all who may lead next start behind them (KIP-107), and who
+ *   still has some of those joins the ISR only once it let them go.
  * - A follower has `replica.lag.time.max.ms` from when the first record that it lacks was written. Who
  *   has all there is and follows is caught up, however long ago it said so.
  */
@@ -23,6 +25,8 @@ export interface FollowerProgress {
   brokerEpoch: number;
   /** Confirmed in this leader epoch; -1 until then. */
   endOffset: number;
+  /** As it said in this life; 0 until then, Infinity for who is of a version that never says it. */
+  logStartOffset: number;
   /** Follows right now; who does not may not join the ISR, whatever it confirmed before. */
   following: boolean;
   /** Since when it follows, or since when it does not. */
@@ -43,6 +47,8 @@ export class LeaderCore {
   private readonly followers = new Map<number, FollowerProgress>();
   private readonly writeTimes: WriteTimes;
   private hw: number;
+  /** Records below were deleted: nobody joins the ISR with any of them. */
+  private deletedOffset = 0;
 
   constructor(
     line: PartitionLine,
@@ -78,6 +84,7 @@ export class LeaderCore {
       id,
       brokerEpoch: member?.epoch ?? -1,
       endOffset: -1,
+      logStartOffset: 0,
       following: false,
       sinceMs: nowMs,
     });
@@ -87,6 +94,7 @@ export class LeaderCore {
   private beginLife(follower: FollowerProgress, brokerEpoch: number, nowMs: number): void {
     follower.brokerEpoch = brokerEpoch;
     follower.endOffset = -1;
+    follower.logStartOffset = 0;
     follower.following = false;
     follower.sinceMs = nowMs;
   }
@@ -136,6 +144,29 @@ export class LeaderCore {
     if (follower.following) return;
     follower.following = true;
     follower.sinceMs = nowMs;
+  }
+
+  /** A follower of that broker epoch, which was heard of before, says where its log starts. */
+  onFollowerLogStart(at: { id: number; brokerEpoch: number; logStartOffset: number }): void {
+    const follower = this.followers.get(at.id);
+    if (follower?.brokerEpoch === at.brokerEpoch) follower.logStartOffset = at.logStartOffset;
+  }
+
+  /** The log starts here now because somebody wants it so. */
+  onDeleted(beforeOffset: number): void {
+    this.deletedOffset = Math.max(this.deletedOffset, beforeOffset);
+  }
+
+  /** Where the log of every replica that may lead next starts, or later. */
+  lowestLogStart(ownLogStart: number): number {
+    let lowest = ownLogStart;
+    for (const member of [...this.maximalIsr(), ...this.current.elr]) {
+      if (member.id === this.self.id) continue;
+      const follower = this.followers.get(member.id);
+      const isKnown = follower !== undefined && follower.brokerEpoch >= member.epoch;
+      lowest = Math.min(lowest, isKnown ? follower.logStartOffset : 0);
+    }
+    return lowest;
   }
 
   /** Its subscription ended: what it confirmed stays true, but it is no candidate any more. */
@@ -200,9 +231,10 @@ export class LeaderCore {
       ({ id, epoch }) =>
         id === this.self.id || !this.isLagging(id, epoch, writtenOffset, rules, nowMs),
     );
-    for (const { id, brokerEpoch, endOffset, following } of this.progress) {
+    for (const { id, brokerEpoch, endOffset, following, logStartOffset } of this.progress) {
       if (hasMember(this.current.isr, { id, epoch: brokerEpoch })) continue;
-      const caughtUp = following && endOffset >= this.hw && endOffset >= this.epochStartOffset;
+      const hasAll = endOffset >= this.hw && endOffset >= this.epochStartOffset;
+      const caughtUp = following && hasAll && logStartOffset >= this.deletedOffset;
       if (caughtUp && mayJoin(id, brokerEpoch)) wanted.push({ id, epoch: brokerEpoch });
     }
     const same =

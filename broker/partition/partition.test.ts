@@ -11,6 +11,7 @@ import { FileCache } from '../log/file-cache.ts';
 import { PartitionLog } from '../log/partition-log.ts';
 import { TailMemory } from '../log/tail-memory.ts';
 import type { ProduceResult } from './ack-waiters.ts';
+import type { DeletionResult } from './deletion-waiters.ts';
 import { Partition, TURN_PHASES } from './partition.ts';
 
 /** A partition whose turns end when the test says so. */
@@ -388,4 +389,30 @@ test('who leads on in a newer epoch still answers what producers wait for', () =
   partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
   endTurn();
   assert.equal(results[0]?.error, 'NONE');
+});
+
+test('who deletes records waits for its followers until its time is up or the leadership ends', () => {
+  const { endTurn, line, partition, passMs, produce } = setUp();
+  const results: DeletionResult[] = [];
+  const remove = () => {
+    partition.deleteBefore(1, { timeoutMs: 100, done: (result) => void results.push(result) });
+    endTurn();
+  };
+  produce(1);
+  endTurn();
+  partition.onFollowerProgress({ id: 2, brokerEpoch: 1, endOffset: 1 });
+  endTurn();
+  remove();
+  passMs(99);
+  partition.expireWaiters();
+  assert.equal(results.length, 0);
+  passMs(1);
+  partition.expireWaiters();
+  assert.deepEqual(results, [{ error: 'REQUEST_TIMED_OUT', lowWatermark: -1 }]);
+  remove();
+  const leader = { id: 2, epoch: 1 };
+  partition.applyLine(line({ leader, leaderEpoch: 1, partitionEpoch: 1 }), { id: 1, epoch: 1 });
+  assert.deepEqual(results[1], { error: 'NOT_LEADER_OR_FOLLOWER', lowWatermark: -1 });
+  remove();
+  assert.deepEqual(results[2], results[1], 'who does not lead does not answer for others');
 });

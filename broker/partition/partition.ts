@@ -27,6 +27,7 @@ import type { MarkerRequest } from '../log/producer-state.ts';
 import type { TransactionStart } from '../log/sequence-core.ts';
 import { DamagedLog } from '../log/stored-batches.ts';
 import { AckWaiters, failed, type ProduceResult } from './ack-waiters.ts';
+import { type DeletionResult, DeletionWaiters } from './deletion-waiters.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
 import { judgeProduce, type ProduceRules } from './produce-core.ts';
 import { canLook, judgeRecords, mustLook, type RecordRules } from './records-core.ts';
@@ -101,6 +102,7 @@ export class Partition implements TurnTask {
   private leaderHw = 0;
   private leaderLogStart = 0;
   private readonly ackWaiters = new AckWaiters();
+  private readonly deletionWaiters = new DeletionWaiters();
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
   readonly verifications: Verifications;
@@ -193,6 +195,7 @@ export class Partition implements TurnTask {
       this.leaveLeadership({ staysLeader: true });
       this.verifications.clear();
       this.led = new LeaderCore(line, self, from);
+      this.led.onDeleted(this.log.startOffset);
       this.role = { kind: 'leader', core: this.led };
     }
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
@@ -214,7 +217,10 @@ export class Partition implements TurnTask {
   private leaveLeadership({ staysLeader } = { staysLeader: false }): void {
     if (this.role.kind !== 'leader') return;
     this.followerHw = this.role.core.highWatermark;
-    if (!staysLeader) this.ackWaiters.fail('NOT_LEADER_OR_FOLLOWER');
+    if (!staysLeader) {
+      this.ackWaiters.fail('NOT_LEADER_OR_FOLLOWER');
+      this.deletionWaiters.fail('NOT_LEADER_OR_FOLLOWER');
+    }
     for (const sink of this.sinks) sink.onLogMoved();
   }
 
@@ -384,7 +390,7 @@ export class Partition implements TurnTask {
   }
 
   /** Nothing counts as committed here that is not in the file: a write may still fail. */
-  private followOffsets(): void {
+  followOffsets(): void {
     if (this.role.kind !== 'follower') return;
     const hw = Math.min(this.leaderHw, this.log.writtenOffset);
     if (hw > this.followerHw) {
@@ -485,19 +491,36 @@ export class Partition implements TurnTask {
   }
 
   /**
-   * Records below the offset are gone for everybody; followers are told with the next message.
+   * Records below the offset are gone for everybody; followers are told with the next message. Whoever
+   * waits hears when a failover does not bring them back any more.
    * @throws KafkaError OFFSET_OUT_OF_RANGE beyond the high watermark: what is not committed may yet be other
    * records, and no log starts where a replica has nothing.
    */
-  deleteBefore(offset: number): void {
+  deleteBefore(
+    offset: number,
+    wait?: { readonly timeoutMs: number; readonly done: (result: DeletionResult) => void },
+  ): void {
     if (offset > this.highWatermark)
       throw new KafkaError('OFFSET_OUT_OF_RANGE', 'nothing is committed there');
+    if (wait !== undefined) {
+      const { done, timeoutMs } = wait;
+      if (!this.isLeader) return done({ error: 'NOT_LEADER_OR_FOLLOWER', lowWatermark: -1 });
+      const deadlineMs = this.deps.clock.monotonicMs() + timeoutMs;
+      this.deletionWaiters.add({ offset, deadlineMs, done });
+      this.deps.turn.schedule(TURN_SETTLE, this.settle);
+    }
     this.onDisk(() => this.log.advanceStartOffset(offset));
+    this.leaderCore?.onDeleted(offset);
     for (const sink of this.sinks) sink.onHighWatermarkMoved();
   }
 
   onFollowerProgress(at: { id: number; brokerEpoch: number; endOffset: number }): void {
     this.ledNow?.onFollower(at, this.deps.clock.monotonicMs());
+    this.deps.turn.schedule(TURN_SETTLE, this.settle);
+  }
+
+  onFollowerLogStart(at: { id: number; brokerEpoch: number; logStartOffset: number }): void {
+    this.ledNow?.onFollowerLogStart(at);
     this.deps.turn.schedule(TURN_SETTLE, this.settle);
   }
 
@@ -543,11 +566,14 @@ export class Partition implements TurnTask {
     }
     const hasEnough = role.core.line.isr.length >= role.core.effectiveMinIsr(this.rules);
     this.ackWaiters.answer(log.writtenOffset, role.core.highWatermark, hasEnough);
+    if (this.deletionWaiters.size > 0)
+      this.deletionWaiters.answer(role.core.lowestLogStart(log.startOffset));
   }
 
-  /** Answers producers whose time is up. */
+  /** Answers those whose time is up. */
   expireWaiters(): void {
     if (this.ackWaiters.size > 0) this.ackWaiters.expire(this.deps.clock.monotonicMs());
+    if (this.deletionWaiters.size > 0) this.deletionWaiters.expire(this.deps.clock.monotonicMs());
   }
 
   get waitingProducers(): number {

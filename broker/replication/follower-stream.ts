@@ -41,6 +41,9 @@ interface Followed {
   /** What the leader asked for when it refused. */
   question: number;
   received: boolean;
+  /** Where the leader knows this log to start, and whether its own was said to start later. */
+  saidLogStart: number;
+  mustStartLater: boolean;
   /** How often in a row what came was damaged. */
   refusals: number;
 }
@@ -81,6 +84,8 @@ class LeaderConnection implements TurnTask {
       leaderEpoch: partition.leaderEpoch,
       question: 0,
       received: false,
+      saidLogStart: 0,
+      mustStartLater: false,
       refusals: 0,
     };
     this.followed.set(handle, entry);
@@ -169,13 +174,14 @@ class LeaderConnection implements TurnTask {
   /** Says where the log ends. That is an acknowledgement as well, so it is said after the turn's writes. */
   private subscription(entry: Followed) {
     const { partition } = entry;
-    const { failure, latestEpoch, writtenOffset } = partition.log;
+    const { failure, latestEpoch, startOffset, writtenOffset } = partition.log;
     const isStill =
       !partition.mustBeCopied &&
       this.followed.get(entry.handle) === entry &&
       partition.role.kind === 'follower' &&
       partition.leaderEpoch === entry.leaderEpoch;
     if (!isStill || failure !== null) return [];
+    entry.saidLogStart = startOffset;
     return [
       {
         handle: entry.handle,
@@ -186,6 +192,7 @@ class LeaderConnection implements TurnTask {
         lastEpoch: latestEpoch,
         refused: entry.refusals > 0,
         answer: entry.question,
+        logStartOffset: startOffset,
       },
     ];
   }
@@ -221,10 +228,12 @@ class LeaderConnection implements TurnTask {
         return;
       }
       entry.refusals = 0;
-      if (!entry.received) this.receivers.push(entry);
-      entry.received = true;
     }
     partition.followLeader(highWatermark, logStartOffset);
+    if (logStartOffset > entry.saidLogStart) entry.mustStartLater = true;
+    else if (records.length === 0) return;
+    if (!entry.received) this.receivers.push(entry);
+    entry.received = true;
   }
 
   private again(entry: Followed, delayMs = RETRY_MS): void {
@@ -277,14 +286,23 @@ class LeaderConnection implements TurnTask {
     this.receivers = [];
     for (const entry of receivers) {
       entry.received = false;
+      const { mustStartLater, partition } = entry;
+      entry.mustStartLater = false;
       if (this.followed.get(entry.handle) !== entry) continue;
-      const { writtenOffset, failure } = entry.partition.log;
-      if (failure !== null || entry.partition.leaderEpoch !== entry.leaderEpoch) continue;
-      ack.push({
-        handle: entry.handle,
-        leaderEpoch: entry.leaderEpoch,
-        logEndOffset: writtenOffset,
-      });
+      // The log starts later once the records until there are in the file.
+      if (mustStartLater) partition.followOffsets();
+      const { writtenOffset, failure, startOffset } = partition.log;
+      if (failure !== null || partition.leaderEpoch !== entry.leaderEpoch) continue;
+      const { handle, leaderEpoch } = entry;
+      if (mustStartLater && startOffset > entry.saidLogStart) {
+        entry.saidLogStart = startOffset;
+        ack.push({
+          handle,
+          leaderEpoch,
+          logEndOffset: writtenOffset,
+          logStartOffset: startOffset,
+        });
+      } else ack.push({ handle, leaderEpoch, logEndOffset: writtenOffset });
     }
     const message = this.outgoing;
     this.outgoing = {};

@@ -5,6 +5,7 @@ import { buildBatch } from '../../proto/kafka/record-batch.ts';
 import { clockOf, Process, Scheduler } from '../../test/sim/scheduler.ts';
 import { logConfig } from '../../test/support/log-config.ts';
 import { partitionRules, Side } from '../../test/support/replica-pair.ts';
+import type { DeletionResult } from '../partition/deletion-waiters.ts';
 import { Partitions } from '../partition/partitions.ts';
 import type { Frame } from './leader-message.ts';
 import { LeaderStream } from './leader-stream.ts';
@@ -169,4 +170,27 @@ test('who leads by what followers confirmed is told when one follows no more', a
   await subscribe();
   stream.close();
   assert.deepEqual(standing.unfollowed, [partition]);
+});
+
+test('a deletion is answered when the followers say that their logs start there', async () => {
+  const { partition, settle, stream, subscribe } = await setUp();
+  const results: DeletionResult[] = [];
+  const remove = async () => {
+    partition.deleteBefore(1, { timeoutMs: 100, done: (result) => void results.push(result) });
+    await settle();
+  };
+  await subscribe({ logStartOffset: 0 });
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1 }] });
+  await settle();
+  await remove();
+  assert.deepEqual(results, []);
+  stream.onMessage({ ack: [{ handle: 1, leaderEpoch: 0, logEndOffset: 1, logStartOffset: 1 }] });
+  await settle();
+  assert.deepEqual(results, [{ error: 'NONE', lowWatermark: 1 }]);
+  await subscribe({ logEndOffset: 1, lastEpoch: 0, logStartOffset: 0 });
+  await remove();
+  assert.equal(results.length, 1, 'it has them back');
+  // It says nothing of it: a follower of an older version.
+  await subscribe({ logEndOffset: 1, lastEpoch: 0 });
+  assert.equal(results.length, 2);
 });

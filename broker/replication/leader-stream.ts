@@ -110,10 +110,11 @@ export class LeaderStream implements TurnTask {
     for (const { handle, leaderEpoch } of moved ?? []) this.onMoved(handle, leaderEpoch);
     for (const handle of unsubscribe ?? []) this.end(handle);
     for (const request of subscribe ?? []) this.subscribe(request);
-    for (const { handle, leaderEpoch, logEndOffset } of ack ?? []) {
+    for (const { handle, leaderEpoch, logEndOffset, logStartOffset } of ack ?? []) {
       const subscription = this.subscriptions.get(handle);
       if (subscription === undefined || subscription.leaderEpoch !== leaderEpoch) continue;
       this.progress(subscription, logEndOffset);
+      if (logStartOffset != null) this.starts(subscription, logStartOffset);
     }
     if (takenBytes) {
       this.credit += takenBytes;
@@ -130,6 +131,12 @@ export class LeaderStream implements TurnTask {
     });
   }
 
+  private starts({ partition, leaderEpoch }: Subscription, logStartOffset: number): void {
+    if (partition.leaderEpoch !== leaderEpoch) return;
+    const { id, epoch: brokerEpoch } = this.follower;
+    partition.onFollowerLogStart({ id, brokerEpoch, logStartOffset });
+  }
+
   private subscribe(request: Subscribe): void {
     this.end(request.handle);
     const partition = this.deps.partitions.get(request.topicId, request.partition);
@@ -144,6 +151,8 @@ export class LeaderStream implements TurnTask {
     this.subscriptions.set(request.handle, subscription);
     partition.sinks.add(subscription);
     this.progress(subscription, request.logEndOffset);
+    // Nobody waits for who never says it.
+    this.starts(subscription, request.logStartOffset ?? Infinity);
     this.enqueue(subscription);
     this.noteHighWatermark(subscription);
   }

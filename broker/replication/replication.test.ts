@@ -10,6 +10,8 @@ async function assertAlike({ follower, leader }: ReplicaPair): Promise<void> {
   assert.equal(mine.log.endOffset, theirs.log.endOffset);
   assert.equal(mine.log.startOffset, theirs.log.startOffset);
   assert.equal(mine.highWatermark, theirs.highWatermark);
+  const said = theirs.leaderCore?.progress[0]?.logStartOffset;
+  assert.equal(said, mine.log.startOffset, 'the leader knows where the follower starts');
   for (let offset = theirs.log.startOffset; offset < theirs.highWatermark; offset++)
     assert.equal(await follower.readAt(offset), await leader.readAt(offset), `at ${offset}`);
   // Of a log without a record nothing is copied, not even who wrote what was in it.

@@ -19,11 +19,15 @@ export interface Subscribe {
   refused?: boolean;
   /** What the leader asked for in its last refusal; 0: nothing. */
   answer?: number;
+  /** Null: of a version that does not say it. */
+  logStartOffset?: number | null;
 }
 export interface Ack {
   handle: number;
   leaderEpoch: number;
   logEndOffset: number;
+  /** Null: where it was said to start before. */
+  logStartOffset?: number | null;
 }
 export interface Moved {
   handle: number;

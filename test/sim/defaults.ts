@@ -3,10 +3,7 @@ import { type FaultKind, faultKinds } from './fault-kinds.ts';
 import { type Feature, features } from './scene.ts';
 
 /** What brokers do not withstand yet; each can be asked for by name. */
-const notYet: ReadonlySet<FaultKind | Feature> = new Set<FaultKind | Feature>([
-  'lasting-deletions',
-  'apiOlder',
-]);
+const notYet: ReadonlySet<FaultKind | Feature> = new Set<FaultKind | Feature>(['apiOlder']);
 
 export const defaultKinds: readonly FaultKind[] = faultKinds.filter((kind) => !notYet.has(kind));
 export const defaultFeatures: readonly Feature[] = features.filter((one) => !notYet.has(one));

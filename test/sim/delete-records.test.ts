@@ -44,3 +44,16 @@ test('who begins in the middle of a batch leads with every record that there is'
   await world.run(3_000);
   await assertWhole(stage);
 });
+
+test('what was deleted stays so when the leader is lost right after it answered', async () => {
+  using stage = await Stage.begin(3);
+  const { client, world } = stage;
+  for (let i = 0; i < 10; i++)
+    assert.equal(await stage.answer(client.produce(stage.leader, { records: 100 })), 'NONE');
+  const before = stage.leader;
+  const asked = client.deleteRecords(before, 50).finally(() => world.kill(before));
+  assert.equal(await stage.answer(asked), 'NONE');
+  await stage.until(() => stage.line?.leader !== null && stage.leader !== before);
+  await world.run(500);
+  await assertWhole(stage);
+});
