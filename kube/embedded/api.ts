@@ -24,7 +24,6 @@ export type PatchType = 'merge' | 'json' | 'strategic' | 'apply';
 export type Subresource = 'status' | 'scale';
 
 export interface WriteOptions {
-  readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: string;
   readonly force?: boolean;
@@ -64,6 +63,13 @@ export class EmbeddedApi {
     for (const name of ['default', 'kube-system', 'kube-node-lease']) this.ensureNamespace(name);
   }
 
+  /** The same with a copy of everything: what is done there has no consequences here. */
+  rehearsal(): EmbeddedApi & Disposable {
+    const store = this.store.copy();
+    const api = new EmbeddedApi({ store, clock: this.clock, chance: this.chance });
+    return Object.assign(api, { [Symbol.dispose]: () => store[Symbol.dispose]() });
+  }
+
   private now(): string {
     return new Date(this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
   }
@@ -91,8 +97,12 @@ export class EmbeddedApi {
 
   // ---- reading ------------------------------------------------------------------------------
 
+  find(kind: Kind, namespace: string, name: string): KubeObject | null {
+    return this.store.get(collectionOf(kind), keyOf(kind, namespace, name));
+  }
+
   get(kind: Kind, namespace: string, name: string): KubeObject {
-    const object = this.store.get(collectionOf(kind), keyOf(kind, namespace, name));
+    const object = this.find(kind, namespace, name);
     if (object === null) throw notFound(this.pluralOf(kind), name);
     return object;
   }
@@ -163,7 +173,7 @@ export class EmbeddedApi {
     if (kind.hasStatus && kind.crd !== null) object = without(object, 'status');
     object = this.completed(kind, object);
     validate(kind, object, null);
-    return options.dryRun ? object : this.write(kind, object);
+    return this.write(kind, object);
   }
 
   /** What the server adds to built-in kinds. */
@@ -405,7 +415,6 @@ export class EmbeddedApi {
     }
     validate(kind, next as KubeObject, current);
     if (JSON.stringify(sorted(next)) === JSON.stringify(sorted(old))) return current;
-    if (options.dryRun) return next as KubeObject;
     const written = this.write(kind, next as KubeObject);
     const { deletionTimestamp, finalizers = [] } = written.metadata;
     if (deletionTimestamp !== undefined && finalizers.length === 0 && kind.kind !== 'Pod')

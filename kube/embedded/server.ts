@@ -1,6 +1,5 @@
 /** The embedded API over HTTP: paths, content types, tables and watches as Kubernetes clients expect them. */
 import http from 'node:http';
-import { parse as parseYaml } from 'yaml';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { KubeObject } from '../objects.ts';
@@ -12,6 +11,7 @@ import {
   type WriteOptions,
 } from './api.ts';
 import { ApiError, badRequest, statusOf } from './api-error.ts';
+import { parseBody } from './body.ts';
 import {
   coreVersions,
   groupList,
@@ -20,6 +20,7 @@ import {
   openApiOf,
   resourceList,
 } from './discovery.ts';
+import { isDryRun, rehearsed } from './dry-run.ts';
 import { groupVersion, type Kind } from './kinds.ts';
 import { bindPod, evictPod } from './pod-actions.ts';
 import { selectorFor } from './selectors.ts';
@@ -35,6 +36,8 @@ const PATCHES: Readonly<Record<string, PatchType>> = {
 };
 
 interface Target {
+  /** Where it is done: a copy of everything if it is only tried. */
+  readonly api: EmbeddedApi;
   readonly kind: Kind;
   /** Null: all namespaces. */
   readonly namespace: string | null;
@@ -132,7 +135,11 @@ export class EmbeddedServer implements AsyncDisposable {
         throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
       return send(response, 200, resourceList(kinds, gv));
     }
-    this.operate(request, response, url, body, this.target(path));
+    const target = this.target(path);
+    if (!isDryRun(request.method ?? '', url.searchParams, body))
+      return this.operate(request, response, url, body, target);
+    using rehearsal = api.rehearsal();
+    this.operate(request, response, url, body, { ...target, api: rehearsal });
   }
 
   private target(path: string): Target {
@@ -151,6 +158,7 @@ export class EmbeddedServer implements AsyncDisposable {
     const known = ['status', 'scale', ...(kind.kind === 'Pod' ? ofPods : [])];
     if (subresource !== undefined && !known.includes(subresource)) throw missing();
     return {
+      api: this.deps.api,
       kind,
       namespace,
       name: name ?? null,
@@ -165,18 +173,16 @@ export class EmbeddedServer implements AsyncDisposable {
     body: string,
     target: Target,
   ): void {
-    const { api } = this.deps;
-    const { kind, name, subresource } = target;
+    const { api, kind, name, subresource } = target;
     const namespace = target.namespace ?? '';
     const query = url.searchParams;
     const options: WriteOptions = {
-      dryRun: query.get('dryRun') === 'All',
       fieldManager: query.get('fieldManager') ?? '',
       fieldValidation: query.get('fieldValidation') ?? '',
       force: query.get('force') === 'true',
     };
     const one = (object: KubeObject, status = 200) =>
-      this.sendObject(request, response, kind, object, status, query);
+      this.sendObject(request, response, kind, this.shown(target, object), status, query);
     if (subresource === 'log') return this.sendLogs(response, namespace, name ?? '', query);
     if (subresource === 'binding' || subresource === 'eviction') {
       if (request.method !== 'POST')
@@ -237,11 +243,11 @@ export class EmbeddedServer implements AsyncDisposable {
 
   private remove(
     response: http.ServerResponse,
-    { kind, namespace, name }: Target,
+    target: Target,
     body: string,
     query: URLSearchParams,
   ): void {
-    const { api } = this.deps;
+    const { api, kind, namespace, name } = target;
     const options = (body === '' ? {} : parseBody(body)) as {
       gracePeriodSeconds?: number;
       propagationPolicy?: string;
@@ -270,7 +276,7 @@ export class EmbeddedServer implements AsyncDisposable {
     }
     const before = api.get(kind, namespace ?? '', name);
     const left = api.delete(kind, namespace ?? '', name, of);
-    if (left !== null) return send(response, 200, left);
+    if (left !== null) return send(response, 200, this.shown(target, left));
     send(response, 200, {
       kind: 'Status',
       apiVersion: 'v1',
@@ -312,6 +318,12 @@ export class EmbeddedServer implements AsyncDisposable {
       includeObject: query.get('includeObject') ?? 'Metadata',
       headers,
     });
+  }
+
+  private shown({ api, kind }: Target, object: KubeObject): KubeObject {
+    if (api === this.deps.api) return object;
+    const { namespace = '', name } = object.metadata;
+    return rehearsed(object, this.deps.api.find(kind, namespace, name));
   }
 
   private sendObject(
@@ -449,17 +461,4 @@ async function readBody(request: http.IncomingMessage): Promise<string> {
     parts.push(part as Buffer);
   }
   return Buffer.concat(parts).toString('utf8');
-}
-
-/** JSON is YAML too, but parsing it as such is a hundred times slower. */
-function parseBody(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    try {
-      return parseYaml(body);
-    } catch (cause) {
-      throw badRequest(`the body must be JSON or YAML: ${(cause as Error).message}`);
-    }
-  }
 }

@@ -73,6 +73,14 @@ export class Store implements Disposable {
     }
   }
 
+  /** A store of its own with the same objects, in memory: what is done to it stays there. */
+  copy(): Store {
+    const copy = new Store(':memory:');
+    for (const [name, objects] of this.collections) copy.collections.set(name, new Map(objects));
+    copy.version = this.version;
+    return copy;
+  }
+
   private collection(name: string): Map<string, KubeObject> {
     let objects = this.collections.get(name);
     if (objects === undefined) {

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
 import { sleepMs, startTestCluster, until } from '../support/local.ts';
+import { namesOf, numberOf, readOptions, refuse } from '../support/options.ts';
 import { ChaosConsumer, ChaosProducer, readAll } from './clients.ts';
 import { doomTopics } from './doomed.ts';
 import { judge } from './judge.ts';
@@ -16,6 +16,21 @@ import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
 import { missingForPrograms, PROGRAM_PARTITIONS, PROGRAM_TOPICS, Programs } from './programs.ts';
 import { electionsOf, starvation } from './starvation.ts';
 
+const KINDS = [
+  'kill',
+  'killController',
+  'stop',
+  'pause',
+  'longPause',
+  'killAll',
+  'isolate',
+  'cut',
+  'cutOneWay',
+  'diskFull',
+  'apiStopped',
+  'starved',
+  'deleteTopic',
+] as const;
 const HELP = `Runs three brokers with clients, and breaks things.
 
   npm run chaos -- [--rounds N] [--minutes M] [--only kill,pause,…] [--seed N] [--keep]
@@ -23,28 +38,27 @@ const HELP = `Runs three brokers with clients, and breaks things.
   --keep    leaves the folder with the brokers' logs (TENURE_LOG_LEVEL=debug says more)
   --rounds  how often every kind of fault strikes (default 1)
   --minutes then, for so long, up to three at once at random (default 0)
-  --only    only these: kill, killController, stop, pause, longPause, killAll, isolate, cut,
-            cutOneWay, diskFull, apiStopped, starved, deleteTopic
+  --only    only these: ${KINDS.join(', ')}
 Cutting links needs root and Linux' network namespaces, filling a disk needs root: without them
 those faults are left out, and it says so. Everything stays in namespaces of its own.
 Beside the producers and the group of kafkajs there are programs of librdkafka, where Python has
 confluent-kafka: idempotent, transactional, processing, and reading in both group protocols.
 `;
-const { values } = parseArgs({
-  options: {
+const values = readOptions(
+  {
     rounds: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '0' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
     inside: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
-});
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
+  HELP,
+);
+const rounds = numberOf('rounds', values.rounds, { min: 0 });
+const minutes = numberOf('minutes', values.minutes, { min: 0, isWhole: false });
+const only = values.only === undefined ? null : namesOf('only', KINDS, values.only);
+if (rounds === 0 && minutes === 0) refuse('without --rounds and without --minutes nothing happens');
 if (values.inside === undefined) {
   const hub = makeHub();
   if (hub === null) console.log('no network namespaces here: links are not cut');
@@ -82,7 +96,7 @@ const hasSmallDisk =
 if (!hasSmallDisk) console.log('no small file system can be mounted here: no disk is filled');
 const networks = values.inside === 'none' ? null : new BrokerNetworks(values.inside, BROKERS);
 
-let seed = Number(values.seed);
+let seed = numberOf('seed', values.seed, { min: 0 });
 const below = (count: number) => {
   seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
   return Math.floor((seed / 4294967296) * count);
@@ -124,7 +138,7 @@ const signal = (id: number, name: NodeJS.Signals) => process.kill(cluster.pid(id
 const another = (id: number) => (id + 1 + below(BROKERS - 1)) % BROKERS;
 
 /** Strikes, and resolves when the cause is gone; what it left behind may last longer. */
-const faults: Record<string, () => Promise<void>> = {
+const faults: Partial<Record<(typeof KINDS)[number], () => Promise<void>>> = {
   kill: async () => void signal(below(BROKERS), 'SIGKILL'),
   killController: async () => void signal(await cluster.controllerId(), 'SIGKILL'),
   stop: async () => void signal(below(BROKERS), 'SIGTERM'),
@@ -246,7 +260,8 @@ async function isWhole(): Promise<boolean> {
 }
 
 const takeLongestMs = () => Math.max(...producers.map((producer) => producer.takeLongestMs()));
-const names = Object.keys(faults).filter((name) => values.only?.split(',').includes(name) ?? true);
+const names = (only ?? KINDS).filter((name) => faults[name] !== undefined);
+if (names.length === 0) anomalies.push(`none of ${only?.join(', ')} can be done on this machine`);
 const rows: string[][] = [];
 let injected = 0;
 await until('the cluster is whole', SETTLE_TIMEOUT_MS, isWhole);
@@ -254,7 +269,7 @@ await sleepMs(1_000);
 takeLongestMs();
 await sleepMs(3_000);
 rows.push(['nothing', '', `${Math.round(takeLongestMs())} ms`, '']);
-for (let round = 0; round < Number(values.rounds); round++) {
+for (let round = 0; round < rounds; round++) {
   for (const name of names) {
     const startedMs = performance.now();
     await faults[name]?.().catch((cause: unknown) => anomalies.push(`${name}: ${cause}`));
@@ -275,7 +290,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 /** A storm: several at once, again before all is whole; only now and then is it waited for that. */
 isStorm = true;
-const stormEndsMs = performance.now() + Number(values.minutes) * 60_000;
+const stormEndsMs = performance.now() + minutes * 60_000;
 const stormy = names.filter((name) => !LONE.has(name));
 for (let wave = 1; performance.now() < stormEndsMs; wave++) {
   const chosen = new Set(Array.from({ length: 1 + below(3) }, () => stormy[below(stormy.length)]));
@@ -295,7 +310,7 @@ for (let wave = 1; performance.now() < stormEndsMs; wave++) {
     (cause: unknown) => anomalies.push(`not healed: ${(cause as Error).message}`),
   );
 }
-if (Number(values.minutes) > 0) {
+if (minutes > 0) {
   await until('the storm is got over', STORM_SETTLE_TIMEOUT_MS, isWhole).catch((cause: unknown) =>
     anomalies.push(`not healed: ${(cause as Error).message}`),
   );

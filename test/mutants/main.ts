@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ROOT } from '../../stdx/root.ts';
+import { readOptions, refuse } from '../support/options.ts';
 import { type Mutant, mutants } from './mutants.ts';
 
 const HELP = `Usage: npm run mutants -- [options]
@@ -23,17 +23,10 @@ const TIMEOUT_MS = 240_000;
 const FOLDERS = ['stdx', 'proto', 'kube', 'broker', 'operator', 'local', 'client', 'cli'];
 const BESIDE = ['test', 'scripts', 'crds', 'examples', 'package.json', 'tsconfig.json'];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
+const values = readOptions(
+  { only: { type: 'string' }, list: { type: 'boolean', default: false } },
+  HELP,
+);
 
 function copyTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'tenure-mutants-'));
@@ -67,6 +60,8 @@ function finderOf(copy: string, { by }: Mutant): string | null {
 }
 
 const chosen = mutants.filter(({ name }) => name.includes(values.only ?? ''));
+if (chosen.length === 0)
+  refuse(`--only: no mutant's name contains ${values.only}; --list says which there are`);
 const copy = values.list ? '' : copyTree();
 let survivors = 0;
 try {

@@ -1,5 +1,5 @@
 /** npm run sim: the cluster under faults, on simulated time. A seed that fails can be played again. */
-import { parseArgs } from 'node:util';
+import { namesOf, numberOf, readOptions } from '../support/options.ts';
 import { defaultFeatures, defaultKinds } from './defaults.ts';
 import { faultKinds } from './fault-kinds.ts';
 import { type RunOptions, runSeed, type Verdict } from './run.ts';
@@ -29,8 +29,8 @@ const HELP = `Runs whole brokers in a simulated world and looks for anomalies.
 /** Among so many seeds, every kind of fault strikes and every kind of work gets somewhere. */
 const SEEDS_FOR_ALL = 300;
 
-const { values } = parseArgs({
-  options: {
+const values = readOptions(
+  {
     seed: { type: 'string', default: '1' },
     runs: { type: 'string', default: '20' },
     minutes: { type: 'string', default: '0.5' },
@@ -39,32 +39,18 @@ const { values } = parseArgs({
     skip: { type: 'string' },
     log: { type: 'boolean', default: false },
     every: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
-});
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
+  HELP,
+);
 
-function some<T extends string>(all: readonly T[], text: string | undefined): T[] | null {
-  if (text === undefined) return null;
-  const names = text.split(',').filter((name) => name !== '');
-  for (const name of names)
-    if (!all.includes(name as T)) {
-      process.stderr.write(`there is no ${name}; there are ${all.join(', ')}\n`);
-      process.exit(2);
-    }
-  return names as T[];
-}
-
-const first = Number(values.seed);
-const runs = Number(values.runs);
-const minutes = Number(values.minutes);
-const every = Number(values.every ?? Infinity);
-const kinds = some(faultKinds, values.faults) ?? defaultKinds;
-const wanted = some(features, values.with) ?? defaultFeatures;
-const skip = new Set(values.skip?.split(',').map(Number));
+const first = numberOf('seed', values.seed, { min: 0 });
+const runs = numberOf('runs', values.runs, { min: 1 });
+const minutes = numberOf('minutes', values.minutes, { min: 0, isWhole: false });
+const every = values.every === undefined ? Infinity : numberOf('every', values.every, { min: 1 });
+const kinds =
+  values.faults === undefined ? defaultKinds : namesOf('faults', faultKinds, values.faults);
+const wanted = values.with === undefined ? defaultFeatures : namesOf('with', features, values.with);
+const skip = new Set(values.skip?.split(',').map((one) => numberOf('skip', one, { min: 0 })));
 const tally = new Tally();
 
 async function story(options: RunOptions, verdict: Verdict): Promise<void> {

@@ -1,5 +1,5 @@
 /** npm run spec: explores the specification of leadership and replication exhaustively. */
-import { parseArgs } from 'node:util';
+import { numberOf, readOptions } from '../support/options.ts';
 import { explore } from './explore.ts';
 import { type Bounds, SOUND } from './model.ts';
 
@@ -8,10 +8,11 @@ const HELP = `Visits every state of one partition on three brokers within bounds
   npm run spec -- [--records N] [--leader-epochs N] [--fences N] [--kills N] [--losses N]
                   [--proposals N] [--suspensions N] [--drains N] [--states N]
 
-Without bounds of its own it goes through the ones that CI checks. --states: give up after so many.
+Without bounds of its own it goes through the ones that CI checks, which takes about a minute.
+--states: give up after so many.
 `;
-const { values } = parseArgs({
-  options: {
+const values = readOptions(
+  {
     records: { type: 'string' },
     'leader-epochs': { type: 'string' },
     fences: { type: 'string' },
@@ -21,13 +22,9 @@ const { values } = parseArgs({
     suspensions: { type: 'string' },
     drains: { type: 'string' },
     states: { type: 'string', default: '3000000' },
-    help: { type: 'boolean', default: false },
   },
-});
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
+  HELP,
+);
 
 const NOTHING: Bounds = {
   records: 1,
@@ -39,20 +36,21 @@ const NOTHING: Bounds = {
   suspensions: 0,
   drains: 0,
 };
-const number = (text: string | undefined) => Number(text ?? 0);
-const { states, help: _help, ...own } = values;
+const { states, ...own } = values;
+const bound = (option: keyof typeof own, otherwise: number) =>
+  numberOf(option, own[option] ?? String(otherwise), { min: 0 });
 const asked: Bounds | null =
   Object.keys(own).length === 0
     ? null
     : {
-        records: Number(own.records ?? 1),
-        leaderEpochs: Number(own['leader-epochs'] ?? 1),
-        fences: number(own.fences),
-        kills: number(own.kills),
-        losses: number(own.losses),
-        proposals: number(own.proposals),
-        suspensions: number(own.suspensions),
-        drains: number(own.drains),
+        records: bound('records', 1),
+        leaderEpochs: bound('leader-epochs', 1),
+        fences: bound('fences', 0),
+        kills: bound('kills', 0),
+        losses: bound('losses', 0),
+        proposals: bound('proposals', 0),
+        suspensions: bound('suspensions', 0),
+        drains: bound('drains', 0),
       };
 const ALL: readonly Bounds[] = [
   { ...NOTHING, fences: 1, proposals: 1 },
@@ -63,6 +61,9 @@ const ALL: readonly Bounds[] = [
   { ...NOTHING, leaderEpochs: 2, drains: 1, kills: 1 },
   { ...NOTHING, records: 2, fences: 1 },
 ];
+const statesMax = numberOf('states', states, { min: 1 });
+const isTerminal = process.stderr.isTTY === true;
+if (asked === null) console.log('every state within the bounds that CI checks: about a minute');
 let failed = false;
 for (const bounds of asked === null ? ALL : [asked]) {
   const startedMs = performance.now();
@@ -72,14 +73,17 @@ for (const bounds of asked === null ? ALL : [asked]) {
     states: visited,
     violation,
   } = explore(bounds, SOUND, {
-    statesMax: Number(states),
-    onProgress: (count) => process.stderr.write(`\r${count} states`),
+    statesMax,
+    onProgress: (count) => {
+      if (isTerminal) process.stderr.write(`\r${count} states`);
+    },
   });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   const text = Object.entries(bounds)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
-  process.stderr.write('\r');
+  // The line of the progress is taken away before the next one is written.
+  if (isTerminal) process.stderr.write('\r\u001B[K');
   console.log(
     `${violation === null ? (isComplete ? 'holds' : 'holds as far as it went') : 'BROKEN'}: ${visited} states, ${depth} steps deep, ${seconds} s (${text})`,
   );
