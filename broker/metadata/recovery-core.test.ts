@@ -83,7 +83,12 @@ test('each of what speaks against a store does so by itself, and says why', () =
   const topics = [topicObject({ topicId: 'T' })];
   assert.match(
     said({ lines: new Map(), topics }, report(0, [held()])),
-    /broker 0 holds t-0, which is in no KafkaPartitionMap/,
+    /broker 0 holds 1 partition that is in no KafkaPartitionMap: t-0/,
+  );
+  const many = Array.from({ length: 172 }, (_, partition) => held({ partition }));
+  assert.equal(
+    said({ lines: new Map(), topics }, report(0, many)),
+    'broker 0 holds 172 partitions that are in no KafkaPartitionMap, such as t-0',
   );
   assert.match(said({}, report(0, [held({ lastEpoch: 4 })])), /newer epoch/);
   assert.match(said({}, report(0, [held({ line: line({ partitionEpoch: 8 }) })])), /newer epoch/);

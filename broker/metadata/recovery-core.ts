@@ -124,17 +124,31 @@ export function doubtsOf(
     found.push(
       `broker ${id} has seen generation ${storeGeneration} of what the Kubernetes API says, which is at ${store.generation}`,
     );
+  const unknown: string[] = [];
+  const newer: string[] = [];
   for (const held of replicas) {
     const line = store.lines.get(keyOf(held));
     const name = `${held.topic}-${held.partition}`;
-    if (line === undefined && living.has(held.topicId))
-      found.push(`broker ${id} holds ${name}, which is in no KafkaPartitionMap`);
+    if (line === undefined && living.has(held.topicId)) unknown.push(name);
     if (line === undefined) continue;
     const isOlder = held.line !== null && compareLines(line, held.line) < 0;
-    if (isOlder || held.lastEpoch > line.leaderEpoch)
-      found.push(`broker ${id} knows ${name} in a newer epoch than its KafkaPartitionMap`);
+    if (isOlder || held.lastEpoch > line.leaderEpoch) newer.push(name);
   }
+  if (unknown.length > 0)
+    found.push(`broker ${id} holds ${counted(unknown, 'in no KafkaPartitionMap')}`);
+  if (newer.length > 0)
+    found.push(
+      `broker ${id} has records of ${counted(newer, 'in a newer epoch than in the KafkaPartitionMap')}`,
+    );
   return found;
+}
+
+/** How many there are before which: a cluster may have thousands. */
+function counted(names: readonly string[], are: string): string {
+  const [first = ''] = names;
+  return names.length === 1
+    ? `1 partition that is ${are}: ${first}`
+    : `${names.length} partitions that are ${are}, such as ${first}`;
 }
 
 /** A topic whose object is missing. */

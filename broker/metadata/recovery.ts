@@ -58,10 +58,11 @@ export interface RecoveryDeps {
   readonly isHeld: () => boolean;
 }
 
-const listed = (lines: readonly string[]) =>
+/** How many there are comes first where not all are named. */
+const listed = (lines: readonly string[], what: string) =>
   lines.length <= LISTED_MAX
     ? lines.join('; ')
-    : `${lines.slice(0, LISTED_MAX).join('; ')}; and ${lines.length - LISTED_MAX} more`;
+    : `${lines.length} ${what}, such as ${lines.slice(0, LISTED_MAX).join('; ')}`;
 
 export class Recovery {
   private readonly deps: RecoveryDeps;
@@ -145,7 +146,7 @@ export class Recovery {
       return true;
     }
     this.deps.logger.warn('what the API says and what volumes hold differ', {
-      doubts: listed(doubts),
+      doubts: listed(doubts, 'contradictions'),
     });
     const made = rebuild(store, reports, {
       lost: new Set(wanted.lostBrokers),
@@ -304,23 +305,23 @@ function awaiting(
   doubts: readonly string[],
 ): Saying {
   const lostBrokers = [...(cluster.spec.recovery?.lostBrokers ?? []), ...missing];
-  const message = `nothing is decided until broker ${missing.join(', ')} has said what its volumes hold, because ${listed(doubts)}; if those volumes are lost for good: ${patchText(cluster, { lostBrokers })}`;
+  const message = `nothing is decided until broker ${missing.join(', ')} has said what its volumes hold, because ${listed(doubts, 'contradictions')}; if those volumes are lost for good: ${patchText(cluster, { lostBrokers })}`;
   return { status: 'False', reason: 'AwaitingBrokers', message };
 }
 
 function told(cluster: KafkaCluster, made: Rebuilt, doubts: readonly string[]): Saying {
-  const did = `partitions written again from volumes: ${made.lines.length}; topics: ${made.topics.map(({ name }) => name).join(', ') || 'none'}; because ${listed(doubts)}`;
+  const did = `partitions written again from volumes: ${made.lines.length}; topics: ${made.topics.map(({ name }) => name).join(', ') || 'none'}; because ${listed(doubts, 'contradictions')}`;
   if (made.undecided.length > 0)
     return {
       status: 'False',
       reason: 'LossNotAllowed',
-      message: `nobody certainly has everything of ${listed(made.undecided)}: wait for volumes that are away, or let the fullest replica lead, whatever it lacks: ${patchText(cluster, { allowLoss: true })}; ${did}`,
+      message: `nobody certainly has everything of ${listed(made.undecided, 'partitions')}: wait for volumes that are away, or let the fullest replica lead, whatever it lacks: ${patchText(cluster, { allowLoss: true })}; ${did}`,
     };
   if (made.losses.length > 0)
     return {
       status: 'True',
       reason: 'RecoveredWithLoss',
-      message: `${listed(made.losses)}; ${did}`,
+      message: `${listed(made.losses, 'losses')}; ${did}`,
     };
   return { status: 'True', reason: 'Recovered', message: `nothing is lost; ${did}` };
 }
