@@ -112,13 +112,18 @@ async function main(): Promise<void> {
   );
   let stopping = false;
   const stop = async () => {
-    if (stopping) process.exit(1);
+    if (stopping) return;
     stopping = true;
     process.stdout.write('\nstopping …\n');
     await local[Symbol.asyncDispose]();
     process.exit(0);
   };
-  process.on('SIGINT', () => void stop());
+  process.on('SIGINT', () => {
+    // A second Ctrl-C: somebody will not wait.
+    if (stopping) process.exit(1);
+    void stop();
+  });
+  // Who ends a whole group of processes is heard twice, here and through the one that started this.
   process.on('SIGTERM', () => void stop());
   try {
     process.stdout.write('starting …\n');

@@ -11,7 +11,11 @@ import { Store } from './store.ts';
 const clock = systemClock;
 const store = new Store(':memory:');
 const api = new EmbeddedApi({ store, clock, chance: systemChance });
-const server = new EmbeddedServer({ api, clock, logger: createLogger({ level: 'error', format: 'text' }) });
+const server = new EmbeddedServer({
+  api,
+  clock,
+  logger: createLogger({ level: 'error', format: 'text' }),
+});
 let url = '';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
