@@ -194,7 +194,11 @@ export class ControllerRole implements AsyncDisposable {
         break;
       } catch (cause) {
         expectNoBug('taking over as controller', cause);
-        if (cause instanceof Deposed) return void this.lease.resign();
+        if (cause instanceof Deposed) {
+          // An earlier term that comes to its end late says nothing about this one.
+          if (isHeld()) void this.lease.resign();
+          return;
+        }
         logger.warn('taking over as controller failed, trying again', { cause });
         await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
       }

@@ -103,3 +103,48 @@ test('a page that somebody else changed is read before it is written again', asy
   await pages.write(new Map([[KEY, line(1)]]));
   assert.equal(pages.get(KEY)?.partitionEpoch, 1);
 });
+
+const HIGH = 7;
+const generationsOf = (stage: Stage) =>
+  [...stage.kept.values()].map(({ spec }) => spec.storeGeneration ?? 0);
+
+test('a page of an older API is above all that was seen once it is written, though its partitions stay', async () => {
+  const stage = new Stage();
+  const pages = await stage.controller(1);
+  await pages.write(new Map([[KEY, line(0)]]));
+  pages.raise(HIGH);
+  assert.equal(pages.isRaised, false);
+  await pages.write(new Map([[KEY, line(1)]]));
+  assert.ok(generationsOf(stage).every((generation) => generation >= HIGH));
+  assert.equal(pages.isRaised, true);
+});
+
+test('pages of an older API are all written again, also where no partition changes', async () => {
+  const stage = new Stage();
+  const pages = await stage.controller(1);
+  await pages.write(new Map([[KEY, line(0)]]));
+  pages.raise(HIGH);
+  await pages.rewrite(new Map());
+  assert.deepEqual([generationsOf(stage).length, pages.isRaised], [1, true]);
+  assert.ok(generationsOf(stage).every((generation) => generation > HIGH));
+  assert.equal((await stage.controller(2)).get(KEY)?.partitionEpoch, 0, 'its lines stand');
+});
+
+test('an API without any page has one that says how far it was', async () => {
+  const stage = new Stage();
+  const pages = await stage.controller(1);
+  pages.raise(HIGH);
+  assert.equal(pages.isRaised, false);
+  await pages.rewrite(new Map());
+  assert.equal(generationsOf(stage).length, 1);
+  assert.ok(generationsOf(stage).every((generation) => generation > HIGH));
+});
+
+test('a page that is claimed already is not written again', async () => {
+  const stage = new Stage();
+  const pages = await stage.controller(1);
+  await pages.write(new Map([[KEY, line(0)]]));
+  const before = [...stage.kept.values()];
+  await pages.claim();
+  assert.deepEqual([...stage.kept.values()], before);
+});

@@ -75,10 +75,22 @@ export class Pages {
   }
   private generationMin = 0;
 
+  /** Whether every page says so, and one at least. */
+  get isRaised(): boolean {
+    const pages = [...this.pages.values()];
+    return (
+      pages.length > 0 && pages.every(({ object }) => generationOf(object) >= this.generationMin)
+    );
+  }
+
   private async claimPage(page: KafkaPartitionMap): Promise<void> {
     let current: KafkaPartitionMap | null = page;
     while (current !== null) {
       this.check(current);
+      // Claimed before, and nobody wrote it since.
+      const { resourceVersion } = current.metadata;
+      const known = this.pages.get(current.metadata.name)?.object.metadata.resourceVersion;
+      if (known !== undefined && known === resourceVersion) return;
       const spec = { ...current.spec, controllerEpoch: this.deps.controllerEpoch };
       // Of an earlier object of this cluster, it would go when that one's remains are cleared away.
       const metadata = { ...current.metadata, ownerReferences: [this.deps.owner] };
@@ -143,8 +155,26 @@ export class Pages {
    * the caller sees in `get` what is in force.
    * @throws Deposed
    */
-  async write(updates: LineUpdates): Promise<void> {
-    const byPage = new Map<string, Map<string, PartitionLine | null>>();
+  write(updates: LineUpdates): Promise<void> {
+    return this.writeWith(updates, new Map());
+  }
+
+  /**
+   * Writes the changed lines, and every page with a generation above all that there were: whoever has seen a
+   * higher one than a page has believes no word of it. At least one page says so.
+   * @throws Deposed
+   */
+  async rewrite(updates: LineUpdates): Promise<void> {
+    this.raise(this.generation + 1);
+    const byPage = new Map([...this.pages.keys()].map((name) => [name, new Map()]));
+    if (byPage.size + updates.size === 0) byPage.set(this.pageName(0), new Map());
+    await this.writeWith(updates, byPage);
+  }
+
+  private async writeWith(
+    updates: LineUpdates,
+    byPage: Map<string, Map<string, PartitionLine | null>>,
+  ): Promise<void> {
     const generation = this.generation + 1;
     const room = new Map(
       [...this.pages].map(([name, { lines }]) => [name, LINES_PER_PAGE - lines.size]),
@@ -178,16 +208,21 @@ export class Pages {
       room.set(name, left - 1);
       return name;
     }
-    const name = `${this.deps.cluster}-partitions-${String(room.size).padStart(4, '0')}`;
+    const name = this.pageName(room.size);
     room.set(name, LINES_PER_PAGE - 1);
     return name;
+  }
+
+  private pageName(index: number): string {
+    return `${this.deps.cluster}-partitions-${String(index).padStart(4, '0')}`;
   }
 
   private async writePage(name: string, updates: LineUpdates, next: number): Promise<void> {
     const { api, namespace } = this.deps;
     const page = this.pages.get(name);
     const lines = new Map(page?.lines);
-    let isOther = page === undefined;
+    // A page from before the API lost its memory is not the newest until it is above what was seen then.
+    let isOther = page === undefined || generationOf(page.object) < this.generationMin;
     for (const [key, line] of updates) {
       if ((line === null) === lines.has(key)) isOther = true;
       if (line === null) lines.delete(key);

@@ -8,6 +8,7 @@ import {
 import type { OwnerReference } from '../../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
+import { Deposed } from './pages.ts';
 
 const BLOCK = 1000;
 
@@ -16,6 +17,11 @@ export interface ClusterStateOptions {
   readonly cluster: string;
   readonly clusterId: string;
   readonly owner: OwnerReference;
+}
+
+function checkNotClaimed({ spec }: KafkaClusterState, controllerEpoch: number): void {
+  if (spec.controllerEpoch > controllerEpoch)
+    throw new Deposed('a newer controller has claimed the cluster');
 }
 
 /**
@@ -30,8 +36,9 @@ export async function claimClusterState(
   for (;;) {
     const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
     if (current === null) return null;
-    if (current.spec.controllerEpoch > controllerEpoch)
-      throw new Error('a newer controller has claimed the cluster');
+    checkNotClaimed(current, controllerEpoch);
+    const isOwned = current.metadata.ownerReferences?.some(({ uid }) => uid === of.owner.uid);
+    if (current.spec.controllerEpoch === controllerEpoch && isOwned === true) return current;
     try {
       return await api.replace(kafkaClusterStates, {
         ...current,
@@ -63,11 +70,15 @@ export function createClusterState(
   });
 }
 
-/** Numbers that must not be lower; those that are higher stay. */
+/**
+ * Numbers that must not be lower; those that are higher stay.
+ * @throws Deposed where a newer controller has claimed it: what an earlier one found out says nothing any more
+ */
 export async function raiseClusterState(
   api: KubeApi,
   of: ClusterStateOptions,
   to: {
+    readonly controllerEpoch: number;
     readonly nextProducerId: number;
     readonly storeGeneration?: number;
     readonly recovering?: boolean;
@@ -76,6 +87,7 @@ export async function raiseClusterState(
   for (;;) {
     const current = await api.get(kafkaClusterStates, of.namespace, of.cluster);
     if (current === null) throw new Error('the state of the cluster is gone');
+    checkNotClaimed(current, to.controllerEpoch);
     const { recovering: was = false, ...spec } = current.spec;
     const recovering = to.recovering ?? was;
     const storeGeneration = Math.max(spec.storeGeneration ?? 0, to.storeGeneration ?? 0);

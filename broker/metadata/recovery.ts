@@ -13,7 +13,6 @@ import {
   type KafkaCluster,
   type KafkaClusterState,
   type KafkaTopic,
-  kafkaClusterStates,
   kafkaClusters,
   kafkaTopics,
   RECOVERED_CONDITION,
@@ -26,7 +25,12 @@ import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { type Saying, sayRecovered } from './cluster-condition.ts';
 import type { Pages } from './pages.ts';
-import { type ClusterStateOptions, createClusterState, raiseClusterState } from './producer-ids.ts';
+import {
+  type ClusterStateOptions,
+  claimClusterState,
+  createClusterState,
+  raiseClusterState,
+} from './producer-ids.ts';
 import {
   type BrokerReport,
   contradictions,
@@ -80,13 +84,17 @@ export class Recovery {
   async settle(): Promise<boolean> {
     const { api, clock, isHeld, state: of } = this.deps;
     const sinceMs = clock.monotonicMs();
+    const { controllerEpoch, pages } = this.deps;
     while (isHeld()) {
       const cluster = await this.readCluster();
-      const state = await api.get(kafkaClusterStates, of.namespace, of.cluster);
+      // Claimed, wherever it came from meanwhile: an earlier controller says nothing more.
+      const state = await claimClusterState(api, of, controllerEpoch);
       // A cluster that is going away is left as it is.
       if (cluster !== null && (await this.look(cluster, state, clock.monotonicMs() - sinceMs)))
         return isHeld();
       await sleep(clock, LOOK_MS);
+      // What an earlier controller wrote at its end is no contradiction, once it has been read.
+      await pages.claim();
     }
     return false;
   }
@@ -183,11 +191,12 @@ export class Recovery {
     const { cluster, clusterId, reports } = of;
     if (of.state !== null)
       await raiseClusterState(this.deps.api, this.deps.state, {
+        controllerEpoch: this.deps.controllerEpoch,
         nextProducerId: made.nextProducerId,
         recovering: true,
       });
     pages.raise(made.generation);
-    await pages.write(
+    await pages.rewrite(
       new Map<string, PartitionLine>(
         made.lines.map((line) => [partitionKey(line.topicId, line.partition), line]),
       ),
@@ -196,7 +205,7 @@ export class Recovery {
       ({ partition, partitionEpoch, topicId }) =>
         pages.get(partitionKey(topicId, partition))?.partitionEpoch === partitionEpoch,
     );
-    if (!isWritten) return false;
+    if (!isWritten || !pages.isRaised) return false;
     await this.remake(made.topics);
     // Last: a controller that ends before this begins anew.
     const { generation } = pages;
@@ -204,6 +213,7 @@ export class Recovery {
       of.state === null
         ? await this.makeState(clusterId, made.nextProducerId, generation)
         : await raiseClusterState(this.deps.api, this.deps.state, {
+            controllerEpoch: this.deps.controllerEpoch,
             nextProducerId: made.nextProducerId,
             storeGeneration: generation,
             recovering: false,
@@ -269,7 +279,8 @@ export class Recovery {
     this.producerIdEnd = end;
     if (end > state.spec.nextProducerId) {
       logger.warn('producer ids are in use that the API does not know of', { end });
-      await raiseClusterState(api, this.deps.state, { nextProducerId: end });
+      const { controllerEpoch, state: of } = this.deps;
+      await raiseClusterState(api, of, { controllerEpoch, nextProducerId: end });
     }
     const { clusterId } = state.spec;
     if (clusterIdNamed(cluster) === clusterId) return;
