@@ -392,3 +392,17 @@ test('a bug while a log is opened is a bug; damage is not', () => {
   assert.ok(on.place(lineOf(0)) === null);
   assert.equal(on.unopened, 1);
 });
+
+test('records whose page is of an older memory lie where the next page finds them', async () => {
+  const on = await stage();
+  const before = lineOf(0);
+  on.place({ ...before, leaderEpoch: 2, partitionEpoch: 2 });
+  assert.equal(await on.produce(0), 'NONE');
+  const again = new Stage();
+  Object.assign(again, { disk: on.disk });
+  again.begin().replicas.openAll();
+  assert.ok(again.place(before) === null, 'it is not believed');
+  again.replicas.reportStrays();
+  const placed = again.place({ ...before, leaderEpoch: 3, partitionEpoch: 3 });
+  assert.equal(placed?.log.endOffset, 2);
+});

@@ -452,15 +452,17 @@ export class Replicas {
       });
       return;
     }
-    for (const partition of this.found.values()) {
+    for (const [key, partition] of this.found) {
+      // It has a page, of an older memory: the next one that is believed finds the records where they are.
+      if (this.behind.has(key)) continue;
       this.deps.logger.warn('a replica on disk is in no page: kept as stray', {
         topic: partition.topic,
         partition: partition.partition,
       });
       partition.abandon();
       this.setAside(partition, 'stray');
+      this.found.delete(key);
     }
-    this.found.clear();
     for (const [key, { partition, topicId }] of [...this.noted.all()]) {
       if (this.deps.image.line(topicId, partition) !== null) continue;
       this.noted.forget(key);
