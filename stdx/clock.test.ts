@@ -54,3 +54,12 @@ test('a late timer that is disposed meanwhile does not run', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(came, []);
 });
+
+test('a timer for longer than a timer can be does not run at once, nor again and again', async () => {
+  let runs = 0;
+  const count = () => void runs++;
+  using _once = systemClock.after(2 ** 53, count);
+  using _often = systemClock.every(2 ** 53, count);
+  await new Promise((done) => setTimeout(done, 50));
+  assert.equal(runs, 0);
+});

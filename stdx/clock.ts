@@ -1,5 +1,7 @@
 /** Time as an argument: the only file that may ask the machine what time it is. */
 
+/** Node fires what is set for longer at once: nobody waits for it either way. */
+const LONGEST_MS = 2 ** 31 - 1;
 /** A timer that comes so late was held up by this process itself. */
 const LATE_MS = 100;
 
@@ -26,12 +28,13 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {
-    const dueMs = performance.now() + delayMs;
+    const waitMs = Math.min(delayMs, LONGEST_MS);
+    const dueMs = performance.now() + waitMs;
     let late: NodeJS.Immediate | undefined;
     const timer = setTimeout(() => {
       if (performance.now() - dueMs > LATE_MS) late = setImmediate(run);
       else run();
-    }, delayMs);
+    }, waitMs);
     return {
       [Symbol.dispose]() {
         clearTimeout(timer);
@@ -39,7 +42,9 @@ export const systemClock: Clock = {
       },
     };
   },
-  every(periodMs, run) {
+  every(everyMs, run) {
+    // Twice the period may lie ahead.
+    const periodMs = Math.min(everyMs, LONGEST_MS / 2);
     // All at multiples of their periods: a process with a dozen of them wakes up a tenth as often.
     let timer: NodeJS.Timeout;
     let late: NodeJS.Immediate | undefined;

@@ -3,6 +3,8 @@
  * with the largest timestamp (KIP-734), -4 earliest local (KIP-405; nothing is tiered here),
  * -5 latest tiered, -6 earliest pending upload: both none.
  */
+
+import { MalformedMessage } from '../../proto/kafka/cursor.ts';
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   listOffsetsRequest,
@@ -50,16 +52,27 @@ export async function byTimestamp(
   return NONE;
 }
 
+/** Null where there is none, or where the records are not what their batch says of them. */
+function firstRecord(bytes: Buffer, at: number, timestampMs: number, startOffset: number) {
+  const lastOffset = batch.lastOffset(bytes, at);
+  try {
+    for (const { offset, timestampMs: timestamp } of recordsOf(bytes, at)) {
+      if (offset > lastOffset) return null;
+      if (timestamp >= timestampMs && offset >= startOffset) return { timestamp, offset };
+    }
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause;
+  }
+  return null;
+}
+
 /** Inside a batch: to the record where it can be read, to the batch where it is compressed. */
 function firstIn(bytes: Buffer, at: number, timestampMs: number, startOffset: number): Found {
   const leaderEpoch = batch.leaderEpoch(bytes, at);
   const attributes = batch.attributes(bytes, at);
   if ((attributes & 7) === 0 && (attributes & 8) === 0) {
-    for (const record of recordsOf(bytes, at)) {
-      if (record.timestampMs >= timestampMs && record.offset >= startOffset) {
-        return { timestamp: record.timestampMs, offset: record.offset, leaderEpoch };
-      }
-    }
+    const found = firstRecord(bytes, at, timestampMs, startOffset);
+    if (found !== null) return { ...found, leaderEpoch };
   }
   return {
     timestamp: batch.maxTimestamp(bytes, at),

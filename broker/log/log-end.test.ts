@@ -256,3 +256,18 @@ test('on a real disk: three partitions are deleted and made anew while all is un
     rmSync(data, { recursive: true, force: true });
   }
 });
+
+test('a segment that is closed while another thread flushes is not safe yet', async () => {
+  const of = stage();
+  const { log, put } = of;
+  put(log, 'b');
+  const active = log.endOffset - 1;
+  of.isSlow.flushes = true;
+  const flushed = log.flush();
+  put(log, 'c', 6);
+  of.arrive();
+  await flushed;
+  assert.equal(log.recoveryPoint, active, 'its indexes were written after the flush had begun');
+  await log.flush();
+  assert.ok(log.recoveryPoint > active);
+});

@@ -287,3 +287,11 @@ test('after a loss of power a log that lacks a segment in the middle ends before
   assert.ok(opened.log.endOffset < ends);
   assert.equal(opened.recovery.clean, false);
 });
+
+test('a segment whose times are not known is not taken for an old one', () => {
+  const { log } = inSegments(12);
+  log.config = { ...config, deletes: true, retentionMs: 10_000 };
+  log['segments'].first.maxTimestampMs = -1;
+  assert.deepEqual(log.retain(10_500, log.endOffset), []);
+  assert.equal(log.startOffset, 0);
+});

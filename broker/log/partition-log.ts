@@ -343,7 +343,8 @@ export class PartitionLog {
   private async flushWritten(): Promise<void> {
     const { files, folder, segments } = this;
     segments.check();
-    const target = this.writtenOffset;
+    // A segment that is closed meanwhile gets its indexes then: they are not among what is flushed here.
+    const target = Math.min(this.writtenOffset, segments.active.baseOffset);
     this.unflushedBytes = 0;
     const dirty = segments.all.filter(
       ({ byteCount }, i) => segments.endOf(i) > this.recoveryPoint && byteCount > 0,
@@ -491,8 +492,13 @@ export class PartitionLog {
   retain(nowMs: number, highWatermark: number): string[] {
     const { retentionMs, retentionBytes, deletes } = this.config;
     let excess = retentionBytes >= 0 && deletes ? this.byteCount - retentionBytes : -1;
-    const isOld = (s: Segment) =>
-      deletes && retentionMs >= 0 && s.byteCount > 0 && nowMs - s.maxTimestampMs > retentionMs;
+    // A time that is not known is not long ago.
+    const isOld = ({ byteCount, maxTimestampMs }: Segment) =>
+      deletes &&
+      retentionMs >= 0 &&
+      byteCount > 0 &&
+      maxTimestampMs >= 0 &&
+      nowMs - maxTimestampMs > retentionMs;
     const { segments } = this;
     if (isOld(segments.active) && this.endOffset <= highWatermark)
       this.roll(this.endOffset, this.producers.toSnapshot());

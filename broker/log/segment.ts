@@ -277,7 +277,10 @@ export class Segment {
 
   get hasIndexes(): boolean {
     const { disk } = this.deps;
-    return disk.exists(this.path('.index')) || disk.byteCount(this.path('.log')) === 0;
+    if (disk.byteCount(this.path('.log')) === 0) return true;
+    // The index of times ends with the newest one: where it is empty it did not survive.
+    const times = this.path('.timeindex');
+    return disk.exists(this.path('.index')) && disk.exists(times) && disk.byteCount(times) > 0;
   }
 
   /** Opens a segment whose indexes are known to be complete. */

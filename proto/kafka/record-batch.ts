@@ -8,7 +8,7 @@
  * The CRC covers attributes to the end, so a broker may set offset and epoch without touching it.
  */
 import { crc32c } from '../../stdx/crc32c.ts';
-import { Reader, readInt64At, Writer, writeInt64At } from './cursor.ts';
+import { MalformedMessage, Reader, readInt64At, Writer, writeInt64At } from './cursor.ts';
 
 export const BATCH_HEADER_BYTES = 61;
 /** baseOffset and batchLength: what must be read to know how long a batch is. */
@@ -200,7 +200,13 @@ export function* batchesOf(b: Buffer): Generator<{ at: number; end: number }> {
   }
 }
 
-/** The records of an uncompressed batch, keys and values as views. */
+/** Attributes, two deltas, two lengths and the number of headers, a byte each at least. */
+const RECORD_BYTES_MIN = 6;
+
+/**
+ * The records of an uncompressed batch, keys and values as views.
+ * @throws MalformedMessage
+ */
 export function* recordsOf(b: Buffer, at = 0): Generator<StoredRecord> {
   const base = batch.baseOffset(b, at);
   const baseTimestamp = batch.baseTimestamp(b, at);
@@ -210,7 +216,10 @@ export function* recordsOf(b: Buffer, at = 0): Generator<StoredRecord> {
     return length < 0 ? null : reader.view(length);
   };
   for (let i = batch.count(b, at); i > 0; i--) {
-    const end = reader.varint() + reader.at;
+    const length = reader.varint();
+    // What does not go forward would be read for as often as the header says.
+    if (length < RECORD_BYTES_MIN) throw new MalformedMessage('a record is too short');
+    const end = length + reader.at;
     reader.take(1);
     const timestampMs = baseTimestamp + reader.varlong();
     const offset = base + reader.varint();
