@@ -52,6 +52,17 @@ function restoreVolume(id: number): void {
   cpSync(copyOf(id), volumeOf(id), { recursive: true });
 }
 
+async function isReadyWithin(timeoutMs: number): Promise<boolean> {
+  // What was said before they stopped stands there until somebody says something else.
+  await sleepMs(6000);
+  try {
+    await cluster.local.ready(timeoutMs);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function freshProducerId(): Promise<number> {
   using admin = new AdminClient(parseBootstrap(cluster.bootstrap));
   const asked = {
@@ -119,10 +130,16 @@ test('older volumes of one and of two brokers: nothing is lost', { skip }, async
   await whileStopped(() => restoreVolume(0));
   await story.write('my-topic', 10);
   await story.everythingIsThere('my-topic');
-  await whileStopped(() => {
-    restoreVolume(0);
-    restoreVolume(2);
-  });
+  // Whether the third one was in sync to the last depends on who stopped when. If it was not, it is no
+  // member, although it happens to have everything: that is the owner's to say.
+  await cluster[Symbol.asyncDispose]();
+  restoreVolume(0);
+  restoreVolume(2);
+  cluster = await startTestCluster({ folder, bootstrapPort, ready: false });
+  if (!(await isReadyWithin(15_000)))
+    await cluster.local.api.patch(kafkaClusters, of, { spec: { recovery: { allowLoss: true } } });
+  await cluster.local.ready(60_000);
+  await cluster.local.api.patch(kafkaClusters, of, { spec: { recovery: null } });
   await story.write('my-topic', 10);
   await story.everythingIsThere('my-topic');
 });
