@@ -50,3 +50,38 @@ test('a Kafka name that Kubernetes does not allow gets a name of its own', () =>
   for (const name of names) assert.match(name, /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/);
   assert.equal(new Set(names).size, names.length);
 });
+
+test('who makes a topic while it is being found out which there are waits for that', async () => {
+  const metadata = { image: new MetadataImage() } as Metadata;
+  let isRecovering = true;
+  Object.defineProperty(metadata.image, 'isRecovering', { get: () => isRecovering });
+  let nowMs = 0;
+  const clock = {
+    ...systemClock,
+    monotonicMs: () => nowMs,
+    after(delayMs: number, run: () => void) {
+      setImmediate(() => {
+        nowMs += delayMs;
+        if (nowMs >= 2_000) isRecovering = false;
+        run();
+      });
+      return { [Symbol.dispose]() {} };
+    },
+  };
+  const made: string[] = [];
+  const api = {
+    create: async (_: unknown, object: { metadata: { name: string } }) => {
+      made.push(object.metadata.name);
+      return object;
+    },
+  } as unknown as KubeApi;
+  const admin = new TopicAdmin({ api, clock, metadata, namespace: 'n', cluster: 'c' });
+  await admin.create(topic);
+  assert.deepEqual([made, nowMs >= 2_000], [['orders'], true]);
+  isRecovering = true;
+  nowMs = -1e9;
+  await assert.rejects(
+    admin.create({ ...topic, name: 'later' }),
+    (cause: unknown) => cause instanceof KafkaError && cause.error === 'NOT_CONTROLLER',
+  );
+});

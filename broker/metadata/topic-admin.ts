@@ -17,7 +17,7 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { isKubeError, type KubeApi, KubeError, KubeUnreachable } from '../../kube/port.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
-import type { Clock } from '../../stdx/clock.ts';
+import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { MetadataImage } from './image.ts';
 import type { Metadata } from './metadata.ts';
 
@@ -63,6 +63,10 @@ function asKafkaError(cause: unknown): unknown {
   return new KafkaError('UNKNOWN_SERVER_ERROR', cause.message);
 }
 
+/** How long a client waits until it is known which topics there are. */
+const UNKNOWN_MS_MAX = 10_000;
+const UNKNOWN_LOOK_MS = 50;
+
 export class TopicAdmin {
   private readonly deps: TopicAdminDeps;
 
@@ -77,8 +81,7 @@ export class TopicAdmin {
   /** @throws KafkaError */
   async create(topic: NewTopic): Promise<KafkaTopic> {
     const { namespace, cluster } = this.deps;
-    if (this.image.isRecovering)
-      throw new KafkaError('NOT_CONTROLLER', 'it is being found out which topics there are');
+    await this.untilKnown();
     if (this.image.topicObjectNamed(topic.name) !== null) {
       throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' already exists`);
     }
@@ -103,6 +106,21 @@ export class TopicAdmin {
       return await this.createNamed(`${cluster}.${plain}`, topic);
     } catch (cause) {
       throw isKubeError(cause, 409) ? new KafkaError('TOPIC_ALREADY_EXISTS') : asKafkaError(cause);
+    }
+  }
+
+  /**
+   * A cluster that begins, or that recovers, may learn of a topic of that name in the next moment. Clients wait
+   * for a moment: most of them do not try again of themselves.
+   * @throws KafkaError NOT_CONTROLLER
+   */
+  private async untilKnown(): Promise<void> {
+    const { clock } = this.deps;
+    const deadlineMs = clock.monotonicMs() + UNKNOWN_MS_MAX;
+    while (this.image.isRecovering) {
+      if (clock.monotonicMs() >= deadlineMs)
+        throw new KafkaError('NOT_CONTROLLER', 'it is being found out which topics there are');
+      await sleep(clock, UNKNOWN_LOOK_MS);
     }
   }
 

@@ -29,7 +29,12 @@ export function readInt64At(buffer: Buffer, at: number): number {
   return high * TWO_32 + low;
 }
 
+/** Writes an int64 given as a number or, from an exact reader, as a bigint. */
 export function writeInt64At(buffer: Buffer, value: number, at: number): void {
+  if (typeof value === 'bigint') {
+    buffer.writeBigInt64BE(value, at);
+    return;
+  }
   const high = Math.floor(value / TWO_32);
   buffer.writeInt32BE(high, at);
   buffer.writeUInt32BE(value - high * TWO_32, at + 4);
@@ -39,11 +44,17 @@ export class Reader {
   readonly buffer: Buffer;
   at: number;
   readonly end: number;
+  /**
+   * Integers beyond 2^53 come as bigints (typed as numbers), for who passes them on and does not reckon with
+   * them: what is read can then be written again to the byte.
+   */
+  readonly isExact: boolean;
 
-  constructor(buffer: Buffer, at = 0, end = buffer.length) {
+  constructor(buffer: Buffer, at = 0, end = buffer.length, isExact = false) {
     this.buffer = buffer;
     this.at = at;
     this.end = end;
+    this.isExact = isExact;
   }
 
   /** Bytes not read yet. */
@@ -79,7 +90,11 @@ export class Reader {
     return this.buffer.readUInt32BE(this.take(4));
   }
   int64(): number {
-    return readInt64At(this.buffer, this.take(8));
+    const at = this.take(8);
+    const value = readInt64At(this.buffer, at);
+    if (!this.isExact) return value;
+    const exact = this.buffer.readBigInt64BE(at);
+    return BigInt(value) === exact ? value : (exact as unknown as number);
   }
   float64(): number {
     return this.buffer.readDoubleBE(this.take(8));

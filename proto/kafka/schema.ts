@@ -391,7 +391,8 @@ export interface Message<T> extends MessageInfo {
   /** @throws MalformedMessage where the bytes are not this message in this version. */
   read(reader: Reader, version: number): T;
   write(writer: Writer, version: number, value: Partially<T>): void;
-  decode(buffer: Buffer, version: number): T;
+  /** @param isExact as of `Reader` */
+  decode(buffer: Buffer, version: number, isExact?: boolean): T;
   encode(value: Partially<T>, version: number): Buffer;
 }
 
@@ -425,8 +426,8 @@ export function message<F extends Fields>(info: MessageInfo, fields: F): Message
     isFlexible,
     read: (reader, version) => codecFor(version).read(reader),
     write: (writer, version, value) => codecFor(version).write(writer, value as StructOf<F>),
-    decode(buffer, version) {
-      const reader = new Reader(buffer);
+    decode(buffer, version, isExact = false) {
+      const reader = new Reader(buffer, 0, buffer.length, isExact);
       const value = codecFor(version).read(reader);
       if (reader.remaining > 0) {
         throw new MalformedMessage(`${info.name} must end where its bytes end`);
