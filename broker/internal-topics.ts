@@ -104,8 +104,10 @@ export class InternalTopics {
       'cleanup.policy': shape.policy,
       'compression.type': 'producer',
       'segment.bytes': String(shape.segmentBytes),
-      // Not lowered where replicas are fewer: it never asks for more than there are.
-      ...(shape.minIsr === null ? {} : { 'min.insync.replicas': String(shape.minIsr) }),
+      // The API takes none that is above the number of replicas; with those it is raised.
+      ...(shape.minIsr === null
+        ? {}
+        : { 'min.insync.replicas': String(Math.min(shape.minIsr, replicas)) }),
     };
     this.admin()
       .create({ name, partitions: shape.partitions, replicas, config })

@@ -483,7 +483,8 @@ export class Controller implements Disposable {
   private async raise(topic: KafkaTopic, replicas: number): Promise<void> {
     const { api, clock, defaults, logger } = this.deps;
     const { namespace = '', name } = topic.metadata;
-    const minIsr = defaults().internalMinIsr(topicNameOf(topic));
+    const asked = defaults().internalMinIsr(topicNameOf(topic));
+    const minIsr = asked === null ? null : Math.min(asked, replicas);
     const own = topic.spec.config?.['min.insync.replicas'];
     const isLow = minIsr !== null && own !== undefined && Number(own) < minIsr;
     const config = isLow ? { config: { 'min.insync.replicas': String(minIsr) } } : {};
