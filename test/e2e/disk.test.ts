@@ -112,9 +112,10 @@ test('a volume that fails takes its own replicas offline, and its broker goes on
     await producer.disconnect();
     assert.match(cluster.brokerLog(1), /a log directory failed .*no space left/);
 
+    // None where the broker that was asked is the one that was just killed.
     const linesNow = async () => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: ['spread'] });
-      return topics[0]?.partitions ?? [];
+      const known = await admin.fetchTopicMetadata({ topics: ['spread'] }).catch(() => null);
+      return known?.topics[0]?.partitions ?? [];
     };
     const lost = (isr: readonly number[]) => !isr.includes(1);
     await until('what lay there is led by others', 10_000, async () => {
@@ -137,7 +138,8 @@ test('a volume that fails takes its own replicas offline, and its broker goes on
       const lines = await linesNow();
       const offsets = await admin.fetchTopicOffsets('spread').catch(() => []);
       return (
-        lines.every(({ isr }) => isr.length === 3) && offsets.every(({ high }) => high === '12')
+        lines.filter(({ isr }) => isr.length === 3).length === 6 &&
+        offsets.filter(({ high }) => high === '12').length === 6
       );
     });
     await admin.disconnect();
