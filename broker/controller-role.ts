@@ -433,7 +433,11 @@ function wishOf(of: WishMessage): PartitionWish {
   }
   if (of.kind === 'withdraw') {
     const member = of.member ?? { id: -1, epoch: -1 };
-    return { topicId, partition, want: { kind: 'withdraw', member } };
+    return {
+      topicId,
+      partition,
+      want: { kind: 'withdraw', member, isWhole: of.isWhole === true },
+    };
   }
   if (of.kind === 'cancel') return { topicId, partition, want: { kind: 'cancel' } };
   return { topicId, partition, want: { kind: 'elect', unclean: of.unclean === true } };

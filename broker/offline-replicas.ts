@@ -52,11 +52,18 @@ function counted({ elr, isr, leader }: PartitionLine): Member[] {
   return [...isr, ...elr, ...(leader === null ? [] : [leader])];
 }
 
+/** Whom a line relies on now. */
+function led({ isr, leader }: PartitionLine): Member[] {
+  return [...isr, ...(leader === null ? [] : [leader])];
+}
+
 export class OfflineReplicas implements Disposable {
   private readonly deps: OfflineReplicasDeps;
   private timer: Disposable | null = null;
   /** Lines that name this broker and nobody else who could lead, and when to ask again. */
   private readonly lastCopies = new Map<PartitionLine, number>();
+  /** Open lines of replicas that lost nothing: their disk only takes nothing more. */
+  private readonly whole = new Set<PartitionLine>();
   private over = false;
 
   constructor(deps: OfflineReplicasDeps) {
@@ -118,12 +125,16 @@ export class OfflineReplicas implements Disposable {
     const { directories, image, self } = this.deps;
     const { id } = self();
     const open = new Map<LogDirectory, PartitionLine[]>();
-    for (const directory of directories.failures.all.keys()) {
+    this.whole.clear();
+    for (const [directory, cause] of directories.failures.all) {
+      // Who lost nothing may stay eligible: he is asked when nobody else can lead.
+      const relies = isWantOfRoom(cause) ? led : counted;
       const lines = directories.placedIn(directory).flatMap(({ partition, topicId }) => {
         const line = image.line(topicId, partition);
-        return line !== null && counted(line).some((member) => member.id === id) ? [line] : [];
+        return line !== null && relies(line).some((member) => member.id === id) ? [line] : [];
       });
       open.set(directory, lines);
+      if (isWantOfRoom(cause)) for (const line of lines) this.whole.add(line);
     }
     return open;
   }
@@ -155,11 +166,12 @@ export class OfflineReplicas implements Disposable {
   private async withdraw(lines: readonly PartitionLine[]): Promise<void> {
     const { clock, controller, logger, self } = this.deps;
     const member = { ...self() };
-    const wishes = lines.map(({ partition, topicId }) => ({
-      topicId,
-      partition,
+    const wishes = lines.map((line) => ({
+      topicId: line.topicId,
+      partition: line.partition,
       kind: 'withdraw',
       member,
+      isWhole: this.whole.has(line),
     }));
     try {
       const { accepted, results } = await controller.changePartitions(wishes, ASK_MS);

@@ -93,7 +93,7 @@ export interface PartitionWish {
     | { readonly kind: 'cancel' }
     | { readonly kind: 'elect'; readonly unclean: boolean }
     /** A replica is damaged: it is to be copied from another one. */
-    | { readonly kind: 'withdraw'; readonly member: Member };
+    | { readonly kind: 'withdraw'; readonly member: Member; readonly isWhole: boolean };
 }
 export interface WishAnswer {
   readonly error: ErrorName;
@@ -228,7 +228,7 @@ export class Controller implements Disposable {
       case 'elect':
         return electByRequest(line, want.unclean, brokers, rules);
       case 'withdraw':
-        return withdraw(line, want.member, brokers, rules);
+        return withdraw(line, want.member, brokers, rules, want.isWhole);
     }
   }
 

@@ -32,6 +32,15 @@ const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
   ...more,
 });
 
+test('a replica that lost nothing stays eligible where too few are left, and leads when the rest is lost', () => {
+  const two = line({ isr: [member(1), member(2)], leader: member(1) });
+  const after = withdraw(two, member(1), brokers(), rules, true) as PartitionLine;
+  assert.deepEqual([after.leader, after.isr, after.elr], [member(2), [member(2)], [member(1)]]);
+  assert.equal(withdraw(after, member(1), brokers(), rules, true), after, 'once is enough');
+  const lost = withdraw(two, member(1), brokers(), rules) as PartitionLine;
+  assert.deepEqual(lost.elr, [], 'one that may have lost something does not');
+});
+
 test('nothing changes while everybody lives', () => {
   const before = line();
   assert.equal(settleLine(before, brokers(), rules).line, before);

@@ -201,14 +201,18 @@ export function electByRequest(
  * last copy is kept, such as it is.
  *
  * It begins a leader epoch, so that what the replica confirmed before counts for nothing when it is back.
+ *
+ * @param isWhole its disk only takes nothing more: it stays eligible where too few are left (KIP-966)
  */
 export function withdraw(
   line: PartitionLine,
   member: Member,
   brokers: Brokers,
   rules: LineRules,
+  isWhole = false,
 ): PartitionLine | { readonly error: ErrorName; readonly message: string } {
-  const isListed = hasMember(line.isr, member) || hasMember(line.elr, member);
+  const isInSync = hasMember(line.isr, member);
+  const isListed = isInSync || (hasMember(line.elr, member) && !isWhole);
   if (!isListed && !sameMember(line.leader, member)) return line;
   const others = (members: readonly Member[]) => members.filter((one) => !sameMember(one, member));
   const rest: PartitionLine = {
@@ -221,8 +225,10 @@ export function withdraw(
   if (leader === null || !isLive(brokers, leader))
     return { error: 'ELIGIBLE_LEADERS_NOT_AVAILABLE', message: 'no other replica is in sync' };
   const led = hasMember(rest.isr, leader) ? rest : withIsr(rest, [leader], rules);
+  const isShort = isWhole && led.isr.length < effectiveMinIsr(line, rules);
   return {
     ...led,
+    elr: isShort ? [...led.elr, member] : led.elr,
     leader,
     leaderEpoch: line.leaderEpoch + 1,
     partitionEpoch: line.partitionEpoch + 1,

@@ -93,6 +93,7 @@ export interface WishMessage {
   allowReplicationFactorChange?: boolean;
   unclean?: boolean;
   member?: ProtoMember;
+  isWhole?: boolean;
 }
 export interface ChangePartitionsResponse {
   accepted: boolean;
