@@ -119,6 +119,8 @@ def idempotent():
                     dead.append(cause.args[0].name())
                     break
             producer.poll(0.05)
+            # Enough to have five requests under way, and not more than a small disk holds.
+            time.sleep(0.02)
         if dead:
             tell(kind="died", error=dead[0])
         producer.flush(60)

@@ -78,6 +78,8 @@ const TOPIC = 'chaos';
 const PARTITIONS = 12;
 const PRODUCERS = 3;
 const SMALL_DISK = 1;
+/** Room for all that a long run writes: it is full only while somebody fills it. */
+const SMALL_DISK_SIZE = 'size=1g';
 const SETTLE_TIMEOUT_MS = 60_000;
 const STORM_SETTLE_TIMEOUT_MS = 120_000;
 /** A fault that takes the whole machine, and is judged by what happens beside it. */
@@ -92,7 +94,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-'));
 const volume = join(folder, `node/volumes/default_data-my-cluster-broker-${SMALL_DISK}`);
 mkdirSync(volume, { recursive: true });
 const hasSmallDisk =
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', volume]).status === 0;
+  spawnSync('mount', ['-t', 'tmpfs', '-o', SMALL_DISK_SIZE, 'tmpfs', volume]).status === 0;
 if (!hasSmallDisk) console.log('no small file system can be mounted here: no disk is filled');
 const networks = values.inside === 'none' ? null : new BrokerNetworks(values.inside, BROKERS);
 
