@@ -63,3 +63,18 @@ test('a timer for longer than a timer can be does not run at once, nor again and
   await new Promise((done) => setTimeout(done, 50));
   assert.equal(runs, 0);
 });
+
+test('no timer runs before its time: who then compares what has passed finds that it has', async () => {
+  const early: number[] = [];
+  await Promise.all(
+    Array.from({ length: 400 }, async (_, i) => {
+      // Begun at many places within a millisecond.
+      await new Promise((done) => setTimeout(done, i / 3));
+      const beganMs = systemClock.monotonicMs();
+      await new Promise<void>((done) => systemClock.after(20, done));
+      const passedMs = systemClock.monotonicMs() - beganMs;
+      if (passedMs < 20) early.push(passedMs);
+    }),
+  );
+  assert.deepEqual(early, []);
+});

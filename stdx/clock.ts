@@ -11,7 +11,8 @@ export interface Clock {
   /** Never steps back; for every deadline and every measurement. */
   monotonicMs(): number;
   /**
-   * Runs once after the delay unless disposed first. One that is late lets everything run first that has
+   * Runs once after the delay unless disposed first; never before it has passed by `monotonicMs`, so that who
+   * waits for a time and then compares it has waited long enough. One that is late lets everything run first that has
    * arrived meanwhile: a deadline that passed while this process stood still was perhaps kept.
    */
   after(delayMs: number, run: () => void): Disposable;
@@ -31,10 +32,14 @@ export const systemClock: Clock = {
     const waitMs = Math.min(delayMs, LONGEST_MS);
     const dueMs = performance.now() + waitMs;
     let late: NodeJS.Immediate | undefined;
-    const timer = setTimeout(() => {
-      if (performance.now() - dueMs > LATE_MS) late = setImmediate(run);
+    const fire = () => {
+      const lateMs = performance.now() - dueMs;
+      // Node counts whole milliseconds, and every third timer comes up to one too early.
+      if (lateMs < 0) timer = setTimeout(fire, 1);
+      else if (lateMs > LATE_MS) late = setImmediate(run);
       else run();
-    }, waitMs);
+    };
+    let timer = setTimeout(fire, waitMs);
     return {
       [Symbol.dispose]() {
         clearTimeout(timer);
