@@ -118,13 +118,11 @@ export function createTopics(ports: Ports) {
         replicationFactor: topic.replicas,
         configs: describeTopicConfig(topic.config, ports.image.clusterConfig, null, shown),
       };
-      if (ports.image.topicObjectNamed(asked.name) !== null) {
-        throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${asked.name}' already exists`);
-      }
+      await ports.admin.refuseExisting(asked.name);
       if (request.validateOnly) return described;
       if (!admitMutations(topic.partitions, apiVersion >= 6))
         throw new KafkaError('THROTTLING_QUOTA_EXCEEDED', MUTATION_QUOTA);
-      const object = await ports.admin.create(topic);
+      const object = await ports.admin.create(topic, request.timeoutMs);
       await ports.admin.waitForPartitions(object, topic.partitions, request.timeoutMs);
       return { ...described, topicId: topicIdOf(object) };
     } catch (cause) {

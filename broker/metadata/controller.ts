@@ -44,7 +44,7 @@ import {
 } from './election-core.ts';
 import type { Liveness } from './liveness.ts';
 import { NewTopics } from './new-topics.ts';
-import { Deposed, type Pages } from './pages.ts';
+import { Deposed, inParallel, type Pages } from './pages.ts';
 import { advanceReassignment, cancelReassignment, startReassignment } from './reassignment-core.ts';
 import { type IdChange, planIds } from './topic-ids-core.ts';
 import { planTopics, resizeOf, type TopicDefaults, type TopicPlan } from './topic-plan-core.ts';
@@ -454,12 +454,15 @@ export class Controller implements Disposable {
     if (deleted.length === 0) return;
     const { clock, pages } = this.deps;
     const withLines = new Set([...pages.all().values()].map(({ topicId }) => topicId));
+    const over: KafkaTopic[] = [];
     for (const topic of deleted) {
       if (topic.metadata.finalizers?.includes(TOPIC_FINALIZER) !== true) continue;
       const id = topicIdOf(topic);
       if (ending.has(id) && withLines.has(id)) clock.after(RETRY_MS, () => this.wake());
-      else await this.release(topic);
+      else over.push(topic);
     }
+    // Whoever deleted them waits until their names are free.
+    await inParallel(over, (topic) => this.release(topic));
   }
 
   /** Writes down that replicas are to become more or fewer; once that is seen, they do. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { type KafkaTopic, topicIdOf } from '../../kube/kafka-objects.ts';
 import type { KubeApi } from '../../kube/port.ts';
 import { KubeError, KubeUnreachable } from '../../kube/port.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import { MetadataImage } from './image.ts';
-import type { Metadata } from './metadata.ts';
+import type { Metadata, MetadataListener } from './metadata.ts';
 import { objectNameFor, TopicAdmin } from './topic-admin.ts';
 
 function adminOver(api: Partial<KubeApi>): TopicAdmin {
@@ -84,4 +85,91 @@ test('who makes a topic while it is being found out which there are waits for th
     admin.create({ ...topic, name: 'later' }),
     (cause: unknown) => cause instanceof KafkaError && cause.error === 'NOT_CONTROLLER',
   );
+});
+
+describe('a name that a deletion frees', () => {
+  const object = (uid: string, deletionTimestamp?: string) =>
+    ({
+      metadata: {
+        name: 'orders',
+        namespace: 'n',
+        uid,
+        ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      },
+      spec: { clusterRef: { name: 'c' } },
+    }) as KafkaTopic;
+  const UID = '00000000-0000-4000-8000-000000000001';
+  const NEXT = '00000000-0000-4000-8000-000000000002';
+
+  /** An API with one object of that name, and a broker that is told of it when the test says so. */
+  function world(first: KafkaTopic) {
+    let stored: KafkaTopic | null = first;
+    const image = new MetadataImage();
+    const listeners = new Set<MetadataListener>();
+    const metadata = {
+      image,
+      listen(listener: MetadataListener) {
+        listeners.add(listener);
+        return { [Symbol.dispose]: () => listeners.delete(listener) };
+      },
+    } as unknown as Metadata;
+    const api = {
+      async create() {
+        if (stored !== null) throw new KubeError(409, 'AlreadyExists', 'x');
+        stored = object(NEXT);
+        return stored;
+      },
+      get: async () => stored,
+    } as unknown as KubeApi;
+    const admin = new TopicAdmin({
+      api,
+      clock: systemClock,
+      metadata,
+      namespace: 'n',
+      cluster: 'c',
+    });
+    const tell = (topic: KafkaTopic, present: boolean) => {
+      image.setTopicObject(topic, present);
+      for (const listener of listeners) listener.onTopic?.(topic, present);
+    };
+    const store = (topic: KafkaTopic | null) => {
+      stored = topic;
+    };
+    tell(first, true);
+    return { admin, tell, store };
+  }
+  const already = (cause: unknown) =>
+    cause instanceof KafkaError && cause.error === 'TOPIC_ALREADY_EXISTS';
+
+  test('is waited for by who deletes until the object is gone too', async () => {
+    const dying = object(UID, '2026-01-01T00:00:00Z');
+    const { admin, tell } = world(dying);
+    let isGone = false;
+    const gone = admin.waitUntilGone(topicIdOf(dying), 5_000).then(() => {
+      isGone = true;
+    });
+    await new Promise((done) => setTimeout(done, 20));
+    assert.equal(isGone, false);
+    tell(dying, false);
+    await gone;
+  });
+
+  test('is waited for by who makes the topic anew, and no longer than asked', async () => {
+    const dying = object(UID, '2026-01-01T00:00:00Z');
+    const { admin, tell, store } = world(dying);
+    await assert.rejects(admin.create(topic), already);
+    await assert.rejects(admin.create(topic, 60), already);
+    const made = admin.create(topic, 5_000);
+    await new Promise((done) => setTimeout(done, 70));
+    store(null);
+    tell(dying, false);
+    assert.equal((await made).metadata.uid, NEXT);
+  });
+
+  test('is free though this broker has not heard of it yet', async () => {
+    const { admin, store } = world(object(UID));
+    await assert.rejects(admin.create(topic, 5_000), already);
+    store(null);
+    assert.equal((await admin.create(topic, 5_000)).metadata.uid, NEXT);
+  });
 });

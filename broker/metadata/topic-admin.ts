@@ -66,9 +66,18 @@ function asKafkaError(cause: unknown): unknown {
 /** How long a client waits until it is known which topics there are. */
 const UNKNOWN_MS_MAX = 10_000;
 const UNKNOWN_LOOK_MS = 50;
+const DYING_LOOK_MS = 50;
+/** How many names are looked up at a time before a client is told that it exists. */
+const LOOKS_MAX = 20;
+
+const asDying = (name: string) => (cause: unknown) => {
+  if (!(cause instanceof KafkaError)) throw cause;
+  throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${name}' is being deleted`);
+};
 
 export class TopicAdmin {
   private readonly deps: TopicAdminDeps;
+  private looks = 0;
 
   constructor(deps: TopicAdminDeps) {
     this.deps = deps;
@@ -78,35 +87,76 @@ export class TopicAdmin {
     return this.deps.metadata.image;
   }
 
-  /** @throws KafkaError */
-  async create(topic: NewTopic): Promise<KafkaTopic> {
-    const { namespace, cluster } = this.deps;
+  /**
+   * A topic of that name that is on its way out is waited for: its name is free in a moment.
+   * @throws KafkaError
+   */
+  async create(topic: NewTopic, timeoutMs = 0): Promise<KafkaTopic> {
+    const { clock } = this.deps;
     await this.untilKnown();
-    if (this.image.topicObjectNamed(topic.name) !== null) {
-      throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' already exists`);
+    await this.refuseExisting(topic.name);
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const made = await this.createOrMeet(topic).catch((cause: unknown) => {
+        throw asKafkaError(cause);
+      });
+      if ('made' in made) return made.made;
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0)
+        throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' is being deleted`);
+      // The watch may not have brought it yet.
+      await sleep(clock, DYING_LOOK_MS);
+      await this.waitUntilGone(made.dyingId, leftMs).catch(asDying(topic.name));
     }
+  }
+
+  /**
+   * What this broker was told may be late: a topic that it knows may just have been deleted through another one.
+   * @throws KafkaError TOPIC_ALREADY_EXISTS
+   */
+  async refuseExisting(topicName: string): Promise<void> {
+    const known = this.image.topicObjectNamed(topicName);
+    if (known !== null && (await this.isStill(known)))
+      throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topicName}' already exists`);
+  }
+
+  /** Where the API does not answer, or is asked much, what is known counts. */
+  private async isStill(known: KafkaTopic): Promise<boolean> {
+    if (this.looks >= LOOKS_MAX) return true;
+    const { api, namespace } = this.deps;
+    this.looks++;
+    try {
+      const current = await api.get(kafkaTopics, namespace, known.metadata.name);
+      const { uid, deletionTimestamp } = current?.metadata ?? {};
+      return uid === known.metadata.uid && deletionTimestamp === undefined;
+    } catch (cause) {
+      if (cause instanceof KubeError || cause instanceof KubeUnreachable) return true;
+      throw cause;
+    } finally {
+      this.looks--;
+    }
+  }
+
+  /** The topic, or the id of the one that still has its name. @throws KafkaError, and what the API throws */
+  private async createOrMeet(
+    topic: NewTopic,
+  ): Promise<{ readonly made: KafkaTopic } | { readonly dyingId: string }> {
+    const { api, namespace, cluster } = this.deps;
     const plain = objectNameFor(topic.name);
-    try {
-      return await this.createNamed(plain, topic);
-    } catch (cause) {
-      if (!isKubeError(cause, 409)) throw asKafkaError(cause);
+    for (const name of [plain, `${cluster}.${plain}`]) {
+      try {
+        return { made: await this.createNamed(name, topic) };
+      } catch (cause) {
+        if (!isKubeError(cause, 409)) throw cause;
+      }
+      // The name is taken: by this topic meanwhile, by one that goes, or by a topic of another cluster.
+      const other = await api.get(kafkaTopics, namespace, name);
+      if (other === null) return { dyingId: '' };
+      if (other.spec.clusterRef.name !== cluster) continue;
+      if (other.metadata.deletionTimestamp === undefined) break;
+      return { dyingId: topicIdOf(other) };
     }
-    // The name is taken: by this topic meanwhile, or by a topic of another cluster.
-    const other = await this.deps.api.get(kafkaTopics, namespace, plain).catch((cause: unknown) => {
-      throw asKafkaError(cause);
-    });
-    if (other === null || other.spec.clusterRef.name === cluster) {
-      const dying = other?.metadata.deletionTimestamp !== undefined;
-      throw new KafkaError(
-        'TOPIC_ALREADY_EXISTS',
-        `topic '${topic.name}' ${dying ? 'is being deleted' : 'already exists'}`,
-      );
-    }
-    try {
-      return await this.createNamed(`${cluster}.${plain}`, topic);
-    } catch (cause) {
-      throw isKubeError(cause, 409) ? new KafkaError('TOPIC_ALREADY_EXISTS') : asKafkaError(cause);
-    }
+    throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic '${topic.name}' already exists`);
   }
 
   /**
@@ -171,8 +221,13 @@ export class TopicAdmin {
     });
   }
 
+  /** Resolves once no partition of the topic is left, nor the object that keeps its name from others. */
   async waitUntilGone(topicId: string, timeoutMs: number): Promise<void> {
-    await this.waitUntil(timeoutMs, () => this.image.topicById(topicId) === null);
+    const { image } = this;
+    await this.waitUntil(
+      timeoutMs,
+      () => image.topicById(topicId) === null && image.topicObject(topicId) === null,
+    );
   }
 
   private waitUntil(timeoutMs: number, holds: () => boolean): Promise<void> {

@@ -187,6 +187,30 @@ describe('2 · one topic, two ways', () => {
     );
   });
 
+  test('a name is free as soon as its deletion is answered, with its topic gone from the API', async () => {
+    for (let round = 0; round < 30; round++) {
+      const isNew = await admin.createTopics({ topics: [{ topic: 'Again', numPartitions: 2 }] });
+      assert.ok(isNew, `round ${round}: it is said to exist`);
+      const { items } = await cluster.local.api.list(kafkaTopics, { namespace: 'default' });
+      const named = items.filter(({ spec }) => spec.topicName === 'Again');
+      assert.equal(named.length, 1, `round ${round}`);
+      const { name, uid } = named[0]?.metadata ?? {};
+      await admin.deleteTopics({ topics: ['Again'] });
+      const left = await cluster.local.api.get(kafkaTopics, 'default', name ?? '');
+      assert.notEqual(left?.metadata.uid, uid, `round ${round}`);
+    }
+    // Deleted by kubectl, it is on its way out for a while: whoever makes it anew waits for that.
+    await cluster.local.api.create(kafkaTopics, {
+      ...JSON.parse(topicYaml('leaving', { partitions: 2 })),
+      metadata: { name: 'leaving', namespace: 'default' },
+    });
+    await until('Kafka lists it', 10_000, async () =>
+      (await admin.listTopics()).includes('leaving'),
+    );
+    await cluster.local.api.delete(kafkaTopics, 'default', 'leaving');
+    assert.equal(await admin.createTopics({ topics: [{ topic: 'leaving' }] }), true);
+  });
+
   test('partitions grow and do not shrink, and configuration acts without a restart', async () => {
     await admin.createTopics({
       topics: [{ topic: 'grow', numPartitions: 1, replicationFactor: 3 }],
