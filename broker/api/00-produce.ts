@@ -3,6 +3,7 @@
  * itself (KIP-890); v13 names topics by id.
  * Versions 0-2 are advertised, because old clients look there for compression, and not served.
  */
+import { codecOf } from '../../proto/kafka/batch-body.ts';
 import { loadCodecs } from '../../proto/kafka/compression.ts';
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
@@ -33,6 +34,9 @@ function answerFor(
 const IMPLICIT_ADD_VERSION = 12;
 /** From here on clients know an error that asks them to abort. */
 const ABORTABLE_VERSION = 11;
+
+/** Clients before it cannot read what they would write. */
+const ZSTD_VERSION = 7;
 
 /** Outcomes that come with the start of the log. */
 const told: ReadonlySet<ErrorName> = new Set(['NONE', 'INVALID_TIMESTAMP', 'INVALID_RECORD']);
@@ -71,11 +75,8 @@ export function produce(ports: Ports) {
     if (records === null || records.length === 0)
       return done(answerFor(index, 'INVALID_RECORD', 'a partition must be given a record batch'));
     const isWhole = records.length >= BATCH_HEADER_BYTES;
-    if (isWhole && batch.producerId(records) >= 0 && batch.baseSequence(records) < 0) {
-      return done(
-        answerFor(index, 'INVALID_RECORD', 'a batch with a producer id must have a sequence'),
-      );
-    }
+    if (isWhole && apiVersion < ZSTD_VERSION && codecOf(records) === 'zstd')
+      return done(answerFor(index, 'UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7'));
     const partition = ports.partition(topicId, index);
     if (partition === null) {
       const known = image.line(topicId, index) !== null;

@@ -8,13 +8,14 @@
  */
 
 import { type Member, type PartitionLine, sameMember } from '../../kube/partition-line.ts';
+import { codecOf } from '../../proto/kafka/batch-body.ts';
 import { type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
+  BATCH_HEADER_BYTES,
   batch,
   batchesOf,
   batchFault,
   buildTransactionMarker,
-  stampLogAppendTime,
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
@@ -29,8 +30,9 @@ import { DamagedLog } from '../log/stored-batches.ts';
 import { AckWaiters, failed, type ProduceResult } from './ack-waiters.ts';
 import { type DeletionResult, DeletionWaiters } from './deletion-waiters.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
-import { judgeProduce, type ProduceRules } from './produce-core.ts';
-import { canLook, judgeRecords, mustLook, type RecordRules } from './records-core.ts';
+import { canLook, judgeRecords, mustLook } from './packed-core.ts';
+import { judgeBatch, judgeProducer, type ProduceRules } from './produce-core.ts';
+import { judgePlainRecords, type RecordRules, settleTimestamps } from './records-core.ts';
 import { Verifications } from './verifications.ts';
 
 /** Phases of a turn. */
@@ -250,12 +252,16 @@ export class Partition implements TurnTask {
       if (start === null && !this.log.producers.isOpen(id, epoch))
         return done(failed('INVALID_TXN_STATE', 'the transaction ended meanwhile'));
     }
-    const verdict = judgeProduce(records, this.rules, this.log.producers, start, nowMs);
-    if (verdict.kind === 'refuse') {
-      const { error, message, record } = verdict;
-      const faults = record === undefined ? [] : [{ batchIndex: record, message }];
-      return done({ ...failed(error, message), faults });
+    const isPlain = records.length < BATCH_HEADER_BYTES || codecOf(records) === 'none';
+    const refusal =
+      judgeBatch(records, this.rules) ??
+      (isPlain && request.trusted !== true ? judgePlainRecords(records, this.rules, nowMs) : null);
+    if (refusal !== null) {
+      const faults = 'faults' in refusal ? refusal.faults : [];
+      return done({ ...failed(refusal.error, refusal.message), faults });
     }
+    const verdict = judgeProducer(records, this.log.producers, start);
+    if (verdict.kind === 'refuse') return done(failed(verdict.error, verdict.message));
     if (verdict.kind === 'duplicate') {
       const { baseOffset, lastOffset } = verdict.of;
       return this.await({ lastOffset, baseOffset, logAppendTimeMs: -1, request, done });
@@ -269,11 +275,9 @@ export class Partition implements TurnTask {
       if (bytes.length > this.rules.maxMessageBytes)
         return done(failed('MESSAGE_TOO_LARGE', 'the batch is too large in the topic’s codec'));
     }
-    let logAppendTimeMs = -1;
-    if (this.rules.logAppendTime) {
-      stampLogAppendTime(bytes, 0, nowMs);
-      logAppendTimeMs = nowMs;
-    }
+    if (!isPlain || request.trusted === true)
+      settleTimestamps(bytes, this.rules, batch.maxTimestamp(bytes), nowMs);
+    const logAppendTimeMs = this.rules.logAppendTime ? nowMs : -1;
     const baseOffset = this.log.endOffset;
     this.log.append(bytes, { leaderEpoch: core.line.leaderEpoch });
     if ((batch.attributes(bytes) & TRANSACTIONAL_BIT) !== 0)

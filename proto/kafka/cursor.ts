@@ -17,13 +17,21 @@ export const ARRAY_LENGTH_MAX = 1_000_000;
 export const TAGGED_FIELDS_MAX = 10_000;
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
+function int32Of(a: number, b: number, c: number, d: number): number {
+  return (a << 24) | (b << 16) | (c << 8) | d;
+}
+
 /**
  * Reads an int64. Beyond 2^53 it is the largest or smallest safe integer: no log has such offsets and no
  * clock such times, so that the order of things stays, and every number can be reckoned with.
  */
 export function readInt64At(buffer: Buffer, at: number): number {
-  const high = buffer.readInt32BE(at);
-  const low = buffer.readUInt32BE(at + 4);
+  const last = buffer[at + 7];
+  if (last === undefined) throw new RangeError('an int64 must lie within its buffer');
+  // Byte by byte: what Buffer has for it makes several numbers that are objects to the engine.
+  const high = int32Of(buffer[at]!, buffer[at + 1]!, buffer[at + 2]!, buffer[at + 3]!);
+  const low = int32Of(buffer[at + 4]!, buffer[at + 5]!, buffer[at + 6]!, last) >>> 0;
+  if (high === 0) return low;
   if (high > SAFE_HIGH) return Number.MAX_SAFE_INTEGER;
   if (high < -SAFE_HIGH - 1) return Number.MIN_SAFE_INTEGER;
   return high * TWO_32 + low;

@@ -59,12 +59,27 @@ export function stampBatch(b: Buffer, at: number, baseOffset: number, leaderEpoc
   b.writeInt32BE(leaderEpoch, at + AT.leaderEpoch);
 }
 
-/** LogAppendTime: the broker's time replaces the producer's, so the CRC is made anew. */
-export function stampLogAppendTime(b: Buffer, at: number, nowMs: number): void {
-  const end = at + batch.byteCount(b, at);
-  b.writeInt16BE(batch.attributes(b, at) | TIMESTAMP_TYPE_BIT, at + AT.attributes);
-  writeInt64At(b, nowMs, at + AT.maxTimestamp);
-  b.writeUInt32BE(crc32c(b, at + AT.attributes, end), at + AT.crc);
+/**
+ * Sets whose time counts, the broker's or the producer's, and the largest timestamp. The CRC is made anew
+ * where that changes anything.
+ */
+export function stampTimestamps(
+  b: Buffer,
+  at: number,
+  isLogAppendTime: boolean,
+  maxTimestamp: number,
+): void {
+  const before = batch.attributes(b, at);
+  const attributes = isLogAppendTime ? before | TIMESTAMP_TYPE_BIT : before & ~TIMESTAMP_TYPE_BIT;
+  if (attributes === before && maxTimestamp === batch.maxTimestamp(b, at)) return;
+  b.writeInt16BE(attributes, at + AT.attributes);
+  writeInt64At(b, maxTimestamp, at + AT.maxTimestamp);
+  b.writeUInt32BE(crcOf(b, at), at + AT.crc);
+}
+
+/** The checksum that the batch at `at` should have. */
+export function crcOf(b: Buffer, at = 0): number {
+  return crc32c(b, at + AT.attributes, at + batch.byteCount(b, at));
 }
 
 export type BatchFault = 'truncated' | 'magic' | 'crc' | 'count';
@@ -78,7 +93,7 @@ export function batchFault(b: Buffer, at: number, end: number): BatchFault | nul
   const byteCount = batch.byteCount(b, at);
   if (byteCount < BATCH_HEADER_BYTES || at + byteCount > end) return 'truncated';
   if (batch.magic(b, at) !== 2) return 'magic';
-  if (crc32c(b, at + AT.attributes, at + byteCount) !== batch.crc(b, at)) return 'crc';
+  if (crcOf(b, at) !== batch.crc(b, at)) return 'crc';
   const delta = batch.lastOffsetDelta(b, at);
   const count = batch.count(b, at);
   // Compaction may leave fewer records than offsets, even none; more cannot be.
