@@ -4,12 +4,11 @@ import { annotations, type KafkaTopic, topicIdOf } from '../kube/kafka-objects.t
 import type { Member, PartitionLine } from '../kube/partition-line.ts';
 import { expectNoBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
-import { DiskError } from '../stdx/disk.ts';
+import { DiskError, isWantOfRoom } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { Turn } from '../stdx/turn.ts';
 import { INTERNAL_TOPICS } from './api/ports.ts';
 import { type TopicRules, topicRules } from './config/config.ts';
-import { isWantOfRoom } from './log/directory-failures.ts';
 import { configTextOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { LogDirectory } from './log/log-directory.ts';

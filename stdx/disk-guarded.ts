@@ -76,6 +76,10 @@ export function guardedDisk(disk: Disk, before: () => void): Disk {
       before();
       disk.replaceFile(path, content);
     },
+    overwrite(path, position, bytes) {
+      before();
+      disk.overwrite(path, position, bytes);
+    },
     writeFile(path, content) {
       before();
       disk.writeFile(path, content);

@@ -121,6 +121,13 @@ export function memoryDisk(): MemoryDisk {
     readBytes: (path) => files.get(path) ?? null,
     readText: (path) => files.get(path)?.toString('utf8') ?? null,
     replaceFile: (path, content) => void files.set(path, Buffer.from(content as string)),
+    overwrite(path, position, bytes) {
+      const file = files.get(path) ?? fail(path, 'ENOENT');
+      if (file.length < position + bytes.length) fail(path, 'EINVAL');
+      const after = Buffer.from(file);
+      bytes.copy(after, position);
+      files.set(path, after);
+    },
     writeFile: (path, content) => void files.set(path, Buffer.from(content)),
     locks: new Map(),
     as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),

@@ -165,6 +165,20 @@ export const nodeDisk: Disk = {
       }
     });
   },
+  overwrite(path, position, bytes) {
+    guarded(path, () => {
+      const fd = fs.openSync(path, 'r+');
+      try {
+        if (fs.fstatSync(fd).size < position + bytes.length)
+          throw Object.assign(new Error('the file is too short'), { code: 'EINVAL' });
+        if (fs.writeSync(fd, bytes, 0, bytes.length, position) !== bytes.length)
+          throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+        fs.fdatasyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  },
   writeFile: (path, content) => guarded(path, () => fs.writeFileSync(path, content)),
   lock: lockFile,
   idOf(path) {

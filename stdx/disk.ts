@@ -16,6 +16,14 @@ export class DiskError extends Error {
   }
 }
 
+/** Codes of a disk that takes nothing more, but gives back what it has. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+/** Whether nothing that was written before can be missing. */
+export function isWantOfRoom({ code }: DiskError): boolean {
+  return NO_ROOM.has(code);
+}
+
 export interface DiskFile {
   readonly path: string;
   /**
@@ -50,6 +58,11 @@ export interface Disk {
   readText(path: string): string | null;
   /** Replaces a small file: after a crash it holds the old or the new content, never a part. */
   replaceFile(path: string, content: string | Buffer): void;
+  /**
+   * Writes over what a file holds there, which takes no room: on stable storage when it returns.
+   * @throws DiskError also where the file does not reach that far; a part may have been written
+   */
+  overwrite(path: string, position: number, bytes: Buffer): void;
   /** Writes a file that can be rebuilt: no promise about what a power loss leaves of it. */
   writeFile(path: string, content: Buffer): void;
   /**

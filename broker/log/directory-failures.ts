@@ -5,14 +5,6 @@
 import { DiskError } from '../../stdx/disk.ts';
 import type { LogDirectory } from './log-directory.ts';
 
-/** Codes of a disk that takes nothing more, but gives back what it has. */
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-
-/** Whether nothing that was written before can be missing. */
-export function isWantOfRoom({ code }: DiskError): boolean {
-  return NO_ROOM.has(code);
-}
-
 export class DirectoryFailures {
   private readonly causes = new Map<LogDirectory, DiskError>();
   /** Called once for each directory. */

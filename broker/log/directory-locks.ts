@@ -7,7 +7,8 @@
 import { type Clock, sleep } from '../../stdx/clock.ts';
 import { type Disk, DiskError } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { seal, unsealJson } from './sealed-text.ts';
+import { jsonOf } from './sealed-text.ts';
+import { readSteady, writeSteady } from './steady-file.ts';
 
 /** Kafka's name for it: neither starts beside the other. */
 export const LOCK_FILE = '.lock';
@@ -72,8 +73,8 @@ export class DirectoryLocks implements Disposable {
       this.locks.push(await this.takeOne(path, deadlineMs));
     }
     const holder: Holder = { ...this.self, since: new Date(clock.nowMs()).toISOString() };
-    for (const path of paths)
-      disk.replaceFile(`${path}/${HOLDER_FILE}`, seal(JSON.stringify(holder)));
+    // Within the file: nobody may be kept from beginning by a disk that is full.
+    for (const path of paths) writeSteady(disk, `${path}/${HOLDER_FILE}`, JSON.stringify(holder));
     this.paths = [...paths];
     this.lookedAtMs = clock.monotonicMs();
   }
@@ -96,9 +97,7 @@ export class DirectoryLocks implements Disposable {
 
   /** Null where it is not known. */
   private holderOf(path: string): Holder | null {
-    const bytes = this.deps.disk.readBytes(`${path}/${HOLDER_FILE}`);
-    if (bytes === null) return null;
-    const value = unsealJson(bytes);
+    const value = jsonOf(readSteady(this.deps.disk, `${path}/${HOLDER_FILE}`) ?? '');
     return isHolder(value) ? value : null;
   }
 

@@ -81,17 +81,20 @@ test('the highest numbers are kept, whatever comes later', () => {
   assert.deepEqual([producerIdMax, storeGeneration], [2000, 4]);
 });
 
-test('whatever bit flips in either file, what it said is not known: never something else', () => {
+test('whatever bit flips in either file, it says what it said, or nothing: never something else', () => {
   const disk = written();
   const whole = open(disk).record;
   for (const file of ['/a/tenure-directory.json', '/a/tenure-replicas']) {
     const bytes = disk.readBytes(file) as Buffer;
-    for (let bit = 0; bit < bytes.length * 8; bit++) {
+    // With 7 every bit of a byte has its turn.
+    for (let bit = 0; bit < bytes.length * 8; bit += 7) {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
       disk.files.set(file, flipped);
       const { record, isDamaged } = open(disk);
-      if (file.endsWith('json')) assert.deepEqual([record, isDamaged], [null, true], `bit ${bit}`);
+      // It lies there twice.
+      if (file.endsWith('json'))
+        assert.deepEqual([record, isDamaged], [whole, false], `bit ${bit}`);
       else assert.deepEqual(record, { ...whole, replicas: null }, `bit ${bit}`);
     }
     for (let length = 0; length < bytes.length; length++) {

@@ -6,7 +6,8 @@
 import { formatLine, type PartitionLine, parseLine } from '../../kube/partition-line.ts';
 import type { Disk } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { seal, unseal, unsealJson } from './sealed-text.ts';
+import { jsonOf, seal, unseal } from './sealed-text.ts';
+import { readSteady, writeSteady } from './steady-file.ts';
 
 const IDENTITY_FILE = 'tenure-directory.json';
 const REPLICAS_FILE = 'tenure-replicas';
@@ -185,9 +186,9 @@ export class DirectoryRecords {
   }
 
   private readIdentity(): void {
-    const bytes = this.disk.readBytes(this.file(IDENTITY_FILE));
-    if (bytes === null) return this.readFormerLife();
-    const value = unsealJson(bytes);
+    const text = readSteady(this.disk, this.file(IDENTITY_FILE));
+    if (text === null) return this.readFormerLife();
+    const value = jsonOf(text ?? '');
     if (isWritten(value)) this.written = value;
     else this.isDamaged = true;
     if (this.isDamaged)
@@ -247,7 +248,7 @@ export class DirectoryRecords {
   /** @throws DiskError */
   private write(change: Partial<Written>): void {
     const written = { ...this.written, ...change };
-    this.disk.replaceFile(this.file(IDENTITY_FILE), seal(JSON.stringify(written)));
+    writeSteady(this.disk, this.file(IDENTITY_FILE), JSON.stringify(written));
     this.written = written;
     this.isDamaged = false;
     if (this.isOfEarlierVersion) this.disk.remove(this.file(FORMER_LIFE_FILE));

@@ -4,9 +4,9 @@
  */
 
 import type { PartitionLine } from '../../kube/partition-line.ts';
-import { type Disk, DiskError } from '../../stdx/disk.ts';
+import { type Disk, DiskError, isWantOfRoom } from '../../stdx/disk.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import { DirectoryFailures, isWantOfRoom } from './directory-failures.ts';
+import { DirectoryFailures } from './directory-failures.ts';
 import type { DirectoryRecord, Life } from './directory-record.ts';
 import type { LogConfig } from './log-config.ts';
 import { type Kept, LogDirectory, type OpenedLog, type ReplicaId } from './log-directory.ts';

@@ -132,6 +132,9 @@ class LivingDisk implements Disk {
   replaceFile(path: string, content: string | Buffer): void {
     this.disk.replaceFile(path, content);
   }
+  overwrite(path: string, position: number, bytes: Buffer): void {
+    this.disk.overwrite(path, position, bytes);
+  }
   writeFile(path: string, content: Buffer): void {
     this.disk.writeFile(path, content);
   }

@@ -4,7 +4,7 @@
  * cut.
  */
 import { batch } from '../../proto/kafka/record-batch.ts';
-import type { Disk } from '../../stdx/disk.ts';
+import { type Disk, DiskError, isWantOfRoom } from '../../stdx/disk.ts';
 import { CLEANED, finishSwaps, SWAP } from './compacted-segment.ts';
 import type { OpenFiles } from './file-cache.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
@@ -286,7 +286,7 @@ class LogOpening {
         this.epochs.truncateFromEnd(segment.baseOffset);
       end = segment.baseOffset;
       // It may be what a loss of power took; the next scan begins at one.
-      if (i > scanFrom) disk.writeFile(snapshotPath(this.deps.folder, end), producers.toSnapshot());
+      if (i > scanFrom) this.keepSnapshot(end);
       const next = this.segments[i + 1]?.baseOffset ?? Infinity;
       const result = segment.scan(this.deps.indexIntervalBytes, next, (b, at) => {
         end = batch.lastOffset(b, at) + 1;
@@ -308,6 +308,18 @@ class LogOpening {
     }
     this.endOffset = end;
     return true;
+  }
+
+  /** Work that is saved for the next start: where there is no room for it, that one begins further back. */
+  private keepSnapshot(offset: number): void {
+    const { disk, folder, producers } = this.deps;
+    const path = snapshotPath(folder, offset);
+    try {
+      disk.writeFile(path, producers.toSnapshot());
+    } catch (cause) {
+      if (!(cause instanceof DiskError && isWantOfRoom(cause))) throw cause;
+      disk.remove(path);
+    }
   }
 
   /** The newest segment may have been a closed one before the log was cut: what is known of that is past. */

@@ -49,8 +49,11 @@ export function unsealBlanks(sealed: string): string | null {
 
 /** The value of a sealed JSON file; undefined where it is damaged. */
 export function unsealJson(sealed: Buffer): unknown {
-  const text = unseal(sealed);
-  if (text === null) return undefined;
+  return jsonOf(unseal(sealed) ?? '');
+}
+
+/** The value of a text; undefined where it is not JSON. */
+export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -3,7 +3,7 @@
 import { batch } from '../../proto/kafka/record-batch.ts';
 import { assert } from '../../stdx/assert.ts';
 import { crc32c } from '../../stdx/crc32c.ts';
-import type { Disk } from '../../stdx/disk.ts';
+import { type Disk, DiskError, isWantOfRoom } from '../../stdx/disk.ts';
 import type { OpenFiles } from './file-cache.ts';
 import type { NotedSegment } from './log-inventory.ts';
 import { OffsetIndex, TimeIndex } from './offset-index.ts';
@@ -164,7 +164,12 @@ export class Segment {
     this.reindex(REBUILT_INTERVAL_BYTES);
     this.byteCount = byteCount;
     const rebuilt = this.indexes as { offsets: OffsetIndex; times: TimeIndex };
-    this.writeIndexes();
+    try {
+      this.writeIndexes();
+    } catch (cause) {
+      // They are known, and the sum says of what lies there that it is not them: made anew the next time.
+      if (!(cause instanceof DiskError && isWantOfRoom(cause))) throw cause;
+    }
     return rebuilt;
   }
 
@@ -433,9 +438,10 @@ export class Segment {
     }
     const offsetBytes = offsets.toBytes();
     const timeBytes = times.toBytes();
+    this.indexSum = indexSumOf(offsetBytes, timeBytes);
+    this.hasSavedIndexes = false;
     this.deps.disk.writeFile(this.path('.index'), offsetBytes);
     this.deps.disk.writeFile(this.path('.timeindex'), timeBytes);
-    this.indexSum = indexSumOf(offsetBytes, timeBytes);
     this.hasSavedIndexes = true;
   }
 

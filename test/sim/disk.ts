@@ -78,7 +78,8 @@ export class SimDisk {
     const bytes = buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers);
     if (this.fails === 'torn' && this.failsAt(path))
       file.write(position, bytes.subarray(0, this.random.below(bytes.length + 1)));
-    this.checkWrite(path);
+    // What lies within a file has its room.
+    if (this.fails !== 'ENOSPC' || position + bytes.length > file.byteCount) this.checkWrite(path);
     file.write(position, bytes);
   }
 
@@ -229,6 +230,12 @@ function viewOf(disk: SimDisk, holder: Holder): Disk {
     },
     readText: (path) => disk.find(path)?.content.toString('utf8') ?? null,
     replaceFile: (path, content) => replace(path, content).flush(),
+    overwrite: (path, position, bytes) => {
+      const file = disk.find(path) ?? fail(path, 'ENOENT');
+      if (file.byteCount < position + bytes.length) fail(path, 'EINVAL');
+      disk.write(path, file, position, [bytes]);
+      file.flush();
+    },
     writeFile: (path, content) => {
       disk.checkWrite(path);
       const file = disk.find(path);
