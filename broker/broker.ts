@@ -273,10 +273,8 @@ export class Broker implements AsyncDisposable {
         self: () => this.self,
         object: () => this.metadata.brokers.all().find(({ spec }) => spec.id === this.options.id),
         image: this.metadata.image,
-        onOffline: (directory, cause) => {
-          this.replicas.endDirectory(directory, cause);
-          this.reportCounts();
-        },
+        replicas: () => this.replicas,
+        onChange: () => this.reportCounts(),
         onLast: () => this.leaveForStorage(),
       }),
     );

@@ -64,7 +64,7 @@ export class Cleaner implements Disposable {
     for (const partition of this.deps.partitions) {
       const { log } = partition;
       if (!log.config.compacts || log.failure !== null || except.has(partition)) continue;
-      if (partition.damage !== null) continue;
+      if (partition.damage !== null || partition.isFull) continue;
       const dirtiness = log.dirtiness(this.limitOf(partition));
       const ratio = dirtyRatio(dirtiness);
       if (!isDue(dirtiness, log.config, nowMs) || ratio <= bestRatio) continue;

@@ -46,7 +46,8 @@ export class Housekeeping implements Disposable {
     for (const partition of partitions) {
       if (partition.log.failure !== null) continue;
       try {
-        const aside = partition.log.retain(clock.nowMs(), partition.highWatermark);
+        const { highWatermark, isFull, log } = partition;
+        const aside = log.retain(clock.nowMs(), highWatermark, { mayRoll: !isFull });
         const expiredBeforeMs = clock.nowMs() - partition.rules.producerExpirationMs;
         partition.log.producers.expire(expiredBeforeMs);
         partition.verifications.expire(expiredBeforeMs);
@@ -75,6 +76,7 @@ export class Housekeeping implements Disposable {
     this.flushing = true;
     for (const partition of this.deps.partitions) {
       if (partition.log.dirtyBytes < FLUSH_BYTES || partition.log.failure !== null) continue;
+      if (partition.isFull) continue;
       try {
         await partition.log.flush();
       } catch (cause) {

@@ -8,6 +8,7 @@ import type { Clock } from '../stdx/clock.ts';
 import type { Disk } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { BrokerConfig } from './config/config.ts';
+import { FullDirectories } from './full-directories.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { DamagedLog } from './log/stored-batches.ts';
 import type { IntegrityFigures } from './observe/metrics.ts';
@@ -15,12 +16,13 @@ import { OfflineReplicas, type OfflineReplicasDeps } from './offline-replicas.ts
 import type { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
 import { type RepairNews, Repairs } from './repairs.ts';
+import type { Replicas } from './replicas.ts';
 import type { ControllerClient } from './replication/controller-client.ts';
 import type { Followers } from './replication/follower-stream.ts';
 import type { WishMessage } from './replication/services.ts';
 import { Scrubber } from './scrubber.ts';
 
-export interface IntegrityDeps extends Pick<OfflineReplicasDeps, 'image' | 'onOffline' | 'onLast'> {
+export interface IntegrityDeps extends Pick<OfflineReplicasDeps, 'image' | 'onLast'> {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -30,6 +32,9 @@ export interface IntegrityDeps extends Pick<OfflineReplicasDeps, 'image' | 'onOf
   readonly directories: LogDirectories;
   readonly followers: Followers;
   readonly controller: ControllerClient;
+  readonly replicas: () => Replicas;
+  /** Something that people are shown is another one now. */
+  readonly onChange: () => void;
   readonly self: () => Member;
   /** The object that stands for this broker; Events are about it. */
   readonly object: () => KafkaBroker | undefined;
@@ -48,13 +53,22 @@ const ASK_MS = 10_000;
 export class Integrity implements Disposable {
   private readonly deps: IntegrityDeps;
   private readonly repairs: Repairs;
+  private readonly full: FullDirectories;
   private readonly offline: OfflineReplicas;
   private scrubber: Scrubber | null = null;
 
   constructor(deps: IntegrityDeps) {
     this.deps = deps;
     const { clock, logger, followers, partitions, self } = deps;
-    this.offline = new OfflineReplicas(deps);
+    this.full = new FullDirectories(deps);
+    this.offline = new OfflineReplicas({
+      ...deps,
+      onFull: (directory) => this.full.add(directory),
+      onOffline: (directory, cause) => {
+        deps.replicas().endDirectory(directory, cause);
+        deps.onChange();
+      },
+    });
     this.repairs = new Repairs({
       clock,
       logger,
@@ -106,6 +120,7 @@ export class Integrity implements Disposable {
   [Symbol.dispose](): void {
     this.scrubber?.[Symbol.dispose]();
     this.repairs[Symbol.dispose]();
+    this.full[Symbol.dispose]();
     this.offline[Symbol.dispose]();
   }
 }

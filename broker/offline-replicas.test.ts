@@ -11,6 +11,7 @@ import { clockOf, Process, Scheduler } from '../test/sim/scheduler.ts';
 import { logConfig } from '../test/support/log-config.ts';
 import { partitionRules } from '../test/support/replica-pair.ts';
 import { describeLogDirs } from './api/35-describe-log-dirs.ts';
+import { FullDirectories } from './full-directories.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectories } from './log/log-directories.ts';
 import type { LogDirectory } from './log/log-directory.ts';
@@ -87,6 +88,14 @@ class Stage {
       topicConfig: () => ({}),
       clusterConfig: {},
     };
+    const full = new FullDirectories({
+      clock,
+      logger,
+      directories: this.directories,
+      partitions: this.partitions,
+      replicas: () => this.replicas,
+      onChange: () => {},
+    });
     new OfflineReplicas({
       api: {
         create: async (_: unknown, event: { message: string }) =>
@@ -100,6 +109,7 @@ class Stage {
       self: () => SELF,
       object: () => ({ metadata: { name: 'b' } }) as never,
       onOffline: (directory, cause) => this.replicas.endDirectory(directory, cause),
+      onFull: (directory) => full.add(directory),
       onLast: () => void this.ended++,
     });
     const { directories, partitions } = this;
@@ -131,9 +141,9 @@ class Stage {
     if (!this.isControllerHere) return { accepted: false, results: [] };
     const own: BrokerView = { ...this.other, ...SELF, live: true };
     const brokers = new Map([own, this.other].map((view) => [view.id, view]));
-    const results = wishes.map(({ member, partition }) => {
+    const results = wishes.map(({ isWhole, member, partition }) => {
       const line = this.lines.get(partition) as PartitionLine;
-      const next = withdraw(line, member ?? SELF, brokers, rules);
+      const next = withdraw(line, member ?? SELF, brokers, rules, isWhole);
       if ('error' in next) return { errorCode: codeOf(next.error), message: next.message };
       this.lines.set(partition, next);
       return { errorCode: 0, message: '' };
@@ -405,4 +415,69 @@ test('records whose page is of an older memory lie where the next page finds the
   again.replicas.reportStrays();
   const placed = again.place({ ...before, leaderEpoch: 3, partitionEpoch: 3 });
   assert.equal(placed?.log.endOffset, 2);
+});
+
+const MEBIBYTE = 1024 * 1024;
+
+/** One directory of a mebibyte, which somebody else fills. */
+async function fullStage() {
+  const on = new Stage().begin(['/a']);
+  on.disk.capacityBytes = MEBIBYTE;
+  const filler = (byteCount: number) => on.disk.files.set('/filler', Buffer.alloc(byteCount));
+  on.place(lineOf(0));
+  on.place(lineOf(1, []));
+  for (const partition of [0, 1]) assert.equal(await on.produce(partition), 'NONE');
+  filler(MEBIBYTE - on.disk.space('/').freeBytes + MEBIBYTE);
+  assert.equal(on.disk.space('/').freeBytes < 0, true);
+  assert.equal(await on.produce(1), 'KAFKA_STORAGE_ERROR');
+  await on.pass(1000);
+  return { on, filler };
+}
+
+test('a full disk ends nobody: others lead, the last copy is read, and nothing is written', async () => {
+  const { on } = await fullStage();
+  assert.equal(on.ended, 0);
+  assert.deepEqual(on.names(0), [2, 2], 'somebody else leads');
+  assert.deepEqual(on.names(1), [1, 1], 'nobody else can');
+  const last = on.partitions.get('x', 1);
+  assert.equal(last?.role.kind, 'leader');
+  assert.equal(last?.log.endOffset, 1, 'what was refused is not there');
+  const read = last?.read({ offset: 0, endOffset: 1, bytesMax: 1000, atLeastOne: true });
+  assert.ok(read !== undefined && !(read instanceof Promise) && read.buffers.length === 1);
+  for (const partition of [0, 1])
+    assert.notEqual(await on.produce(partition), 'NONE', 'nothing is written');
+  assert.equal(on.partitions.get('x', 0)?.isFull, true, 'nobody is followed');
+});
+
+test('with room again, who was full writes and follows on by itself', async () => {
+  const { on, filler } = await fullStage();
+  const before = on.partitions.get('x', 1);
+  await on.pass(60_000);
+  assert.equal(on.partitions.get('x', 1), before, 'it is opened anew once, not again and again');
+  filler(0);
+  await on.pass(1500);
+  assert.deepEqual(on.directories.working.length, 1);
+  assert.equal(await on.produce(1), 'NONE');
+  assert.equal(on.partitions.get('x', 1)?.log.endOffset, 2);
+  assert.equal(on.partitions.get('x', 0)?.isFull, false);
+});
+
+test('who is opened anew in the same leader epoch knows what it had proposed', async () => {
+  const on = new Stage().begin(['/a']);
+  on.place({ ...lineOf(0, []), isr: [SELF] });
+  assert.equal(await on.produce(0), 'NONE');
+  const core = on.partitions.get('x', 0)?.leaderCore;
+  on.disk.capacityBytes = 0;
+  assert.equal(await on.produce(0), 'KAFKA_STORAGE_ERROR');
+  await on.pass(1000);
+  const again = on.partitions.get('x', 0);
+  assert.equal(again?.log.failure, null);
+  assert.ok(core !== null && core !== undefined && again?.leaderCore === core);
+});
+
+test('a directory that is full, and then fails, has failed', async () => {
+  const { on } = await fullStage();
+  on.fail('/a');
+  await on.pass(7000);
+  assert.equal(on.ended, 1);
 });

@@ -1,5 +1,5 @@
 /**
- * What becomes of replicas whose log directory failed while others work: they neither lead nor count any
+ * What becomes of replicas whose log directory failed while others work, or is full: they neither lead nor count any
  * more. The controller is asked for that, as often as a line still counts on one of them, and takes such
  * a replica out where somebody else has what was committed. The last copy stays named: it may come back.
  *
@@ -42,6 +42,8 @@ export interface OfflineReplicasDeps {
   readonly object: () => KafkaBroker | undefined;
   /** Whatever lies in a directory is offline from now on. */
   readonly onOffline: (directory: LogDirectory, cause: DiskError) => void;
+  /** A directory has no room: nothing in it is lost. */
+  readonly onFull: (directory: LogDirectory) => void;
   /** No directory works any more. */
   readonly onLast: () => void;
 }
@@ -71,12 +73,15 @@ export class OfflineReplicas implements Disposable {
   }
 
   private onFailure(directory: LogDirectory, cause: DiskError): void {
-    const { directories, logger, onLast, onOffline } = this.deps;
+    const { directories, logger, onFull, onOffline } = this.deps;
     const { path } = directory;
     logger.error('a log directory failed', { path, cause });
     const left = directories.working.length;
     void this.tell(`${path}: ${cause.message}; ${left} of ${directories.all.length} go on`);
-    if (left === 0 && isWantOfRoom(cause)) return onLast();
+    if (isWantOfRoom(cause)) {
+      onFull(directory);
+      return this.schedule(0);
+    }
     if (left === 0) {
       onOffline(directory, cause);
       void this.leave();

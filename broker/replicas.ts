@@ -12,6 +12,7 @@ import { type TopicRules, topicRules } from './config/config.ts';
 import { configTextOf } from './log/directory-record.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { LogDirectory } from './log/log-directory.ts';
+import type { PartitionLog } from './log/partition-log.ts';
 import { DamagedLog } from './log/stored-batches.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
 import { compareLines, type HeldReplica } from './metadata/recovery-core.ts';
@@ -125,16 +126,13 @@ export class Replicas {
 
   /**
    * A log that cannot be read takes its broker's standing with it, not the broker. Nothing is lost where
-   * there is no room: what cannot be opened for want of it must not count as lost.
-   * @throws DiskError where the only directory that works is full: the process ends and is started again.
+   * there is no room: what cannot be opened for want of it must not count as lost, and is tried again.
    */
   private tryOpen(id: { topic: string; topicId: string; partition: number }) {
     try {
       return this.open(id);
     } catch (cause) {
-      const isFull = cause instanceof DiskError && isWantOfRoom(cause);
-      if (isFull && this.isOfLastDirectory(id)) throw cause;
-      if (!isFull) this.cleanRecovery = false;
+      if (!(cause instanceof DiskError && isWantOfRoom(cause))) this.cleanRecovery = false;
       this.onUnopened(id, cause);
       return null;
     }
@@ -157,10 +155,14 @@ export class Replicas {
     const { partition, topic } = id;
     logger.error('a log cannot be opened', { topic, partition, cause });
     const directory = directories.placeFor(id);
-    if (cause instanceof DiskError && !this.isOfLastDirectory(id))
+    const isFull = cause instanceof DiskError && isWantOfRoom(cause);
+    if (isFull) this.withoutRoom.set(keyOf(id), id);
+    if (isFull || (cause instanceof DiskError && !this.isOfLastDirectory(id)))
       directories.failures.note(directory, cause);
-    if (!directories.isFailed(directory)) this.unopened.add(keyOf(id));
+    if (directories.isWorking(directory)) this.unopened.add(keyOf(id));
   }
+  /** Logs that could not be opened for want of room. */
+  private readonly withoutRoom = new Map<string, { topicId: string; partition: number }>();
 
   /** Nothing in the directory is served or followed any more. */
   endDirectory(directory: LogDirectory, cause: DiskError): void {
@@ -174,10 +176,58 @@ export class Replicas {
     }
   }
 
-  private open(id: { topic: string; topicId: string; partition: number }) {
+  /** There is room for the replica, or there is none any more. */
+  setFull(partition: Partition, isFull: boolean): void {
+    partition.isFull = isFull;
+    this.deps.followers.update(partition);
+  }
+
+  /** There is room: what could not be opened for want of it is tried again. */
+  retryWithoutRoom(): void {
+    const { image } = this.deps;
+    for (const [key, { partition, topicId }] of [...this.withoutRoom]) {
+      this.withoutRoom.delete(key);
+      const line = image.line(topicId, partition);
+      if (line !== null) this.place(line);
+    }
+  }
+
+  /**
+   * A log whose write was refused is opened anew: the files tell what it has. Nothing that anybody counts on
+   * was refused, so it must all be there; where it is not, the disk is not just full.
+   */
+  reopen(former: Partition): void {
+    const { directories, followers, partitions } = this.deps;
+    const { line, log } = former;
+    followers.forget(former);
+    former.abandon();
+    this.announce(former);
+    partitions.remove(former);
+    const directory = directories.of(log);
+    try {
+      const { partition, recovery } = this.open(former, log);
+      if (!recovery.clean)
+        directories.failures.note(
+          directory,
+          new DiskError(log.folder, new Error('what was written there is gone')),
+        );
+      partition.succeed(former);
+      if (directories.isFailed(directory))
+        partition.log.failure = directories.failures.causeOf(directory);
+      partitions.add(partition);
+      if (line !== null) this.place(line);
+    } catch (cause) {
+      this.onUnopened(former, cause);
+    }
+  }
+
+  private open(
+    id: { topic: string; topicId: string; partition: number },
+    before: PartitionLog | null = null,
+  ) {
     const { clock, turn, directories, isApiAway, onDamage, onStorageFailure } = this.deps;
     const rules = this.rulesOf(id.topicId);
-    const { log, highWatermark, recovery } = directories.openLog(id, rules.log);
+    const { log, highWatermark, recovery } = directories.openLog(id, rules.log, before);
     const partition = new Partition(
       {
         clock,
@@ -192,6 +242,7 @@ export class Replicas {
       highWatermark,
       rules.partition,
     );
+    partition.isFull = directories.isFull(directories.of(log));
     return { partition, recovery };
   }
 
@@ -319,10 +370,15 @@ export class Replicas {
     const key = keyOf(line);
     const found = this.found.get(key);
     this.found.delete(key);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      const { directories } = this.deps;
+      found.isFull = directories.isFull(directories.of(found.log));
+      return found;
+    }
     try {
       const { partition } = this.open(line);
       this.unopened.delete(key);
+      this.withoutRoom.delete(key);
       return partition;
     } catch (cause) {
       this.onUnopened(line, cause);

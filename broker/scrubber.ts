@@ -105,7 +105,7 @@ export class Scrubber implements Disposable {
       // What was just written, or is new to this life, has its time.
       if (readAtMs === undefined) this.readAtMs.set(key, nowMs);
       if (readAtMs === undefined || readAtMs > oldestMs || except.has(partition)) continue;
-      if (partition.log.failure !== null || partition.damage !== null) continue;
+      if (partition.log.failure !== null || partition.damage !== null || partition.isFull) continue;
       best = partition;
       oldestMs = readAtMs;
     }

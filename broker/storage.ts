@@ -97,7 +97,7 @@ export class Storage {
    */
   async closeLogs(partitions: readonly Partition[], wholeAt: number | null): Promise<void> {
     const { directories } = this;
-    const works = ({ log }: Partition) => directories?.isFailed(directories.of(log)) !== true;
+    const works = ({ log }: Partition) => directories?.isWorking(directories.of(log)) !== false;
     const whole = partitions.filter(works);
     try {
       for (const partition of whole) partition.close();

@@ -38,6 +38,11 @@ export function memoryDisk(): MemoryDisk {
   };
   const used = () => [...files.values()].reduce((sum, { length }) => sum + length, 0);
 
+  const replace = (path: string, content: Buffer) => {
+    const growth = content.length - (files.get(path)?.length ?? 0);
+    if (growth > 0 && used() + growth > disk.capacityBytes) fail(path, 'ENOSPC');
+    files.set(path, content);
+  };
   const open = (path: string): DiskFile => ({
     path,
     writeAt(position, buffers) {
@@ -120,7 +125,7 @@ export function memoryDisk(): MemoryDisk {
     },
     readBytes: (path) => files.get(path) ?? null,
     readText: (path) => files.get(path)?.toString('utf8') ?? null,
-    replaceFile: (path, content) => void files.set(path, Buffer.from(content as string)),
+    replaceFile: (path, content) => replace(path, Buffer.from(content as string)),
     overwrite(path, position, bytes) {
       const file = files.get(path) ?? fail(path, 'ENOENT');
       if (file.length < position + bytes.length) fail(path, 'EINVAL');
@@ -128,7 +133,7 @@ export function memoryDisk(): MemoryDisk {
       bytes.copy(after, position);
       files.set(path, after);
     },
-    writeFile: (path, content) => void files.set(path, Buffer.from(content)),
+    writeFile: (path, content) => replace(path, Buffer.from(content)),
     locks: new Map(),
     as: (isAlive) => ({ ...disk, lock: (path) => lockOn(disk, path, isAlive) }),
     lock: (path) => lockOn(disk, path, () => true),

@@ -96,7 +96,8 @@ export class LogDirectories {
    */
   noteDoubts(doubted: readonly LogDirectory[]): void {
     const ids = doubted.map(({ id }) => id);
-    for (const one of this.all) this.failures.attempt(one, () => one.records.noteDoubts(ids));
+    for (const one of this.all)
+      this.failures.attemptWithoutRoom(one, () => one.records.noteDoubts(ids));
   }
 
   /** What the directories say of themselves and of what is in them; new ones say nothing yet. */
@@ -130,7 +131,7 @@ export class LogDirectories {
   /** Writes lines down that changed. What a directory refuses is tried again. */
   async saveLines(): Promise<void> {
     for (const directory of this.all) {
-      if (this.isFailed(directory)) continue;
+      if (!this.isWorking(directory)) continue;
       try {
         await directory.records.save();
       } catch (cause) {
@@ -170,8 +171,8 @@ export class LogDirectories {
   }
 
   private everywhere(work: (directory: LogDirectory) => void): void {
-    for (const one of this.all) this.failures.attempt(one, () => work(one));
-    if (this.working.length > 0) return;
+    const done = this.all.filter((one) => this.failures.attemptWithoutRoom(one, () => work(one)));
+    if (done.length > 0) return;
     for (const cause of this.failures.all.values()) throw cause;
   }
 
@@ -226,14 +227,15 @@ export class LogDirectories {
   /**
    * Opens a replica's log where it lies; a new one where an administrator wants it, else where fewest are.
    * What lies in a directory that failed is not made anew in another one: the next start would find both.
+   * @param before what this life knows of it already
    * @throws DiskError also where the directory failed before
    */
-  openLog(id: ReplicaId, config: LogConfig): OpenedLog {
+  openLog(id: ReplicaId, config: LogConfig, before: PartitionLog | null = null): OpenedLog {
     const directory = this.placeFor(id);
     const failure = this.failures.causeOf(directory);
-    if (failure !== null) throw failure;
+    if (failure !== null && !isWantOfRoom(failure)) throw failure;
     const key = keyOf(id);
-    const opened = directory.openLog(id, config);
+    const opened = directory.openLog(id, config, before);
     this.place(key, directory);
     this.wanted.delete(key);
     return opened;
@@ -245,7 +247,7 @@ export class LogDirectories {
     // A folder of that name without a name tag is what a loss of power left of this replica.
     const remains = () => this.working.find((one) => this.disk.exists(one.folderOf(id)));
     const wish = this.wanted.get(key);
-    const wished = wish === undefined || this.isFailed(wish) ? undefined : wish;
+    const wished = wish !== undefined && this.isWorking(wish) ? wish : undefined;
     const only = this.all.length === 1 ? this.all[0] : undefined;
     return this.places.get(key) ?? only ?? remains() ?? wished ?? this.emptiest();
   }
@@ -303,11 +305,20 @@ export class LogDirectories {
   }
 
   isFailed(directory: LogDirectory): boolean {
-    return this.failures.causeOf(directory) !== null;
+    return !this.isWorking(directory) && !this.isFull(directory);
+  }
+
+  /** Nothing is lost there, and nothing can be written. */
+  isFull(directory: LogDirectory): boolean {
+    return this.failures.isFull(directory);
+  }
+
+  isWorking(directory: LogDirectory): boolean {
+    return this.failures.causeOf(directory) === null;
   }
 
   get working(): LogDirectory[] {
-    return this.all.filter((directory) => !this.isFailed(directory));
+    return this.all.filter((directory) => this.isWorking(directory));
   }
 
   /** Replicas whose place is there, opened or not. */
@@ -340,6 +351,11 @@ export class LogDirectories {
         directory.checkpoint(kept);
         directory.records.noteProducerId(idMaxOf(kept) + 1);
       });
+  }
+
+  /** Of one directory, whatever is known of its disk. @throws DiskError */
+  checkpointOne(directory: LogDirectory, replicas: Iterable<Kept>): void {
+    directory.checkpoint(this.byDirectory(replicas).get(directory) ?? []);
   }
 
   /** A directory that failed says nothing of the kind. */

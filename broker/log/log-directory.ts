@@ -185,8 +185,9 @@ export class LogDirectory {
   /**
    * Opens a replica's log, recovering it as needed. A folder of another topic of that name is set aside, and so
    * is one that does not say whose it is: a loss of power may have left it of any topic of that name.
+   * @param before the same log, as this life knows it already: what is written down may be older
    */
-  openLog(id: ReplicaId, config: LogConfig): OpenedLog {
+  openLog(id: ReplicaId, config: LogConfig, before: PartitionLog | null = null): OpenedLog {
     const folder = this.folderOf(id);
     const name = `${id.topic}-${id.partition}`;
     const noted = this.noted.get(name);
@@ -208,10 +209,10 @@ export class LogDirectory {
       {
         // What the inventory of an orderly stop does not vouch for is looked into as after any other.
         clean: vouched !== null,
-        lossy: !this.clean && !this.sameBoot,
-        recoveryPoint: offsets.recovery,
-        startOffset: vouched?.startOffset ?? offsets.start,
-        cleanedOffset: vouched?.cleanedOffset ?? offsets.cleaned,
+        lossy: before === null && !this.clean && !this.sameBoot,
+        recoveryPoint: before?.recoveryPoint ?? offsets.recovery,
+        startOffset: before?.startOffset ?? vouched?.startOffset ?? offsets.start,
+        cleanedOffset: before?.cleanedOffset ?? vouched?.cleanedOffset ?? offsets.cleaned,
       },
       isThere,
       vouched,

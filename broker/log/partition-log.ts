@@ -489,7 +489,7 @@ export class PartitionLog {
   }
 
   /** Sets segments aside that time, size or the start offset condemn; returns files to remove later. */
-  retain(nowMs: number, highWatermark: number): string[] {
+  retain(nowMs: number, highWatermark: number, { mayRoll } = { mayRoll: true }): string[] {
     const { retentionMs, retentionBytes, deletes } = this.config;
     let excess = retentionBytes >= 0 && deletes ? this.byteCount - retentionBytes : -1;
     // A time that is not known is not long ago.
@@ -500,7 +500,7 @@ export class PartitionLog {
       maxTimestampMs >= 0 &&
       nowMs - maxTimestampMs > retentionMs;
     const { segments } = this;
-    if (isOld(segments.active) && this.endOffset <= highWatermark)
+    if (mayRoll && isOld(segments.active) && this.endOffset <= highWatermark)
       this.roll(this.endOffset, this.producers.toSnapshot());
     const aside: string[] = [];
     while (segments.all.length > 1) {

@@ -88,6 +88,7 @@ export interface ReplicationSink {
 }
 
 const UNKNOWN_LINE_EPOCH = -1;
+const NO_ROOM = 'the disk is full';
 
 export class Partition implements TurnTask {
   readonly topic: string;
@@ -108,6 +109,8 @@ export class Partition implements TurnTask {
   private readWaiters = new Set<ReadWaiter>();
   readonly sinks = new Set<ReplicationSink>();
   readonly verifications: Verifications;
+  /** Its disk takes nothing more: what is there is read, and nobody is followed. */
+  isFull = false;
   /** What is damaged here; null: nothing that is known. */
   damage: DamagedLog | null = null;
   /** No other replica holds what is damaged here: nothing of it is given up. */
@@ -158,6 +161,19 @@ export class Partition implements TurnTask {
     const { highWatermark } = this;
     const unstable = this.log.producers.firstUnstableOffset(highWatermark);
     return Math.min(highWatermark, Math.max(unstable, this.log.startOffset));
+  }
+
+  /**
+   * Goes on as what the replica was before its log was opened anew, in the same life: who leads on in the
+   * same epoch knows what was proposed and who holds what.
+   */
+  succeed(former: Partition): void {
+    this.led = former.led;
+    this.isFull = former.isFull;
+    this.followerHw = Math.max(
+      this.log.startOffset,
+      Math.min(former.highWatermark, this.log.endOffset),
+    );
   }
 
   /** Takes the role that a page gives to this broker process. Older lines change nothing. */
@@ -235,6 +251,7 @@ export class Partition implements TurnTask {
     if (role.kind !== 'leader') {
       return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
     }
+    if (this.isFull) return done(failed('KAFKA_STORAGE_ERROR', NO_ROOM));
     const { core } = role;
     if (request.acks === -1 && core.line.isr.length < core.effectiveMinIsr(this.rules)) {
       return done(failed('NOT_ENOUGH_REPLICAS', 'the ISR must have min.insync.replicas members'));
@@ -305,6 +322,7 @@ export class Partition implements TurnTask {
     if (role.kind !== 'leader') {
       return done(failed(role.kind === 'offline' ? role.why : 'NOT_LEADER_OR_FOLLOWER'));
     }
+    if (this.isFull) return done(failed('KAFKA_STORAGE_ERROR', NO_ROOM));
     const request = { acks: -1, timeoutMs };
     const verdict = this.log.producers.judgeMarker(marker);
     if (verdict === 'duplicate') {

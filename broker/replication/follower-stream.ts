@@ -338,7 +338,7 @@ export class Followers implements Disposable {
   update(partition: Partition): void {
     const { role } = partition;
     const before = this.where.get(partition);
-    if (role.kind !== 'follower') {
+    if (role.kind !== 'follower' || partition.isFull) {
       if (before !== undefined) this.leave(partition, before);
       return;
     }

@@ -151,6 +151,22 @@ export const volumes: readonly Mutant[] = [
     by: { test: 'broker/offline-replicas.test.ts' },
   },
   {
+    name: 'opened-anew-without-what-it-knew',
+    breaks: 'a leader whose log is opened anew in the same epoch knows what it had proposed',
+    file: 'broker/partition/partition.ts',
+    find: 'this.led = former.led;',
+    put: '',
+    by: { test: 'broker/offline-replicas.test.ts' },
+  },
+  {
+    name: 'written-over-once',
+    breaks: 'what lies twice in a file says the same, whichever becomes damaged',
+    file: 'broker/log/steady-file.ts',
+    find: 'for (const i of [older, newest])',
+    put: 'for (const i of [older])',
+    by: { test: 'broker/log/steady-file.test.ts' },
+  },
+  {
     name: 'made-anew-beside-a-failed-disk',
     breaks: 'what lies in a directory that failed is not made anew in another one',
     file: 'broker/log/log-directories.ts',

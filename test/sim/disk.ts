@@ -295,7 +295,7 @@ function handleOf(
         later(() => {
           if (!isAlive()) return;
           try {
-            disk.checkWrite(path);
+            if (disk.fails !== 'ENOSPC' || !file.hasItsRoom) disk.checkWrite(path);
             finish();
             resolve();
           } catch (cause) {

@@ -18,6 +18,10 @@ export class SimFile {
   get byteCount(): number {
     return this.length;
   }
+  /** Nothing was added since it was flushed: the system still owes it no room. */
+  get hasItsRoom(): boolean {
+    return this.safe !== null && this.length <= this.safe.length;
+  }
   /** A view: it changes with the file. */
   get content(): Buffer {
     return this.bytes.subarray(0, this.length);

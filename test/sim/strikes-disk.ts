@@ -26,12 +26,16 @@ const slowDisk: Strike = ({ later, node, note, random, world }) => {
   });
 };
 
-/** Writes succeed again; who has a failed log directory from before is started again by somebody. */
+/**
+ * Writes succeed again; who has a failed log directory from before is started again by somebody. Who was
+ * only full needs nobody for that.
+ */
 function repairLater({ back, faults, later, node, random, world }: Blow, afterMs: number): void {
   later(afterMs, () => {
     if (faults.isOver) return;
+    const wasFull = node.disk.fails === 'ENOSPC';
     node.disk.heal();
-    if (!world.needsRestart(node)) return;
+    if (!world.needsRestart(node) || (wasFull && random.chance(0.6))) return;
     const ms = random.between(200, 2000);
     if (random.chance(0.5)) void world.stop(node).then(() => back(ms));
     else {
