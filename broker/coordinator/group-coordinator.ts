@@ -12,7 +12,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
 import type { ConsumerAnswer, ConsumerHeartbeat, TopicsView } from './consumer-groups-core.ts';
-import type { Group } from './group.ts';
+import { type Group, newMemberId } from './group.ts';
 import {
   type Effects,
   type GroupsCore,
@@ -319,7 +319,7 @@ export class GroupCoordinator implements Disposable {
       return joinError('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
     const isNew = request.memberId === '';
     const memberId = isNew
-      ? `${request.instanceId ?? request.clientId}-${chance.uuid()}`
+      ? newMemberId(request.instanceId ?? request.clientId, chance.uuid())
       : request.memberId;
     if (isNew && request.mustKnowId && request.instanceId === null)
       return joinError('MEMBER_ID_REQUIRED', memberId);

@@ -13,6 +13,7 @@ import {
   groupValue,
   metadataOf,
   newGroup,
+  newMemberId,
   type Protocol,
   sameProtocols,
   speaksCommonProtocol,
@@ -147,7 +148,7 @@ export class GroupsCore {
 
   private joinNew(group: Group, request: JoinRequest, token: Token, nowMs: number): Effects {
     const { instanceId, clientId } = request;
-    const memberId = `${instanceId ?? clientId}-${this.newId()}`;
+    const memberId = newMemberId(instanceId ?? clientId, this.newId());
     if (instanceId !== null) {
       const known = group.staticMembers.get(instanceId);
       if (known !== undefined)

@@ -47,6 +47,14 @@ export interface Group {
   stateSinceMs: number;
 }
 
+/** Of what a client calls itself a member's id keeps so much. */
+const ID_PREFIX_MAX = 1000;
+
+/** A new member's id: what it calls itself, and what nobody else has. */
+export function newMemberId(clientId: string, unique: string): string {
+  return `${clientId.slice(0, ID_PREFIX_MAX).toWellFormed()}-${unique}`;
+}
+
 export function newGroup(groupId: string, wallNowMs: number): Group {
   return {
     groupId,

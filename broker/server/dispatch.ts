@@ -1,10 +1,10 @@
 /**
  * From a frame to an answer: header, version, handler, response. The one place where something
- * thrown becomes an error code; what is not a Kafka request at all closes the connection, and a bug
- * of our own ends the process.
+ * thrown becomes an error code; what is not a Kafka request at all closes the connection, as does an
+ * answer that cannot be encoded, and a bug of a handler ends the process.
  */
 
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { MalformedMessage, Reader, Writer } from '../../proto/kafka/cursor.ts';
 import { codeOf, type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import { apiVersionsResponse } from '../../proto/kafka/messages/18-api-versions.ts';
 import { requestHeader } from '../../proto/kafka/messages/headers.ts';
@@ -12,7 +12,8 @@ import { expectNoBug } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Later } from '../../stdx/later.ts';
 import type { Logger } from '../../stdx/logger.ts';
-import type { Api, RequestContext } from '../api/handler.ts';
+import { SparingLogger } from '../../stdx/sparing-logger.ts';
+import type { Api, HandlerResult, RequestContext } from '../api/handler.ts';
 import type { Answer, Connection } from './connection.ts';
 import type { Quotas } from './quotas.ts';
 
@@ -67,9 +68,12 @@ function encode(api: Api, version: number, correlationId: number, response: unkn
 
 export class Dispatch {
   private readonly deps: DispatchDeps;
+  /** For what clients can bring about as often as they like. */
+  private readonly sparing: SparingLogger;
 
   constructor(deps: DispatchDeps) {
     this.deps = deps;
+    this.sparing = new SparingLogger(deps.clock, deps.logger);
   }
 
   onRequest(
@@ -96,7 +100,7 @@ export class Dispatch {
     const bytes = owned || api.synchronous === true ? frame : Buffer.from(frame);
     const reader = new Reader(bytes);
     const header = requestHeader.read(reader, api.request.isFlexible(version) ? 2 : 1);
-    const request = api.request.read(reader, version);
+    const request = this.read(api, reader, version);
     let whenSent: (() => void) | null = null;
     let busyMs = 0;
     const context: RequestContext = {
@@ -128,26 +132,45 @@ export class Dispatch {
           (response as { throttleTimeMs: number }).throttleTimeMs = throttleTimeMs;
         connection.mute(throttleTimeMs);
       }
-      done(response === null ? null : encode(api, version, correlationId, response), whenSent);
+      return response === null ? null : encode(api, version, correlationId, response);
     };
-    const fail = (cause: unknown) =>
-      finish(api.failed(request, this.errorOf(api, cause), version), true);
+    /** Where an answer cannot be made nobody is told, for that may fail in the same way. */
+    const reply = (make: () => Answer) => {
+      let answer: Answer = null;
+      try {
+        answer = make();
+      } catch (cause) {
+        this.sparing.error('an answer could not be encoded', { api: api.name, version, cause });
+        connection.close(cause);
+      }
+      done(answer, whenSent);
+    };
+    const succeed = (response: unknown) => reply(() => finish(response, false));
+    const fail = (cause: unknown) => {
+      const error = this.errorOf(api, cause);
+      reply(() => finish(api.failed(request, error, version), true));
+    };
+    let result: HandlerResult<unknown>;
     try {
-      const result = api.handle(request, context);
-      busyMs = this.deps.clock.monotonicMs() - startedMs;
-      if (result instanceof Promise) {
-        result.then((response) => finish(response, false)).catch((cause: unknown) => fail(cause));
-      } else if (result instanceof Later) {
-        result.whenSettled((response) => {
-          try {
-            finish(response, false);
-          } catch (cause) {
-            fail(cause);
-          }
-        }, fail);
-      } else finish(result, false);
+      result = api.handle(request, context);
     } catch (cause) {
       fail(cause);
+      return;
+    }
+    busyMs = this.deps.clock.monotonicMs() - startedMs;
+    if (result instanceof Promise) void result.then(succeed, fail);
+    else if (result instanceof Later) result.whenSettled(succeed, fail);
+    else succeed(result);
+  }
+
+  /** @throws MalformedMessage whatever it is that could not be read */
+  private read(api: Api, reader: Reader, version: number): unknown {
+    try {
+      return api.request.read(reader, version);
+    } catch (cause) {
+      if (cause instanceof MalformedMessage) throw cause;
+      this.sparing.error('a request could not be decoded', { api: api.name, version, cause });
+      throw new MalformedMessage(`${api.name} version ${version} could not be decoded`);
     }
   }
 
@@ -183,7 +206,7 @@ export class Dispatch {
     if (cause instanceof KafkaError) return cause.error;
     // What a client sent wrongly was refused before; this is not its fault.
     expectNoBug(`answering ${api.name}`, cause);
-    this.deps.logger.error('request failed', { api: api.name, cause });
+    this.sparing.error('request failed', { api: api.name, cause });
     return 'UNKNOWN_SERVER_ERROR';
   }
 }

@@ -10,6 +10,11 @@ export class MalformedMessage extends Error {
   readonly code = 'MALFORMED_MESSAGE';
 }
 
+/** A value that the protocol has no form for: whoever made it is wrong, and nobody can be sent it. */
+export class Unencodable extends Error {
+  readonly code = 'UNENCODABLE';
+}
+
 const TWO_32 = 0x1_0000_0000;
 const SAFE_HIGH = 0x1f_ffff;
 /** Kafka 4.4 refuses longer arrays than this, whatever the frame's size. */

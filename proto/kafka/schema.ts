@@ -9,7 +9,25 @@
  *
  * Source of the rules (compact forms, tagged fields, nullable structs): KIP-482 and KIP-893.
  */
-import { MalformedMessage, Reader, TAGGED_FIELDS_MAX, Writer, ZERO_UUID } from './cursor.ts';
+import { MalformedMessage, Reader, TAGGED_FIELDS_MAX, Writer } from './cursor.ts';
+import { orNull, readLength, writeLength } from './primitives.ts';
+
+export {
+  bool,
+  bytes,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  type Records,
+  records,
+  sentence,
+  string,
+  uint16,
+  uint32,
+  uuid,
+} from './primitives.ts';
 
 /** How one type is read and written in one version of a message. */
 export interface Codec<T> {
@@ -72,143 +90,6 @@ export function field<T, const O extends FieldOptions>(
 ): Field<O extends { nullable: number } ? T | null : T> {
   return { type, options } as unknown as Field<never>;
 }
-
-function fixed<T>(
-  zero: T,
-  read: (reader: Reader) => T,
-  write: (writer: Writer, value: T) => void,
-): Type<T> {
-  const codec = { read, write };
-  return { zero: () => zero, codec: () => codec };
-}
-
-export const bool: Type<boolean> = fixed<boolean>(
-  false,
-  (r) => r.int8() !== 0,
-  (w, v) => w.int8(v ? 1 : 0),
-);
-export const int8 = fixed(
-  0,
-  (r) => r.int8(),
-  (w, v) => w.int8(v),
-);
-export const int16 = fixed(
-  0,
-  (r) => r.int16(),
-  (w, v) => w.int16(v),
-);
-export const uint16 = fixed(
-  0,
-  (r) => r.uint16(),
-  (w, v) => w.uint16(v),
-);
-export const int32 = fixed(
-  0,
-  (r) => r.int32(),
-  (w, v) => w.int32(v),
-);
-export const uint32 = fixed(
-  0,
-  (r) => r.uint32(),
-  (w, v) => w.uint32(v),
-);
-export const int64 = fixed(
-  0,
-  (r) => r.int64(),
-  (w, v) => w.int64(v),
-);
-export const float64 = fixed(
-  0,
-  (r) => r.float64(),
-  (w, v) => w.float64(v),
-);
-/** 16 bytes, as 22 characters of base64url. */
-export const uuid: Type<string> = fixed<string>(
-  ZERO_UUID,
-  (r) => r.uuid(),
-  (w, v) => w.uuid(v),
-);
-
-/** Reads and writes a length in the form that the layout asks for; -1 stands for null. */
-function readLength(r: Reader, flexible: boolean, wide: boolean): number {
-  if (flexible) return r.uvarint() - 1;
-  return wide ? r.int32() : r.int16();
-}
-function writeLength(w: Writer, length: number, flexible: boolean, wide: boolean): void {
-  if (flexible) w.uvarint(length + 1);
-  else if (wide) w.int32(length);
-  else w.int16(length);
-}
-
-function orNull<T>(layout: Layout, what: string): T {
-  if (!layout.nullable) throw new MalformedMessage(`${what} must not be null`);
-  return null as T;
-}
-
-/** In every version, whatever its length field could say. */
-export const STRING_BYTES_MAX = 0x7fff;
-
-export const string: Type<string> = {
-  zero: () => '',
-  codec: (layout) => ({
-    read(r) {
-      const length = readLength(r, layout.flexible, false);
-      if (length > STRING_BYTES_MAX)
-        throw new MalformedMessage(`a string must not exceed ${STRING_BYTES_MAX} bytes`);
-      return length < 0 ? orNull(layout, 'a string') : r.text(length);
-    },
-    write(w, value) {
-      if (value === null) return writeLength(w, -1, layout.flexible, false);
-      let text = value;
-      let byteCount = Buffer.byteLength(text);
-      if (byteCount > STRING_BYTES_MAX) {
-        // No name is so long, as none is read that is: this quotes several in a sentence for people.
-        text = text.slice(0, STRING_BYTES_MAX / 4);
-        byteCount = Buffer.byteLength(text);
-      }
-      writeLength(w, byteCount, layout.flexible, false);
-      w.text(text, byteCount);
-    },
-  }),
-};
-
-export const bytes: Type<Buffer> = {
-  zero: () => Buffer.alloc(0),
-  codec: (layout) => ({
-    read(r) {
-      const length = readLength(r, layout.flexible, true);
-      return length < 0 ? orNull(layout, 'a bytes field') : r.view(length);
-    },
-    write(w, value) {
-      if (value === null) return writeLength(w, -1, layout.flexible, true);
-      writeLength(w, value.length, layout.flexible, true);
-      w.chunk(value);
-    },
-  }),
-};
-
-/** Record batches stay opaque bytes; a list of buffers is written as if it were one. */
-export type Records = Buffer | readonly Buffer[];
-export const records: Type<Records> = {
-  zero: () => [],
-  codec: (layout) => {
-    const asBytes = (bytes as Type<Records>).codec(layout);
-    return {
-      read: (r) => asBytes.read(r),
-      write(w, value) {
-        if (value === null) return writeLength(w, -1, layout.flexible, true);
-        if (Buffer.isBuffer(value)) {
-          writeLength(w, value.length, layout.flexible, true);
-          return w.chunk(value);
-        }
-        let byteCount = 0;
-        for (const part of value as readonly Buffer[]) byteCount += part.length;
-        writeLength(w, byteCount, layout.flexible, true);
-        for (const part of value as readonly Buffer[]) w.chunk(part);
-      },
-    };
-  },
-};
 
 export function array<T>(element: Type<T>): Type<T[]> {
   return {

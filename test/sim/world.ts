@@ -11,7 +11,8 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { type KubeObject, leases, type Resource } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
-import { setFate } from '../../stdx/bug.ts';
+import { Unencodable } from '../../proto/kafka/cursor.ts';
+import { isBug, setFate } from '../../stdx/bug.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
 import { SimDisk } from './disk.ts';
 import { SimKube } from './kube.ts';
@@ -194,8 +195,9 @@ export class World {
         if (message === 'log compacted') this.noteCompaction(fields.topic);
         if (message === 'old segments set aside') this.counts.retentions++;
         if (HEALED.has(message)) this.counts.heals++;
-        if (fields.cause instanceof TypeError || fields.cause instanceof RangeError)
-          this.bugs.push(`${name}: ${message}: ${fields.cause.stack}`);
+        const { cause } = fields;
+        if (isBug(cause) || cause instanceof Unencodable)
+          this.bugs.push(`${name}: ${message}: ${(cause as Error).stack}`);
       };
     const logger: Logger = {
       debug: write('debug'),

@@ -8,6 +8,7 @@ import {
   int64,
   message,
   records,
+  sentence,
   string,
   struct,
   uuid,
@@ -53,12 +54,12 @@ export const produceResponse = message(
               array(
                 struct({
                   batchIndex: field(int32, { since: 8 }),
-                  batchIndexErrorMessage: field(string, { since: 8, nullable: 8, default: null }),
+                  batchIndexErrorMessage: field(sentence, { since: 8, nullable: 8, default: null }),
                 }),
               ),
               { since: 8 },
             ),
-            errorMessage: field(string, { since: 8, nullable: 8, default: null }),
+            errorMessage: field(sentence, { since: 8, nullable: 8, default: null }),
             currentLeader: field(
               struct({
                 leaderId: field(int32, { since: 10, default: -1 }),

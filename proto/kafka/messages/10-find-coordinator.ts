@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -26,7 +27,7 @@ export const findCoordinatorResponse = message(
   {
     throttleTimeMs: field(int32, { since: 1 }),
     errorCode: field(int16, { until: 3 }),
-    errorMessage: field(string, { since: 1, until: 3, nullable: 1, nullableUntil: 3 }),
+    errorMessage: field(sentence, { since: 1, until: 3, nullable: 1, nullableUntil: 3 }),
     nodeId: field(int32, { until: 3 }),
     host: field(string, { until: 3 }),
     port: field(int32, { until: 3 }),
@@ -38,7 +39,7 @@ export const findCoordinatorResponse = message(
           host: field(string, { since: 4 }),
           port: field(int32, { since: 4 }),
           errorCode: field(int16, { since: 4 }),
-          errorMessage: field(string, { since: 4, nullable: 4 }),
+          errorMessage: field(sentence, { since: 4, nullable: 4 }),
         }),
       ),
       { since: 4 },

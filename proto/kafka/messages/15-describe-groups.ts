@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -28,7 +29,7 @@ export const describeGroupsResponse = message(
     groups: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { since: 6, nullable: 6, default: null }),
+        errorMessage: field(sentence, { since: 6, nullable: 6, default: null }),
         groupId: string,
         groupState: string,
         protocolType: string,

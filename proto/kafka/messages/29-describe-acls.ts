@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -30,7 +31,7 @@ export const describeAclsResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     resources: array(
       struct({
         resourceType: int8,

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -36,7 +37,7 @@ export const createAclsResponse = message(
     results: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
       }),
     ),
   },

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -36,11 +37,11 @@ export const deleteAclsResponse = message(
     filterResults: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
         matchingAcls: array(
           struct({
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0 }),
+            errorMessage: field(sentence, { nullable: 0 }),
             resourceType: int8,
             resourceName: string,
             patternType: field(int8, { default: 3 }),

@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -35,7 +36,7 @@ export const describeConfigsResponse = message(
     results: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
         resourceType: int8,
         resourceName: string,
         configs: array(

@@ -1,5 +1,5 @@
 /** SaslAuthenticate, API key 36, versions 0-2. */
-import { bytes, field, type Infer, int16, int64, message, string } from '../schema.ts';
+import { bytes, field, type Infer, int16, int64, message, sentence } from '../schema.ts';
 
 export const saslAuthenticateRequest = message(
   { name: 'SaslAuthenticateRequest', versions: [0, 2], flexibleSince: 2 },
@@ -13,7 +13,7 @@ export const saslAuthenticateResponse = message(
   { name: 'SaslAuthenticateResponse', versions: [0, 2], flexibleSince: 2 },
   {
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     authBytes: bytes,
     sessionLifetimeMs: field(int64, { since: 1 }),
   },

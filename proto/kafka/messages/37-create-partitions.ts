@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -42,7 +43,7 @@ export const createPartitionsResponse = message(
       struct({
         name: string,
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0, default: null }),
+        errorMessage: field(sentence, { nullable: 0, default: null }),
       }),
     ),
   },

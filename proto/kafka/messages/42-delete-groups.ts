@@ -1,5 +1,15 @@
 /** DeleteGroups, API key 42, versions 0-3. */
-import { array, field, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import {
+  array,
+  field,
+  type Infer,
+  int16,
+  int32,
+  message,
+  sentence,
+  string,
+  struct,
+} from '../schema.ts';
 
 export const deleteGroupsRequest = message(
   { name: 'DeleteGroupsRequest', versions: [0, 3], flexibleSince: 2 },
@@ -17,7 +27,7 @@ export const deleteGroupsResponse = message(
       struct({
         groupId: string,
         errorCode: int16,
-        errorMessage: field(string, { since: 3, nullable: 3, default: null }),
+        errorMessage: field(sentence, { since: 3, nullable: 3, default: null }),
       }),
     ),
   },

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -41,7 +42,7 @@ export const electLeadersResponse = message(
           struct({
             partitionId: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0 }),
+            errorMessage: field(sentence, { nullable: 0 }),
           }),
         ),
       }),

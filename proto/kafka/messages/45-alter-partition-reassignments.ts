@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -37,7 +38,7 @@ export const alterPartitionReassignmentsResponse = message(
     throttleTimeMs: int32,
     allowReplicationFactorChange: field(bool, { since: 1, default: true }),
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     responses: array(
       struct({
         name: string,
@@ -45,7 +46,7 @@ export const alterPartitionReassignmentsResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0 }),
+            errorMessage: field(sentence, { nullable: 0 }),
           }),
         ),
       }),

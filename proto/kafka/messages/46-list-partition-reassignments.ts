@@ -1,5 +1,15 @@
 /** ListPartitionReassignments, API key 46, versions 0. */
-import { array, field, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import {
+  array,
+  field,
+  type Infer,
+  int16,
+  int32,
+  message,
+  sentence,
+  string,
+  struct,
+} from '../schema.ts';
 
 export const listPartitionReassignmentsRequest = message(
   { name: 'ListPartitionReassignmentsRequest', versions: [0, 0], flexibleSince: 0 },
@@ -23,7 +33,7 @@ export const listPartitionReassignmentsResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     topics: array(
       struct({
         name: string,

@@ -9,6 +9,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -33,7 +34,7 @@ export const describeClientQuotasResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     entries: field(
       array(
         struct({

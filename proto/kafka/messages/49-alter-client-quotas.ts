@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -44,7 +45,7 @@ export const alterClientQuotasResponse = message(
     entries: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
         entity: array(
           struct({
             entityType: string,

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -31,12 +32,12 @@ export const describeUserScramCredentialsResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     results: array(
       struct({
         user: string,
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
         credentialInfos: array(
           struct({
             mechanism: int8,

@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -42,7 +43,7 @@ export const alterUserScramCredentialsResponse = message(
       struct({
         user: string,
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0 }),
+        errorMessage: field(sentence, { nullable: 0 }),
       }),
     ),
   },

@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uint16,
@@ -41,7 +42,7 @@ export const describeQuorumResponse = message(
   { name: 'DescribeQuorumResponse', versions: [0, 2], flexibleSince: 0 },
   {
     errorCode: int16,
-    errorMessage: field(string, { since: 2, nullable: 2 }),
+    errorMessage: field(sentence, { since: 2, nullable: 2 }),
     topics: array(
       struct({
         topicName: string,
@@ -49,7 +50,7 @@ export const describeQuorumResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { since: 2, nullable: 2 }),
+            errorMessage: field(sentence, { since: 2, nullable: 2 }),
             leaderId: int32,
             leaderEpoch: int32,
             highWatermark: int64,

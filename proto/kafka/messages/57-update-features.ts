@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -34,13 +35,13 @@ export const updateFeaturesResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
     results: field(
       array(
         struct({
           feature: string,
           errorCode: int16,
-          errorMessage: field(string, { nullable: 0 }),
+          errorMessage: field(sentence, { nullable: 0 }),
         }),
       ),
       { until: 1 },

@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -27,7 +28,7 @@ export const describeClusterResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     endpointType: field(int8, { since: 1, default: 1 }),
     clusterId: string,
     controllerId: field(int32, { default: -1 }),

@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -35,7 +36,7 @@ export const describeProducersResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
             activeProducers: array(
               struct({
                 producerId: int64,

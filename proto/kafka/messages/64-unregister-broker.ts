@@ -1,5 +1,5 @@
 /** UnregisterBroker, API key 64, versions 0. */
-import { field, type Infer, int16, int32, message, string } from '../schema.ts';
+import { field, type Infer, int16, int32, message, sentence } from '../schema.ts';
 
 export const unregisterBrokerRequest = message(
   { name: 'UnregisterBrokerRequest', versions: [0, 0], flexibleSince: 0 },
@@ -14,7 +14,7 @@ export const unregisterBrokerResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
   },
 );
 export type UnregisterBrokerResponse = Infer<typeof unregisterBrokerResponse>;

@@ -6,6 +6,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -45,7 +46,7 @@ export const consumerGroupHeartbeatResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     memberId: field(string, { nullable: 0, default: null }),
     memberEpoch: int32,
     heartbeatIntervalMs: int32,

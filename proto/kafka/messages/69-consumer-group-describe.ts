@@ -8,6 +8,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -37,7 +38,7 @@ export const consumerGroupDescribeResponse = message(
     groups: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0, default: null }),
+        errorMessage: field(sentence, { nullable: 0, default: null }),
         groupId: string,
         groupState: string,
         groupEpoch: int32,

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -36,7 +37,7 @@ export const shareGroupDescribeResponse = message(
     groups: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0, default: null }),
+        errorMessage: field(sentence, { nullable: 0, default: null }),
         groupId: string,
         groupState: string,
         groupEpoch: int32,

@@ -10,6 +10,7 @@ import {
   int64,
   message,
   records,
+  sentence,
   string,
   struct,
   uuid,
@@ -61,7 +62,7 @@ export const shareFetchResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     acquisitionLockTimeoutMs: int32,
     responses: array(
       struct({
@@ -70,9 +71,9 @@ export const shareFetchResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
             acknowledgeErrorCode: int16,
-            acknowledgeErrorMessage: field(string, { nullable: 0, default: null }),
+            acknowledgeErrorMessage: field(sentence, { nullable: 0, default: null }),
             currentLeader: struct({
               leaderId: int32,
               leaderEpoch: int32,

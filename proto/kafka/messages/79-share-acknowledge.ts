@@ -9,6 +9,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -47,7 +48,7 @@ export const shareAcknowledgeResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     acquisitionLockTimeoutMs: field(int32, { since: 2 }),
     responses: array(
       struct({
@@ -56,7 +57,7 @@ export const shareAcknowledgeResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
             currentLeader: struct({
               leaderId: int32,
               leaderEpoch: int32,

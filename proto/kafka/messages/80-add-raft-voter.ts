@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uint16,
@@ -37,7 +38,7 @@ export const addRaftVoterResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
   },
 );
 export type AddRaftVoterResponse = Infer<typeof addRaftVoterResponse>;

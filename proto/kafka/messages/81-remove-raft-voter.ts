@@ -1,5 +1,5 @@
 /** RemoveRaftVoter, API key 81, versions 0. */
-import { field, type Infer, int16, int32, message, string, uuid } from '../schema.ts';
+import { field, type Infer, int16, int32, message, sentence, string, uuid } from '../schema.ts';
 
 export const removeRaftVoterRequest = message(
   { name: 'RemoveRaftVoterRequest', versions: [0, 0], flexibleSince: 0 },
@@ -16,7 +16,7 @@ export const removeRaftVoterResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0 }),
+    errorMessage: field(sentence, { nullable: 0 }),
   },
 );
 export type RemoveRaftVoterResponse = Infer<typeof removeRaftVoterResponse>;

@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -42,7 +43,7 @@ export const initializeShareGroupStateResponse = message(
           struct({
             partition: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
           }),
         ),
       }),

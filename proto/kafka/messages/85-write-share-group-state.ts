@@ -8,6 +8,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -53,7 +54,7 @@ export const writeShareGroupStateResponse = message(
           struct({
             partition: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
           }),
         ),
       }),

@@ -6,6 +6,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -39,7 +40,7 @@ export const deleteShareGroupStateResponse = message(
           struct({
             partition: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
           }),
         ),
       }),

@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -41,7 +42,7 @@ export const readShareGroupStateSummaryResponse = message(
           struct({
             partition: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
             stateEpoch: int32,
             leaderEpoch: int32,
             startOffset: int64,

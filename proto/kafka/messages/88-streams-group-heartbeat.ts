@@ -9,6 +9,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uint16,
@@ -96,7 +97,7 @@ export const streamsGroupHeartbeatResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     memberId: string,
     memberEpoch: int32,
     heartbeatIntervalMs: int32,

@@ -9,6 +9,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uint16,
@@ -79,7 +80,7 @@ export const streamsGroupDescribeResponse = message(
     groups: array(
       struct({
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0, default: null }),
+        errorMessage: field(sentence, { nullable: 0, default: null }),
         groupId: string,
         groupState: string,
         groupEpoch: int32,

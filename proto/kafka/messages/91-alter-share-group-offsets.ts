@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -36,7 +37,7 @@ export const alterShareGroupOffsetsResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     responses: array(
       struct({
         topicName: string,
@@ -45,7 +46,7 @@ export const alterShareGroupOffsetsResponse = message(
           struct({
             partitionIndex: int32,
             errorCode: int16,
-            errorMessage: field(string, { nullable: 0, default: null }),
+            errorMessage: field(sentence, { nullable: 0, default: null }),
           }),
         ),
       }),

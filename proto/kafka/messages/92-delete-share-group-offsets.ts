@@ -6,6 +6,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
   uuid,
@@ -29,13 +30,13 @@ export const deleteShareGroupOffsetsResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
     responses: array(
       struct({
         topicName: string,
         topicId: uuid,
         errorCode: int16,
-        errorMessage: field(string, { nullable: 0, default: null }),
+        errorMessage: field(sentence, { nullable: 0, default: null }),
       }),
     ),
   },

@@ -7,6 +7,7 @@ import {
   int16,
   int32,
   message,
+  sentence,
   string,
   struct,
 } from '../schema.ts';
@@ -49,7 +50,7 @@ export const streamsGroupTopologyDescriptionUpdateResponse = message(
   {
     throttleTimeMs: int32,
     errorCode: int16,
-    errorMessage: field(string, { nullable: 0, default: null }),
+    errorMessage: field(sentence, { nullable: 0, default: null }),
   },
 );
 export type StreamsGroupTopologyDescriptionUpdateResponse = Infer<
