@@ -13,6 +13,7 @@ import { Turn } from '../stdx/turn.ts';
 import { actOnMetadata } from './act-on-metadata.ts';
 import { registry } from './api/registry.ts';
 import { Cleaner } from './cleaner.ts';
+import { listenForClients } from './client-listeners.ts';
 import { type Identified, identifyCluster } from './cluster-identity.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
@@ -28,9 +29,10 @@ import { LineKeeper } from './line-keeper.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import { TailMemory } from './log/tail-memory.ts';
 import { clustersOf } from './log/volume-owner.ts';
+import { budgetSize } from './memory/budget-size-core.ts';
+import { MemoryBudget } from './memory/memory-budget-core.ts';
 import { brokerName, Metadata } from './metadata/metadata.ts';
 import { ProducerIds } from './metadata/producer-ids.ts';
-import { limitFor } from './metadata/quotas-core.ts';
 import { findRack } from './metadata/rack.ts';
 import type { BrokerReport } from './metadata/recovery-core.ts';
 import { ownerOf, Session } from './metadata/session.ts';
@@ -51,8 +53,6 @@ import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
 import { SharePeers } from './replication/share-peers.ts';
 import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
-import { Dispatch } from './server/dispatch.ts';
-import { Quotas } from './server/quotas.ts';
 import { Standstill } from './standstill.ts';
 import { Storage } from './storage.ts';
 
@@ -77,8 +77,6 @@ export interface BrokerPorts {
 const EXPIRE_MS = 200;
 /** Two renewals of the session were not answered. */
 const API_AWAY_MS = 5_000;
-/** Who everybody is where nobody has to say. */
-const ANONYMOUS = 'ANONYMOUS';
 const STATUS_MS = 10_000;
 
 const STATE = { starting: 1, recovering: 2, running: 3, draining: 6, stopping: 7 } as const;
@@ -91,6 +89,7 @@ export class Broker implements AsyncDisposable {
   private readonly partitions = new Partitions();
   private readonly storage: Storage;
   private readonly tail: TailMemory;
+  private memory!: MemoryBudget;
   private readonly config: BrokerConfig;
   private readonly metadata: Metadata;
   private readonly metrics: BrokerMetrics;
@@ -174,6 +173,9 @@ export class Broker implements AsyncDisposable {
     const identified = await this.identify();
     this.cluster = identified.cluster;
     this.clusterId = identified.clusterId;
+    this.memory = new MemoryBudget(budgetSize(this.options, this.cluster.spec), (run) =>
+      clock.endOfTurn(run),
+    );
     this.state = STATE.recovering;
     this.directories = await this.storage.open(this.clusterId);
     this.openReplicas();
@@ -460,26 +462,27 @@ export class Broker implements AsyncDisposable {
   }
 
   private async listen(): Promise<void> {
-    const { clock, logger } = this.ports;
+    const { clock, chance, logger, network } = this.ports;
+    const { config, coordinators, turn } = this;
     const { image } = this.metadata;
     const apis = registry({
       self: this.options.id,
       clock,
-      turn: this.turn,
-      chance: this.ports.chance,
+      turn,
+      chance,
       image,
-      config: this.config,
+      config,
       partition: (topicId, partition) => this.partitions.get(topicId, partition),
       topicRules: (topicId) => this.replicas.rulesOf(topicId),
-      groups: this.coordinators.groups,
-      groupSetting: (groupId, name) => this.coordinators.groupSetting(groupId, name),
-      transactions: this.coordinators.transactions,
-      gate: this.coordinators,
-      shares: this.coordinators.shares,
-      shareStore: this.coordinators.shareStore,
-      shareCoordinatorFor: (key) => this.coordinators.shareStates.partitionFor(key),
+      groups: coordinators.groups,
+      groupSetting: (groupId, name) => coordinators.groupSetting(groupId, name),
+      transactions: coordinators.transactions,
+      gate: coordinators,
+      shares: coordinators.shares,
+      shareStore: coordinators.shareStore,
+      shareCoordinatorFor: (key) => coordinators.shareStates.partitionFor(key),
       ensureTopic: (name) => this.internalTopics.ensure(name),
-      writeMarkers: (markers) => this.coordinators.markers.writeHere(markers),
+      writeMarkers: (markers) => coordinators.markers.writeHere(markers),
       admin: this.admin,
       partitions: () => this.partitions,
       logDirectories: this.directories,
@@ -489,41 +492,13 @@ export class Broker implements AsyncDisposable {
       traffic: this.metrics,
       tail: this.tail,
     });
-    const quotas = this.lifetime.own(
-      new Quotas({
-        clock,
-        isUsed: () => image.quotas.length > 0,
-        limit: (key, clientId) => limitFor(image.quotas, { user: ANONYMOUS, clientId }, key),
-      }),
+    const { metrics: observer, memory: budget } = this;
+    const look = () => this.standstill.look();
+    await listenForClients(
+      { clock, logger, network, turn, image, config, apis, observer, budget, look },
+      this.options,
+      { lifetime: this.lifetime, listeners: this.listeners },
     );
-    const dispatch = new Dispatch({
-      quotas,
-      clock,
-      logger,
-      apis,
-      observer: this.metrics,
-      look: () => this.standstill.look(),
-    });
-    for (const { name, port, tls } of this.options.listeners) {
-      const listener = await this.ports.network.listen(
-        {
-          clock,
-          turn: this.turn,
-          frameBytesMax: this.config.number('socket.request.max.bytes'),
-          onRequest: (connection, frame, owned, done) =>
-            dispatch.onRequest(connection, frame, owned, done),
-        },
-        {
-          name,
-          host: this.options.bindHost,
-          port,
-          tlsFolder: tls === true ? this.options.tlsFolder : null,
-          connectionsMax: this.config.number('max.connections'),
-          idleMs: this.config.number('connections.max.idle.ms'),
-        },
-      );
-      this.listeners.push(this.lifetime.own(listener));
-    }
   }
 
   private startChores(): void {
@@ -657,6 +632,7 @@ export class Broker implements AsyncDisposable {
       groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
       state: () => this.state,
       tailBytes: () => this.tail.bytes,
+      memory: () => this.memory ?? null,
       integrity: () => this.integrity?.figures ?? NO_FIGURES,
     };
   }

@@ -29,6 +29,8 @@ export interface BrokerOptions {
   readonly logLevel: string;
   readonly logFormat: 'json' | 'text';
   readonly tailBytes: number;
+  /** What the process may have in all; the memory budget follows from it. */
+  readonly memoryBytes: number;
   readonly openFilesMax: number;
   readonly shutdownTimeoutMs: number;
 }
@@ -105,6 +107,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     logLevel: text('TENURE_LOG_LEVEL', 'info'),
     logFormat: env.TENURE_LOG_FORMAT === 'text' ? 'text' : 'json',
     tailBytes: number('TENURE_TAIL_BYTES', 16 * 1024 * 1024, 1024 * 1024),
+    memoryBytes: number('TENURE_MEMORY_BYTES', 1024 * 1024 * 1024, 64 * 1024 * 1024),
     openFilesMax: number('TENURE_OPEN_FILES_MAX', 2000, 16),
     shutdownTimeoutMs: number('TENURE_SHUTDOWN_TIMEOUT_MS', 20_000),
   };

@@ -35,16 +35,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** The same inside the broker; files at its top wire the parts together. */
 const BROKER_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  memory: [],
   log: [],
   partition: ['log'],
-  replication: ['log', 'partition', 'metadata'],
+  replication: ['log', 'memory', 'partition', 'metadata'],
   metadata: [],
   coordinator: [],
   share: ['log', 'partition'],
   config: ['log', 'partition', 'metadata'],
-  api: ['config', 'coordinator', 'metadata', 'partition', 'log', 'share'],
-  server: ['api', 'partition'],
-  observe: ['api', 'partition', 'server'],
+  api: ['config', 'coordinator', 'memory', 'metadata', 'partition', 'log', 'share'],
+  server: ['api', 'memory', 'partition'],
+  observe: ['api', 'memory', 'partition', 'server'],
 };
 
 const sources = FOLDERS.flatMap((folder) =>

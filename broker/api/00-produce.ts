@@ -164,6 +164,7 @@ export function produce(ports: Ports) {
     advertised: [0, 13],
     // Everything of the request is appended (copied) before the handler returns.
     synchronous: true,
+    overlapping: true,
     handle(request: ProduceRequest, { apiVersion, listener }: RequestContext) {
       let left = 1;
       const answered = new Later<Partially<Response>>();

@@ -13,6 +13,7 @@ export function offsetCommit(ports: Ports) {
     name: 'OffsetCommit',
     request: offsetCommitRequest,
     response: offsetCommitResponse,
+    urgent: true,
     async handle(request, { apiVersion }) {
       const { groupId, generationIdOrMemberEpoch, memberId, groupInstanceId } = request;
       const response = answerAll(request, 'NONE');

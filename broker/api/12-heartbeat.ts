@@ -10,6 +10,7 @@ export function heartbeat({ groups }: Ports) {
     name: 'Heartbeat',
     request: heartbeatRequest,
     response: heartbeatResponse,
+    urgent: true,
     handle: ({ groupId, generationId, memberId, groupInstanceId }) => ({
       errorCode: codeOf(
         groups.heartbeat({

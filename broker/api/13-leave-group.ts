@@ -13,6 +13,7 @@ export function leaveGroup({ groups }: Ports) {
     name: 'LeaveGroup',
     request: leaveGroupRequest,
     response: leaveGroupResponse,
+    urgent: true,
     handle({ groupId, memberId, members }, { apiVersion }) {
       const leaving =
         apiVersion >= 3

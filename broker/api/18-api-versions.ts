@@ -17,6 +17,7 @@ export function apiVersions(ports: Ports, served: () => readonly Api[]) {
     name: 'ApiVersions',
     request: apiVersionsRequest,
     response: apiVersionsResponse,
+    urgent: true,
     handle(
       { clientSoftwareName, clientSoftwareVersion, clusterId, nodeId },
       { apiVersion, noteSoftware },

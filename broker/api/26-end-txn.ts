@@ -10,6 +10,7 @@ export function endTxn({ transactions }: Ports) {
     name: 'EndTxn',
     request: endTxnRequest,
     response: endTxnResponse,
+    urgent: true,
     async handle({ transactionalId, producerId, producerEpoch, committed }, { apiVersion }) {
       const clientVersion = apiVersion >= 5 ? 2 : 0;
       const producer = { producerId, epoch: producerEpoch };

@@ -14,6 +14,7 @@ export function consumerGroupHeartbeat({ chance, groups, groupSetting }: Ports) 
     name: 'ConsumerGroupHeartbeat',
     request: consumerGroupHeartbeatRequest,
     response: consumerGroupHeartbeatResponse,
+    urgent: true,
     async handle(request, { apiVersion, clientId, peer }) {
       const mustMakeId = apiVersion === 0 && request.memberEpoch === 0 && request.memberId === '';
       const answer = await groups.consumerHeartbeat({

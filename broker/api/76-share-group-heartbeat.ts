@@ -14,6 +14,7 @@ export function shareGroupHeartbeat({ groups, groupSetting }: Ports) {
     name: 'ShareGroupHeartbeat',
     request: shareGroupHeartbeatRequest,
     response: shareGroupHeartbeatResponse,
+    urgent: true,
     async handle(request, { clientId, peer }) {
       const answer = await groups.shareHeartbeat({
         groupId: request.groupId,

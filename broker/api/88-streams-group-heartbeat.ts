@@ -93,6 +93,7 @@ export function streamsGroupHeartbeat(ports: Ports) {
     name: 'StreamsGroupHeartbeat',
     request: streamsGroupHeartbeatRequest,
     response: streamsGroupHeartbeatResponse,
+    urgent: true,
     async handle(request, { apiVersion, clientId, peer }) {
       const { activeTasks, groupId, memberId, standbyTasks, warmupTasks } = request;
       const saysWhat = activeTasks !== null || standbyTasks !== null || warmupTasks !== null;

@@ -3,12 +3,20 @@
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
 import type { Later } from '../../stdx/later.ts';
+import type { AnswerMemory } from '../memory/connection-memory.ts';
 
 /** The connection that a request came through, for what must not outlive it. */
 export interface ClientConnection {
   readonly isClosed: boolean;
   /** Runs `run` once when the connection ends, at once where it has; once for each `owner`. */
   whenClosed(owner: object, run: () => void): void;
+  /** Room for what is read for the answer. */
+  readonly memory: AnswerMemory;
+  /**
+   * To be called by a handler of an API that is `overlapping` before it returns, where it needs the bytes of
+   * its request (or a copy of them) for longer: they count against the memory budget until it is answered.
+   */
+  keepRequest(): void;
 }
 
 export interface RequestContext {
@@ -42,6 +50,10 @@ export interface Api<Request = any, Response = any> {
   readonly advertised?: readonly [number, number];
   /** The handler is done with the request's bytes when it returns. */
   readonly synchronous?: boolean;
+  /** Requests of this kind may be worked at side by side; of others each connection has one at a time. */
+  readonly overlapping?: boolean;
+  /** Worked at even where there is no memory for answers: its own is small. */
+  readonly urgent?: boolean;
   readonly handle: (request: Request, context: RequestContext) => HandlerResult<Response>;
   /** The response to give where the handler threw. */
   readonly failed: (request: Request, error: ErrorName, version: number) => Response;
@@ -56,6 +68,8 @@ export function api<Request, Response>(of: {
   versions?: readonly [number, number];
   advertised?: readonly [number, number];
   synchronous?: boolean;
+  overlapping?: boolean;
+  urgent?: boolean;
   handle: (
     request: Request,
     context: RequestContext,

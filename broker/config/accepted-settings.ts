@@ -119,7 +119,6 @@ const accepted: readonly (readonly [why: string, rows: readonly Row[]])[] = [
       ['delete.records.purgatory.purge.interval.requests', 'INT', '1'],
       ['fetch.purgatory.purge.interval.requests', 'INT', '1000'],
       ['producer.purgatory.purge.interval.requests', 'INT', '1000'],
-      ['queued.max.request.bytes', 'LONG', '-1'],
       ['queued.max.requests', 'INT', '500', 1],
       ['request.timeout.ms', 'INT', '30000'],
       ['share.fetch.purgatory.purge.interval.requests', 'INT', '1000'],

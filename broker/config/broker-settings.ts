@@ -257,6 +257,12 @@ const own: readonly Setting[] = [
     0,
   ),
   row(
+    'queued.max.request.bytes',
+    'LONG',
+    '-1',
+    'Memory that requests and answers of clients, replication and decompression may take in a broker, all together; read when it starts. -1: three eighths of the memory limit of its pod. Beyond it connections are not read.',
+  ),
+  row(
     'replica.alter.log.dirs.io.max.bytes.per.second',
     'DOUBLE',
     '1.7976931348623157E308',

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { isMoving } from '../../kube/partition-line.ts';
 import type { TrafficObserver } from '../api/ports.ts';
+import type { MemoryBudget, MemoryShare } from '../memory/memory-budget-core.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { RequestObserver } from '../server/dispatch.ts';
 import type { LoopDelay } from './loop-delay.ts';
@@ -40,6 +41,8 @@ export interface BrokerFacts {
   readonly groupStates: () => ReadonlyMap<string, number>;
   readonly state: () => number;
   readonly tailBytes: () => number;
+  /** Null until it is known how large it is. */
+  readonly memory: () => MemoryBudget | null;
   readonly integrity: () => IntegrityFigures;
 }
 
@@ -92,6 +95,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.integrityMetrics(facts);
     this.controllerMetrics(facts);
     this.processMetrics(facts);
+    this.memoryMetrics(facts);
   }
 
   private of(topic: string): TopicCounters {
@@ -519,6 +523,37 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
         yield [{ area: 'heap' }, heapUsed];
         yield [{ area: 'nonheap' }, rss - heapUsed];
       },
+    );
+  }
+
+  private memoryMetrics({ memory }: BrokerFacts): void {
+    const each = (value: (share: MemoryShare) => number) =>
+      function* (): Generator<[Record<string, string>, number]> {
+        for (const share of memory()?.shares ?? []) yield [{ class: share.name }, value(share)];
+      };
+    const name = 'tenure_memory_budget';
+    this.labelled(
+      `${name}_bytes`,
+      'Most memory that a class of work may take.',
+      ['class'],
+      each(({ bytesMax }) => bytesMax),
+    );
+    this.labelled(
+      `${name}_used_bytes`,
+      'Memory that a class of work takes.',
+      ['class'],
+      each(({ usedBytes }) => usedBytes),
+    );
+    this.labelled(
+      `${name}_paused_total`,
+      'How often somebody had to wait for memory.',
+      ['class'],
+      each(({ paused }) => paused),
+    );
+    this.counter(
+      `${name}_stalled_total`,
+      'Connections that were closed because they were slow with memory that others waited for.',
+      () => memory()?.stalled ?? 0,
     );
   }
 }

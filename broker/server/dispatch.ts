@@ -14,7 +14,7 @@ import { Later } from '../../stdx/later.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { SparingLogger } from '../../stdx/sparing-logger.ts';
 import type { Api, HandlerResult, RequestContext } from '../api/handler.ts';
-import type { Answer, Connection } from './connection.ts';
+import type { Answer, Connection, RequestKind } from './connection.ts';
 import type { Quotas } from './quotas.ts';
 
 const API_VERSIONS = 18;
@@ -74,6 +74,13 @@ export class Dispatch {
   constructor(deps: DispatchDeps) {
     this.deps = deps;
     this.sparing = new SparingLogger(deps.clock, deps.logger);
+  }
+
+  /** Said before the request is looked at; what is no request is refused by `onRequest`. */
+  kindOf(frame: Buffer): RequestKind {
+    const api = frame.length < 2 ? undefined : this.deps.apis.get(frame.readInt16BE(0));
+    if (api?.overlapping === true) return 'overlapping';
+    return api?.urgent === true ? 'urgent' : 'alone';
   }
 
   onRequest(

@@ -20,6 +20,7 @@ interface RawSocket {
 }
 
 const IDLE_CHECK_MS = 10_000;
+const STALL_CHECK_MS = 1_000;
 
 export class Listener implements AsyncDisposable {
   private readonly server: net.Server;
@@ -30,6 +31,7 @@ export class Listener implements AsyncDisposable {
   accepted = 0;
   closed = 0;
   private readonly idle: Disposable;
+  private readonly stalled: Disposable;
   private files: CertificateFiles | null = null;
 
   constructor(
@@ -47,9 +49,22 @@ export class Listener implements AsyncDisposable {
     this.idle = deps.clock.every(IDLE_CHECK_MS, () => {
       const before = deps.clock.monotonicMs() - options.idleMs;
       for (const connection of this.connections) {
-        if (connection.lastActiveMs < before && connection.inFlight === 0) connection.close(null);
+        if (connection.isIdleSince(before)) connection.close(null);
       }
     });
+    this.stalled = deps.clock.every(STALL_CHECK_MS, () => {
+      // While nobody waits for memory, everybody may take their time.
+      if (deps.budget.waiting > 0) this.closeStalled();
+    });
+  }
+
+  private closeStalled(): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    for (const connection of this.connections) {
+      if (!connection.isStalled(nowMs)) continue;
+      this.deps.budget.stalled++;
+      connection.close(null);
+    }
   }
 
   /** @throws Error EADDRINUSE and the like. Resolves with the port in use. */
@@ -128,6 +143,7 @@ export class Listener implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.idle[Symbol.dispose]();
+    this.stalled[Symbol.dispose]();
     this.files?.[Symbol.dispose]();
     this.server.close();
     for (const connection of this.connections) connection.close(null);

@@ -14,6 +14,8 @@ import { FileCache } from '../../broker/log/file-cache.ts';
 import type { LogRead } from '../../broker/log/log-reads.ts';
 import { PartitionLog } from '../../broker/log/partition-log.ts';
 import { TailMemory } from '../../broker/log/tail-memory.ts';
+import { ConnectionMemory } from '../../broker/memory/connection-memory.ts';
+import { MemoryBudget } from '../../broker/memory/memory-budget-core.ts';
 import { MetadataImage } from '../../broker/metadata/image.ts';
 import { Partition, TURN_PHASES } from '../../broker/partition/partition.ts';
 import { DataFrame } from '../../broker/replication/leader-message.ts';
@@ -39,6 +41,7 @@ const PER_TURN = 10;
 
 const counts = { timers: 0, writes: 0, promises: 0 };
 const ends: (() => void)[] = [];
+const ignore = () => {};
 const nothing: Disposable = { [Symbol.dispose]() {} };
 const clock: Clock = {
   nowMs: () => 1_700_000_000_000,
@@ -124,7 +127,7 @@ const image = new MetadataImage();
 image.setPage('page', {
   spec: { partitions: formatPage([line]) },
 } as unknown as KafkaPartitionMap);
-const ignore = () => {};
+
 const ports = {
   self: 0,
   clock,
@@ -153,7 +156,15 @@ const dispatch = new Dispatch({
   observer: { onRequest: ignore },
   quotas: new Quotas({ clock, isUsed: () => false, limit: () => Number.POSITIVE_INFINITY }),
 });
-const connection = { peer: '127.0.0.1', listener: 'internal', id: 1 } as unknown as Connection;
+const memory = new ConnectionMemory(
+  new MemoryBudget({ totalBytes: 256 * 1024 * 1024, largeBytesMax: 64 * 1024 * 1024 }, ignore),
+);
+const connection = {
+  peer: '127.0.0.1',
+  listener: 'internal',
+  id: 1,
+  memory,
+} as unknown as Connection;
 
 function frameOf(key: number, version: number, write: (w: Writer) => void): Buffer {
   const w = new Writer(256);
@@ -196,6 +207,7 @@ function request(frame: Buffer): void {
   dispatch.onRequest(connection, frame, false, (answer, whenSent) => {
     if (answer === null) throw new Error('a request must be answered');
     answered++;
+    memory.trim(0);
     for (const { length } of answer as readonly Buffer[]) answeredBytes += length;
     whenSent?.();
   });

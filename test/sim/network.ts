@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type * as grpc from '@grpc/grpc-js';
+import { ConnectionMemory } from '../../broker/memory/connection-memory.ts';
 import type { BrokerNetwork, ClientListener } from '../../broker/network.ts';
 import type { PeerNetwork, PeerService } from '../../broker/replication/peer-network.ts';
 import {
@@ -403,6 +404,8 @@ export class SimNetwork {
           software: { name: 'sim', version: '1' },
           mute: () => undefined,
           whenClosed: () => undefined,
+          keepRequest: () => undefined,
+          memory: new ConnectionMemory(deps.budget),
         } as unknown as Connection;
         const { lane, slots } = this.answersOf(client, process);
         const slot: Slot = { send: null };
@@ -422,6 +425,7 @@ export class SimNetwork {
           try {
             deps.onRequest(connection, frame, true, (chunks, whenSent) => {
               const bytes = Buffer.concat(chunks ?? []);
+              connection.memory.trim(0);
               whenSent?.();
               answer(() => finish(() => resolve(bytes)));
             });

@@ -267,6 +267,7 @@ export class World {
         logLevel: 'debug',
         logFormat: 'text',
         tailBytes: 64 * 1024,
+        memoryBytes: 256 * 1024 * 1024,
         openFilesMax: 64,
         shutdownTimeoutMs: 20_000,
       },

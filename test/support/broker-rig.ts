@@ -139,6 +139,7 @@ export async function startBrokerRig(
       logLevel: 'info',
       logFormat: 'text',
       tailBytes: 8 * 1024 * 1024,
+      memoryBytes: 512 * 1024 * 1024,
       openFilesMax: 256,
       shutdownTimeoutMs: 1_000,
     },
