@@ -42,12 +42,7 @@ export class SimProducer extends WritingClient {
             producerEpoch: -1,
           },
         );
-        if (errorCode === 0) {
-          this.history.producerBegan(this.process.name, producerId, producerEpoch);
-          this.producerId = producerId;
-          this.epoch = producerEpoch;
-          return;
-        }
+        if (errorCode === 0) return this.become(producerId, producerEpoch);
       } catch {
         // Another broker next time.
       }
@@ -78,6 +73,8 @@ export class SimProducer extends WritingClient {
     const target = await this.target(this.shape);
     if (target === null) return this.pause(50);
     const flight = this.flightTo(target);
+    // What was gone elsewhere is there still, as somebody says who has not heard of its end.
+    if (flight.failure !== null) this.forget(target.shape.name, target.partition);
     const hasRoom = () => flight.hasRoomAt(target.host);
     await flight.until(() => hasRoom() || flight.isEmpty || this.isOver);
     if (hasRoom() && flight.failure === null) this.write(target, flight, null);
@@ -89,13 +86,12 @@ export class SimProducer extends WritingClient {
   private async ended(place: string, flight: InFlight): Promise<void> {
     const why = flight.failure ?? '';
     this.giveUp(flight, why);
-    this.flights.delete(place);
-    if (why === GONE || this.history.isVoid(place)) return;
-    this.history.anomaly(
-      `producer ended: ${this.process.name} cannot go on in ${place} at ${(this.nowMs / 1000).toFixed(3)}: ${why}`,
-    );
+    if (why === GONE) return;
+    if (!this.history.isVoid(place))
+      this.history.anomaly(
+        `producer ended: ${this.process.name} cannot go on in ${place} at ${(this.nowMs / 1000).toFixed(3)}: ${why}`,
+      );
     for (const other of this.flights.values()) this.giveUp(other, why);
-    this.flights.clear();
     this.producerId = -1;
     await this.begin();
   }

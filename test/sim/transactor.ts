@@ -60,18 +60,10 @@ export class SimTransactor extends WritingClient {
         producerId: -1,
         producerEpoch: -1,
       });
-      if (answer !== null && answer.errorCode === 0) return this.become(answer);
+      if (answer !== null && answer.errorCode === 0)
+        return this.become(answer.producerId, answer.producerEpoch);
       await this.pause(this.random.between(50, 300));
     }
-  }
-
-  /** With every epoch, sequences begin anew. */
-  private become({ producerEpoch, producerId }: Standing): void {
-    this.history.producerBegan(this.process.name, producerId, producerEpoch);
-    this.producerId = producerId;
-    this.epoch = producerEpoch;
-    for (const flight of this.flights.values()) flight.end('the epoch is over');
-    this.flights.clear();
   }
 
   private async atCoordinator<N extends 'InitProducerId' | 'EndTxn'>(
@@ -140,7 +132,7 @@ export class SimTransactor extends WritingClient {
       });
       if (answer?.errorCode === 0) {
         this.history.endTransaction(transaction, committed ? 'committed' : 'aborted', this.nowMs);
-        return this.become(answer);
+        return this.become(answer.producerId, answer.producerEpoch);
       }
       if (answer !== null && FENCED.has(errorName(answer.errorCode))) {
         const outcome = committed && isDoubtful ? 'unknown' : 'aborted';

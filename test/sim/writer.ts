@@ -19,7 +19,10 @@ export abstract class WritingClient extends SimClient {
   protected readonly history: History;
   protected producerId = -1;
   protected epoch = -1;
-  /** By place. */
+  /**
+   * By place; one that ended stays. Brokers take a sequence that they saw for a batch that was sent again, so
+   * that none is used twice, also where a broker that is behind tells of a topic that others have no more.
+   */
   protected readonly flights = new Map<string, InFlight>();
   private readonly window: number;
   private next = 0;
@@ -33,6 +36,15 @@ export abstract class WritingClient extends SimClient {
   protected abstract readonly transactionalId: string | null;
   protected abstract readonly attributes: number;
   protected abstract isFinal(error: string): boolean;
+
+  /** With every new id or epoch, and only then, sequences begin anew. */
+  protected become(producerId: number, epoch: number): void {
+    this.history.producerBegan(this.process.name, producerId, epoch);
+    this.producerId = producerId;
+    this.epoch = epoch;
+    for (const flight of this.flights.values()) flight.end('the epoch is over');
+    this.flights.clear();
+  }
 
   /** Where to write now; null: not known. */
   protected async target(shape: TopicShape): Promise<Target | null> {
