@@ -44,6 +44,8 @@ export interface OpenedFiles {
   readonly recovery: Recovery;
   /** Batches were read and checked, and indexes made anew: nothing was taken for what somebody noted. */
   readonly isScanned: boolean;
+  /** What lies before is on stable storage, with what stands beside it: nothing of that was made anew. */
+  readonly recoveryPoint: number;
 }
 
 export const NO_EPOCHS = new LeaderEpochs().toText();
@@ -110,6 +112,7 @@ function takeNoted(deps: OpeningDeps, noted: NotedLog): OpenedFiles | null {
     missingFrom: noted.missingFrom,
     recovery: { clean: true, scannedBytes: 0 },
     isScanned: false,
+    recoveryPoint: noted.endOffset,
   };
 }
 
@@ -142,6 +145,8 @@ class LogOpening {
   private readonly deps: OpeningDeps;
   private known: KnownOfLog;
   private isScanned = false;
+  /** Where the first segment begins that was made anew. */
+  private scannedFrom = Infinity;
   private sums: SegmentSums = new Map();
   private segments: Segment[] = [];
   private epochs = new LeaderEpochs();
@@ -169,15 +174,24 @@ class LogOpening {
     if (this.segments.length === 0) this.begin(known.startOffset);
     const clean = this.loadSegments();
     const { baseOffset } = this.segments[0] as Segment;
+    const { endOffset } = this;
     return {
       segments: this.segments,
       epochs: this.epochs,
       safeEpochs: epochsText === null ? NO_EPOCHS : this.isScanned ? '' : epochsText,
-      endOffset: this.endOffset,
+      endOffset,
       missingFrom: this.findMissing(baseOffset, names),
       recovery: { clean, scannedBytes: this.scannedBytes },
       isScanned: this.isScanned,
+      recoveryPoint: this.isScanned ? this.safeUpTo(known.recoveryPoint) : endOffset,
     };
+  }
+
+  /** Indexes and snapshots that were made anew are flushed again, however safe those were that they replace. */
+  private safeUpTo(recoveryPoint: number): number {
+    const next = this.segments.find(({ baseOffset }) => baseOffset > this.scannedFrom);
+    const isRedone = next !== undefined && next.baseOffset <= recoveryPoint;
+    return Math.min(isRedone ? this.scannedFrom : recoveryPoint, this.endOffset);
   }
 
   /** Ends what a stop interrupted; returns the files that there are. */
@@ -267,6 +281,8 @@ class LogOpening {
       this.segments,
       this.firstUnsound(recoverFrom),
     );
+    const { baseOffset: scannedFrom } = this.segments[scanFrom] as Segment;
+    this.scannedFrom = Math.min(this.scannedFrom, scannedFrom);
     for (const [i, segment] of this.segments.entries()) {
       if (i < scanFrom) {
         if (this.isTrusted(segment)) continue;

@@ -160,6 +160,8 @@ export class PartitionLog {
     this.isMade = isThere;
     const opened = isThere ? this.openFolder(known, noted) : this.beginNew(known.startOffset);
     const { segments, epochs, safeEpochs, endOffset, isScanned, missingFrom, recovery } = opened;
+    this.recoveryPoint = opened.recoveryPoint;
+    if (isScanned && this.recoveryPoint < known.recoveryPoint) this.hooks.onCut(this.recoveryPoint);
     this.segments.open(segments);
     this.epochs = epochs;
     this.safeEpochs = safeEpochs;
@@ -170,7 +172,6 @@ export class PartitionLog {
     this.startOffset = Math.min(Math.max(known.startOffset, baseOffset), endOffset);
     this.epochs.truncateFromStart(this.startOffset);
     this.cleanedOffset = Math.min(known.cleanedOffset ?? 0, endOffset);
-    this.recoveryPoint = isScanned ? Math.min(known.recoveryPoint, endOffset) : endOffset;
     // A log without a record needs nothing, however it was left.
     this.changed = isScanned && (endOffset > 0 || segments.length > 1);
     return recovery;
@@ -209,6 +210,7 @@ export class PartitionLog {
       missingFrom: null,
       recovery: { clean: true, scannedBytes: 0 },
       isScanned: false,
+      recoveryPoint: offset,
     };
   }
 

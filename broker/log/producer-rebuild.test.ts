@@ -17,6 +17,7 @@ import type { NotedLog } from './log-inventory.ts';
 import { snapshotPath } from './log-opening.ts';
 import { PartitionLog } from './partition-log.ts';
 import { ProducerState } from './producer-state.ts';
+import { checkSegment } from './segment-check.ts';
 import type { Producer } from './sequence-core.ts';
 import { TailMemory } from './tail-memory.ts';
 
@@ -188,13 +189,25 @@ class Subject {
     this.log = this.make();
     const known = { clean, lossy: kind === 'losePower', recoveryPoint, startOffset };
     this.log.open(known, undefined, JSON.parse(note) as NotedLog | null);
+    await this.checkFiles();
     if (kind === 'losePower') {
       if (this.log.missingFrom !== null) this.restartAt(1);
       else this.cut();
     }
   }
 
+  /** What a start takes over is whole, or made anew: nobody finds damage there that no disk did. */
+  private async checkFiles(): Promise<void> {
+    if (this.isDamaged) return;
+    for (const segment of [...this.log.segmentsNow]) {
+      const found = await checkSegment(this.log, segment, () => Promise.resolve());
+      assert.equal(found, 'sound', segment.path(''));
+    }
+  }
+
+  private isDamaged = false;
   private damageSnapshot(): void {
+    this.isDamaged = true;
     const path = snapshotPath(FOLDER, this.log.endOffset);
     const bytes = this.disk.readBytes(path);
     if (bytes !== null) this.platter.flipBit(path, (bytes.length - 1) * 8);
@@ -292,7 +305,7 @@ test('the last five batches of each producer survive rolls, cuts, copies and eve
         await apply(subject, op);
         if (op.kind !== 'data' && op.kind !== 'write') await subject.check();
       }
-      for (const kind of ['kill', 'bareStop', 'damagedStop', 'stop', 'losePower'] as const) {
+      for (const kind of ['kill', 'bareStop', 'losePower', 'stop', 'damagedStop'] as const) {
         await subject.again(kind);
         await subject.check();
       }

@@ -6,7 +6,8 @@ import { type BatchFileBounds, BatchWalk, readBatches } from './stored-batches.t
 
 /**
  * Loads the producers as they were where a segment begins: that segment's if its snapshot is whole,
- * else an earlier one's.
+ * else an earlier one's. One that is not whole goes: what a loss of power tore is no damage that
+ * anybody should find later.
  * @returns which segment: from there on batches must be observed.
  */
 export function loadProducersBefore(
@@ -16,8 +17,11 @@ export function loadProducersBefore(
   latest: number,
 ): number {
   for (let i = latest; i >= 0; i--) {
-    const bytes = disk.readBytes((segments[i] as Segment).path('.snapshot'));
-    if (bytes !== null && producers.load(bytes)) return i;
+    const path = (segments[i] as Segment).path('.snapshot');
+    const bytes = disk.readBytes(path);
+    if (bytes === null) continue;
+    if (producers.load(bytes)) return i;
+    disk.remove(path);
   }
   return 0;
 }
