@@ -2,7 +2,7 @@
  * The KubeApi port over plain HTTPS. Brokers use this: importing a full client would cost each of
  * them 85 MB and a second of CPU for six calls.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expectNoBug } from '../stdx/bug.ts';
 import { HttpClient, type HttpResponse } from '../stdx/http-client.ts';
 import { apiVersionOf, type KubeObject, type Resource } from './objects.ts';
@@ -33,12 +33,10 @@ export function podAccess(env: NodeJS.ProcessEnv, folder: string): KubeAccess {
   const server =
     env.KUBERNETES_SERVER ??
     `https://${env.KUBERNETES_SERVICE_HOST}:${env.KUBERNETES_SERVICE_PORT}`;
-  if (server.startsWith('http://')) return { server };
-  return {
-    server,
-    ca: readFileSync(`${folder}/ca.crt`, 'utf8'),
-    token: () => readFileSync(`${folder}/token`, 'utf8').trim(),
-  };
+  const token = () => readFileSync(`${folder}/token`, 'utf8').trim();
+  if (server.startsWith('http://'))
+    return existsSync(`${folder}/token`) ? { server, token } : { server };
+  return { server, ca: readFileSync(`${folder}/ca.crt`, 'utf8'), token };
 }
 
 export function resourcePath(

@@ -22,7 +22,7 @@ export async function kubeconfigAccess(context?: string): Promise<UserAccess> {
     key?: string | Buffer;
     headers?: Record<string, string>;
   } = {};
-  // Without TLS, as on a laptop, there is nobody to be known to.
+  // Without TLS nothing is shown that anybody on the way could take.
   if (cluster.server.startsWith('https:')) await config.applyToHTTPSOptions(options as never);
   const bearer = options.headers?.Authorization?.replace(/^Bearer /, '');
   const text = (value: string | Buffer | undefined) =>

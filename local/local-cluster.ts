@@ -2,7 +2,7 @@
  * Everything on one machine: the embedded Kubernetes API, the StatefulSet behaviour, the node
  * agent, the operator and the bootstrap address. Brokers and operator cannot tell it from a cluster.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { type KubeAccess, KubeClient } from '../kube/client.ts';
@@ -26,6 +26,7 @@ import { type Clock, sleep } from '../stdx/clock.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { ROOT } from '../stdx/root.ts';
+import { apiCredentials, keepPrivate, writePrivate } from './api-credentials.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { bundleBroker } from './bundle.ts';
 import { type LocalNode, NodeAgent, type PodPlace } from './node-agent.ts';
@@ -90,6 +91,8 @@ export class LocalCluster implements AsyncDisposable {
   private operator: Operator | null = null;
   apiUrl = '';
   operatorMetrics = '';
+  /** Where pods find what they show to the API. */
+  private podCredentials = '';
   /** The API's front: closed and opened again by tests of outages. */
   server!: EmbeddedServer;
 
@@ -102,7 +105,8 @@ export class LocalCluster implements AsyncDisposable {
   async start(): Promise<void> {
     const { folder, reset } = this.options;
     if (reset) rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
+    // Secrets are kept here.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     const bundle = bundleBroker();
     await this.startApi();
     await this.applyManifests();
@@ -124,30 +128,50 @@ export class LocalCluster implements AsyncDisposable {
       return;
     }
     const { clock, chance, logger } = this.deps;
-    const store = this.lifetime.own(new Store(join(this.options.folder, 'kubernetes.sqlite')));
+    const database = join(this.options.folder, 'kubernetes.sqlite');
+    keepPrivate(database);
+    const store = this.lifetime.own(new Store(database));
     const embedded = new EmbeddedApi({ store, clock, chance });
+    const host = this.options.machine?.apiHost ?? '127.0.0.1';
+    const hosts = [...new Set(['localhost', '127.0.0.1', host])];
+    const credentials = await apiCredentials(resolve(this.options.folder, 'api'), {
+      hosts,
+      nowMs: clock.nowMs(),
+      chance,
+    });
+    this.podCredentials = credentials.folder;
     const server = new EmbeddedServer({
       api: embedded,
       clock,
+      token: credentials.token,
+      tls: credentials.tls,
       logger: logger.child({ component: 'api' }),
       logsOf: (namespace, pod, tail) => this.agent?.logsOf(namespace, pod, tail) ?? null,
     });
     this.server = this.lifetime.own(server);
-    const host = this.options.machine?.apiHost ?? '127.0.0.1';
     const port = await server.listen(host, this.options.apiPort);
-    this.apiUrl = `http://${host}:${port}`;
-    this.api = this.lifetime.own(new KubeClient({ server: this.apiUrl }));
+    this.apiUrl = `https://${host}:${port}`;
+    const { token, ca } = credentials;
+    this.api = this.lifetime.own(new KubeClient({ server: this.apiUrl, ca, token: () => token }));
     const kubeconfig = {
       apiVersion: 'v1',
       kind: 'Config',
-      clusters: [{ name: 'tenure', cluster: { server: this.apiUrl } }],
+      clusters: [
+        {
+          name: 'tenure',
+          cluster: {
+            server: this.apiUrl,
+            'certificate-authority-data': Buffer.from(ca).toString('base64'),
+          },
+        },
+      ],
       contexts: [
         { name: 'tenure', context: { cluster: 'tenure', namespace: NAMESPACE, user: 'local' } },
       ],
-      users: [{ name: 'local', user: {} }],
+      users: [{ name: 'local', user: { token } }],
       'current-context': 'tenure',
     };
-    writeFileSync(this.kubeconfig, stringify(kubeconfig));
+    writePrivate(this.kubeconfig, stringify(kubeconfig));
     for (const crd of crds)
       embedded.patch(
         embedded.kind('apiextensions.k8s.io', 'v1', 'customresourcedefinitions') as never,
@@ -253,7 +277,7 @@ export class LocalCluster implements AsyncDisposable {
   /** The token of a pod's service account, in a folder as a kubelet mounts it. */
   private async credentialsOf({ metadata, spec }: Pod): Promise<Record<string, string>> {
     const { external } = this.options;
-    if (external === undefined) return {};
+    if (external === undefined) return { TENURE_SERVICE_ACCOUNT_DIR: this.podCredentials };
     const { namespace = '', uid = '' } = metadata;
     const name = spec.serviceAccountName ?? 'default';
     const { status } = await this.api.act<{ status: { token: string } }>(
@@ -266,9 +290,9 @@ export class LocalCluster implements AsyncDisposable {
       },
     );
     const folder = join(this.options.folder, 'node/service-accounts', uid);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'token'), status.token);
-    writeFileSync(join(folder, 'ca.crt'), external.access.ca ?? '');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writePrivate(join(folder, 'token'), status.token);
+    writePrivate(join(folder, 'ca.crt'), external.access.ca ?? '');
     return { TENURE_SERVICE_ACCOUNT_DIR: folder };
   }
 

@@ -13,7 +13,7 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** In a pod the service account; elsewhere whatever the user's kubeconfig says. */
 async function access(): Promise<KubeAccess> {
   if (process.env.KUBERNETES_SERVER || process.env.KUBERNETES_SERVICE_HOST)
-    return podAccess(process.env, SERVICE_ACCOUNT);
+    return podAccess(process.env, process.env.TENURE_SERVICE_ACCOUNT_DIR ?? SERVICE_ACCOUNT);
   const { kubeconfigAccess } = await import('../kube/kubeconfig.ts');
   return (await kubeconfigAccess()).access;
 }

@@ -8,6 +8,7 @@ import { EmbeddedApi } from './api.ts';
 import { EmbeddedServer } from './server.ts';
 import { Store } from './store.ts';
 
+const TOKEN = systemChance.bytes(32).toString('base64url');
 const clock = systemClock;
 const store = new Store(':memory:');
 const api = new EmbeddedApi({ store, clock, chance: systemChance });
@@ -15,6 +16,7 @@ const server = new EmbeddedServer({
   api,
   clock,
   logger: createLogger({ level: 'error', format: 'text' }),
+  token: TOKEN,
 });
 let url = '';
 
@@ -35,7 +37,10 @@ interface Answer {
 async function ask(method: string, path: string, body?: object, type?: string): Promise<Answer> {
   const response = await fetch(`${url}${path}`, {
     method,
-    headers: { 'content-type': type ?? 'application/json' },
+    headers: {
+      authorization: `Bearer ${TOKEN}`,
+      'content-type': type ?? 'application/json',
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: await response.json() };

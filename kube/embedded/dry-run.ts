@@ -4,25 +4,26 @@
  */
 import type { KubeObject } from '../objects.ts';
 import { badRequest } from './api-error.ts';
-import { parseBody } from './body.ts';
 
 /** What deletions and evictions may say in their bodies. */
 interface Options {
-  readonly dryRun?: readonly unknown[];
-  readonly deleteOptions?: Options;
+  readonly dryRun?: unknown;
+  readonly deleteOptions?: Options | null;
 }
+
+const listed = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : value === undefined || value === null ? [] : [value];
 
 /**
  * Whether a request is only tried.
  * @throws ApiError where it asks for a way of trying that there is not
  */
-export function isDryRun(method: string, query: URLSearchParams, body: string): boolean {
-  // Few bodies have such a word; the others are not parsed twice.
-  const options = body.includes('dryRun') ? (parseBody(body) as Options | null) : null;
+export function isDryRun(method: string, query: URLSearchParams, body: unknown): boolean {
+  const options = body as Options | null;
   const asked = [
     ...query.getAll('dryRun'),
-    ...(method === 'DELETE' ? (options?.dryRun ?? []) : []),
-    ...(options?.deleteOptions?.dryRun ?? []),
+    ...(method === 'DELETE' ? listed(options?.dryRun) : []),
+    ...listed(options?.deleteOptions?.dryRun),
   ];
   const strange = asked.find((one) => one !== 'All' && one !== '');
   if (strange !== undefined)

@@ -1,5 +1,6 @@
 /** The embedded API over HTTP: paths, content types, tables and watches as Kubernetes clients expect them. */
 import http from 'node:http';
+import https from 'node:https';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { KubeObject } from '../objects.ts';
@@ -11,7 +12,7 @@ import {
   type WriteOptions,
 } from './api.ts';
 import { ApiError, badRequest, statusOf } from './api-error.ts';
-import { parseBody } from './body.ts';
+import { APPLY_TYPE, BodyReader, JSON_TYPE, mediaTypeOf, parseBody, unsupported } from './body.ts';
 import {
   coreVersions,
   groupList,
@@ -21,19 +22,26 @@ import {
   resourceList,
 } from './discovery.ts';
 import { isDryRun, rehearsed } from './dry-run.ts';
+import { Entrance } from './entrance.ts';
 import { groupVersion, type Kind } from './kinds.ts';
 import { bindPod, evictPod } from './pod-actions.ts';
 import { selectorFor } from './selectors.ts';
 import { tableOf } from './table.ts';
+import { Watches } from './watches.ts';
 
-const BODY_BYTES_MAX = 3 * 1024 * 1024;
-const BOOKMARK_MS = 30_000;
+const CONNECTIONS_MAX = 4_096;
+/** For a request's head, and for a handshake. */
+const HEAD_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+/** For an answer that a client does not read. */
+const ANSWER_TIMEOUT_MS = 60_000;
 const PATCHES: Readonly<Record<string, PatchType>> = {
   'application/merge-patch+json': 'merge',
   'application/json-patch+json': 'json',
   'application/strategic-merge-patch+json': 'strategic',
-  'application/apply-patch+yaml': 'apply',
+  [APPLY_TYPE]: 'apply',
 };
+const OBJECTS = [JSON_TYPE, 'application/yaml'];
 
 interface Target {
   /** Where it is done: a copy of everything if it is only tried. */
@@ -49,6 +57,10 @@ export interface EmbeddedServerDeps {
   readonly api: EmbeddedApi;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What every request must show. */
+  readonly token: string;
+  /** Without it, plain HTTP: kubectl sends no token then. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** What a pod's container wrote; null: the pod is not known. */
   readonly logsOf?: (namespace: string, pod: string, tailLines: number | null) => string | null;
 }
@@ -56,16 +68,31 @@ export interface EmbeddedServerDeps {
 export class EmbeddedServer implements AsyncDisposable {
   private readonly deps: EmbeddedServerDeps;
   private readonly server: http.Server;
-  private readonly watches = new Set<http.ServerResponse>();
+  private readonly entrance: Entrance;
+  private readonly bodies = new BodyReader();
+  private readonly watches: Watches;
 
   constructor(deps: EmbeddedServerDeps) {
     this.deps = deps;
-    this.server = http.createServer((request, response) => void this.serve(request, response));
-    this.server.keepAliveTimeout = 120_000;
+    this.entrance = new Entrance(deps.token);
+    this.watches = new Watches({ store: deps.api.store, clock: deps.clock, logger: deps.logger });
+    const options = { keepAliveTimeout: 120_000, headersTimeout: HEAD_TIMEOUT_MS };
+    const onRequest = (request: http.IncomingMessage, response: http.ServerResponse) =>
+      void this.serve(request, response);
+    this.server =
+      deps.tls === undefined
+        ? http.createServer(options, onRequest)
+        : https.createServer(
+            { ...options, ...deps.tls, handshakeTimeout: HEAD_TIMEOUT_MS },
+            onRequest,
+          );
+    this.server.requestTimeout = REQUEST_TIMEOUT_MS;
+    this.server.maxConnections = CONNECTIONS_MAX;
   }
 
   /** @throws Error EADDRINUSE and the like. */
   listen(host: string, port: number): Promise<number> {
+    this.entrance.answersTo(host);
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(port, host, () =>
@@ -75,9 +102,14 @@ export class EmbeddedServer implements AsyncDisposable {
   }
 
   private async serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    // A client that goes while it is answered.
+    response.on('error', () => {});
     try {
-      const url = new URL(request.url ?? '/', 'http://embedded');
-      const body = request.method === 'GET' ? '' : await readBody(request);
+      const { method = '', headers } = request;
+      const url = new URL(`http://embedded${request.url ?? '/'}`);
+      this.entrance.check({ method, path: url.pathname, headers });
+      const body =
+        method === 'GET' || method === 'HEAD' ? null : await this.bodyOf(request, method);
       this.route(request, response, url, body);
     } catch (cause) {
       const error =
@@ -86,15 +118,32 @@ export class EmbeddedServer implements AsyncDisposable {
           : new ApiError(500, 'InternalError', String((cause as Error).message ?? cause));
       if (!(cause instanceof ApiError))
         this.deps.logger.error('a request failed', { url: request.url, cause });
-      send(response, error.status, statusOf(error));
+      if (response.headersSent) return void response.destroy();
+      // What was not read is not waited for.
+      if (!request.complete) response.setHeader('connection', 'close');
+      this.send(response, error.status, statusOf(error));
     }
+  }
+
+  /**
+   * What a request brings with it, null for nothing. Forms that a page may send without being asked
+   * (text, forms) are not among those that are read.
+   */
+  private async bodyOf(request: http.IncomingMessage, method: string): Promise<unknown> {
+    const mediaType = mediaTypeOf(request.headers['content-type']);
+    const known = method === 'PATCH' ? Object.keys(PATCHES) : OBJECTS;
+    if (mediaType !== '' && !known.includes(mediaType)) throw unsupported(mediaType, known);
+    const bytes = await this.bodies.read(request);
+    if (bytes.length === 0 && method === 'DELETE') return null;
+    if (mediaType === '') throw unsupported(mediaType, known);
+    return parseBody(bytes, mediaType);
   }
 
   private route(
     request: http.IncomingMessage,
     response: http.ServerResponse,
     url: URL,
-    body: string,
+    body: unknown,
   ): void {
     const { api } = this.deps;
     const path = url.pathname.replace(/\/+$/, '');
@@ -104,20 +153,20 @@ export class EmbeddedServer implements AsyncDisposable {
       return;
     }
     if (path === '/version')
-      return send(response, 200, {
+      return this.send(response, 200, {
         major: '1',
         minor: '35',
         gitVersion: 'v1.35.0+tenure',
         platform: 'embedded',
       });
-    if (path === '/api') return send(response, 200, coreVersions());
-    if (path === '/apis') return send(response, 200, groupList(kinds));
-    if (path === '/openapi/v3') return send(response, 200, openApiIndex(kinds));
+    if (path === '/api') return this.send(response, 200, coreVersions());
+    if (path === '/apis') return this.send(response, 200, groupList(kinds));
+    if (path === '/openapi/v3') return this.send(response, 200, openApiIndex(kinds));
     const openApi = /^\/openapi\/v3\/(?:api|apis)\/(.+)$/.exec(path);
     if (openApi !== null) {
       const document = openApiOf(kinds, openApi[1] as string);
       if (document === null) throw new ApiError(404, 'NotFound', 'there is no such group version');
-      return send(response, 200, document);
+      return this.send(response, 200, document);
     }
     const group = /^\/apis\/([^/]+)$/.exec(path);
     if (group !== null) {
@@ -126,14 +175,14 @@ export class EmbeddedServer implements AsyncDisposable {
       ];
       if (versions.length === 0)
         throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
-      return send(response, 200, groupOf(group[1] as string, versions));
+      return this.send(response, 200, groupOf(group[1] as string, versions));
     }
     const listed = /^\/(?:api\/(v1)|apis\/([^/]+\/[^/]+))$/.exec(path);
     if (listed !== null) {
       const gv = (listed[1] ?? listed[2]) as string;
       if (!kinds.some((kind) => groupVersion(kind) === gv))
         throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
-      return send(response, 200, resourceList(kinds, gv));
+      return this.send(response, 200, resourceList(kinds, gv));
     }
     const target = this.target(path);
     if (!isDryRun(request.method ?? '', url.searchParams, body))
@@ -170,7 +219,7 @@ export class EmbeddedServer implements AsyncDisposable {
     request: http.IncomingMessage,
     response: http.ServerResponse,
     url: URL,
-    body: string,
+    body: unknown,
     target: Target,
   ): void {
     const { api, kind, name, subresource } = target;
@@ -189,7 +238,7 @@ export class EmbeddedServer implements AsyncDisposable {
         throw new ApiError(405, 'MethodNotAllowed', `${request.method} is not supported`);
       const act = subresource === 'binding' ? bindPod : evictPod;
       const of = { namespace, name: name ?? '' };
-      return send(response, 201, act(api, kind, of, parseBody(body) as object));
+      return this.send(response, 201, act(api, kind, of, (body ?? {}) as object));
     }
     switch (request.method) {
       case 'GET':
@@ -197,24 +246,16 @@ export class EmbeddedServer implements AsyncDisposable {
           return query.get('watch') === 'true' || query.get('watch') === '1'
             ? this.watch(request, response, target, query)
             : this.sendList(request, response, target, query);
-        if (subresource === 'scale') return send(response, 200, api.scale(kind, namespace, name));
+        if (subresource === 'scale')
+          return this.send(response, 200, api.scale(kind, namespace, name));
         return one(api.get(kind, namespace, name));
       case 'POST':
-        return one(api.create(kind, namespace, parseBody(body) as KubeObject, options), 201);
+        return one(api.create(kind, namespace, body as KubeObject, options), 201);
       case 'PUT':
         if (name === null) throw badRequest('a name is required');
-        return one(
-          api.replace(kind, namespace, name, parseBody(body) as KubeObject, subresource, options),
-        );
+        return one(api.replace(kind, namespace, name, body as KubeObject, subresource, options));
       case 'PATCH': {
-        const contentType = (request.headers['content-type'] ?? '').split(';')[0] as string;
-        const type = PATCHES[contentType];
-        if (type === undefined)
-          throw new ApiError(
-            415,
-            'UnsupportedMediaType',
-            `the patch type ${contentType} is not supported`,
-          );
+        const type = PATCHES[mediaTypeOf(request.headers['content-type'])] as PatchType;
         if (type === 'strategic' && kind.crd !== null)
           throw new ApiError(
             415,
@@ -228,7 +269,7 @@ export class EmbeddedServer implements AsyncDisposable {
             namespace,
             name,
             type,
-            parseBody(body) as Record<string, unknown>,
+            body as Record<string, unknown>,
             subresource,
             options,
           ),
@@ -244,11 +285,11 @@ export class EmbeddedServer implements AsyncDisposable {
   private remove(
     response: http.ServerResponse,
     target: Target,
-    body: string,
+    body: unknown,
     query: URLSearchParams,
   ): void {
     const { api, kind, namespace, name } = target;
-    const options = (body === '' ? {} : parseBody(body)) as {
+    const options = (body ?? {}) as {
       gracePeriodSeconds?: number;
       propagationPolicy?: string;
       preconditions?: { uid?: string };
@@ -267,7 +308,7 @@ export class EmbeddedServer implements AsyncDisposable {
       const selects = selectorFor(query);
       for (const object of api.list(kind, namespace, selects))
         api.delete(kind, object.metadata.namespace ?? '', object.metadata.name, of);
-      return send(response, 200, {
+      return this.send(response, 200, {
         kind: 'Status',
         apiVersion: 'v1',
         metadata: {},
@@ -276,8 +317,8 @@ export class EmbeddedServer implements AsyncDisposable {
     }
     const before = api.get(kind, namespace ?? '', name);
     const left = api.delete(kind, namespace ?? '', name, of);
-    if (left !== null) return send(response, 200, this.shown(target, left));
-    send(response, 200, {
+    if (left !== null) return this.send(response, 200, this.shown(target, left));
+    this.send(response, 200, {
       kind: 'Status',
       apiVersion: 'v1',
       metadata: {},
@@ -335,13 +376,13 @@ export class EmbeddedServer implements AsyncDisposable {
     query: URLSearchParams,
   ): void {
     if (request.method === 'GET' && this.wantsTable(request)) {
-      return send(
+      return this.send(
         response,
         status,
         this.table(kind, [object], query, true, object.metadata.resourceVersion ?? ''),
       );
     }
-    send(response, status, object);
+    this.send(response, status, object);
   }
 
   private sendList(
@@ -354,8 +395,8 @@ export class EmbeddedServer implements AsyncDisposable {
     const items = api.list(kind, namespace, selectorFor(query));
     const resourceVersion = String(api.store.version);
     if (this.wantsTable(request))
-      return send(response, 200, this.table(kind, items, query, true, resourceVersion));
-    send(response, 200, {
+      return this.send(response, 200, this.table(kind, items, query, true, resourceVersion));
+    this.send(response, 200, {
       kind: `${kind.kind}List`,
       apiVersion: groupVersion(kind),
       metadata: { resourceVersion },
@@ -369,96 +410,52 @@ export class EmbeddedServer implements AsyncDisposable {
     { kind, namespace }: Target,
     query: URLSearchParams,
   ): void {
-    const { api, clock } = this.deps;
     const selects = selectorFor(query);
-    const mine = (object: KubeObject) =>
-      (namespace === null || object.metadata.namespace === namespace) && selects(object);
     const asTable = this.wantsTable(request);
-    let first = true;
-    const write = (type: string, object: KubeObject) => {
-      const shown =
-        asTable && type !== 'BOOKMARK'
+    this.watches.start(response, {
+      collection: collectionOf(kind),
+      selects: (object) =>
+        (namespace === null || object.metadata.namespace === namespace) && selects(object),
+      shown: (object, first) =>
+        asTable
           ? this.table(kind, [object], query, first, object.metadata.resourceVersion ?? '')
-          : object;
-      if (type !== 'BOOKMARK') first = false;
-      response.write(`${JSON.stringify({ type, object: shown })}\n`);
-    };
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.flushHeaders();
-    const collection = collectionOf(kind);
-    const onEvent = (event: {
-      type: string;
-      collection: string;
-      object: KubeObject;
-      before: KubeObject | null;
-    }) => {
-      if (event.collection !== collection) return;
-      // An object that no longer matches is gone for this watcher, one that matches now is new.
-      const was = event.before !== null && mine(event.before);
-      const is = event.type !== 'DELETED' && mine(event.object);
-      if (is) write(was ? 'MODIFIED' : 'ADDED', event.object);
-      else if (was) write('DELETED', event.object);
-    };
-    const from = query.get('resourceVersion');
-    if (from === null || from === '' || from === '0') {
-      for (const object of api.list(kind, namespace, selects)) write('ADDED', object);
-    } else {
-      const missed = api.store.since(Number(from));
-      if (missed === null) {
-        const gone = statusOf(new ApiError(410, 'Expired', `too old resource version: ${from}`));
-        response.end(`${JSON.stringify({ type: 'ERROR', object: gone })}\n`);
-        return;
-      }
-      for (const event of missed) onEvent(event);
-    }
-    const listening = api.store.listen(onEvent);
-    this.watches.add(response);
-    const bookmark = () =>
-      write('BOOKMARK', {
-        kind: kind.kind,
-        apiVersion: groupVersion(kind),
-        metadata: { resourceVersion: String(api.store.version), name: '' },
-      } as KubeObject);
-    const bookmarks =
-      query.get('allowWatchBookmarks') === 'true' ? clock.every(BOOKMARK_MS, bookmark) : null;
-    const seconds = Number(query.get('timeoutSeconds') ?? 3600);
-    const timer = clock.after(seconds * 1000, () => response.end());
-    response.on('close', () => {
-      this.watches.delete(response);
-      listening[Symbol.dispose]();
-      bookmarks?.[Symbol.dispose]();
-      timer[Symbol.dispose]();
+          : object,
+      from: versionOf(query.get('resourceVersion')),
+      bookmark:
+        query.get('allowWatchBookmarks') === 'true'
+          ? (resourceVersion) => ({
+              kind: kind.kind,
+              apiVersion: groupVersion(kind),
+              metadata: { resourceVersion, name: '' },
+            })
+          : null,
+      seconds: Number(query.get('timeoutSeconds') ?? 0),
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const response of this.watches) response.destroy();
+    this.watches[Symbol.dispose]();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
-}
 
-function send(response: http.ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-  });
-  response.end(text);
-}
-
-async function readBody(request: http.IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let byteCount = 0;
-  for await (const part of request) {
-    byteCount += (part as Buffer).length;
-    if (byteCount > BODY_BYTES_MAX)
-      throw new ApiError(
-        413,
-        'RequestEntityTooLarge',
-        `a request body must not exceed ${BODY_BYTES_MAX} bytes`,
-      );
-    parts.push(part as Buffer);
+  private send(response: http.ServerResponse, status: number, body: object): void {
+    const text = JSON.stringify(body);
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+    });
+    response.end(text);
+    if (response.writableFinished) return;
+    const timer = this.deps.clock.after(ANSWER_TIMEOUT_MS, () => response.destroy());
+    response.on('close', () => timer[Symbol.dispose]());
   }
-  return Buffer.concat(parts).toString('utf8');
+}
+
+/** From where a watch goes on; null: from all that there is. @throws ApiError where it is no version. */
+function versionOf(text: string | null): number | null {
+  if (text === null || text === '' || text === '0') return null;
+  if (!/^\d{1,15}$/.test(text))
+    throw badRequest(`Invalid value: ${JSON.stringify(text)}: a version`);
+  return Number(text);
 }

@@ -3,6 +3,8 @@
  * clients feel, and what the operator costs with many clusters and with nothing to do.
  */
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conditionOf } from '../../kube/conditions.ts';
@@ -20,7 +22,7 @@ import { ROOT } from '../../stdx/root.ts';
 import { FaultyApi } from '../support/faulty-api.ts';
 import { kafkaAt, Load } from '../support/load.ts';
 import { startTestCluster, type TestCluster, until } from '../support/local.ts';
-import { OperatorStage } from '../support/operator-stage.ts';
+import { OperatorStage, TOKEN } from '../support/operator-stage.ts';
 import { sleepMs } from '../support/wait.ts';
 import { residentMiB } from './process-cost.ts';
 
@@ -167,10 +169,13 @@ async function resident(url: string): Promise<number> {
     'operator/main.ts',
     join(ROOT, 'node_modules/.cache/tenure/operator.cjs'),
   );
+  const account = mkdtempSync(join(tmpdir(), 'tenure-account-'));
+  writeFileSync(join(account, 'token'), TOKEN);
   const child = spawn(process.execPath, [file], {
     env: {
       PATH: process.env.PATH,
       KUBERNETES_SERVER: url,
+      TENURE_SERVICE_ACCOUNT_DIR: account,
       TENURE_BROKER_IMAGE: 'tenure:1',
       // As in the chart.
       NODE_OPTIONS: '--max-semi-space-size=2',
@@ -182,6 +187,7 @@ async function resident(url: string): Promise<number> {
   await sleepMs(8_000);
   const mib = residentMiB([child.pid ?? 0]);
   child.kill();
+  rmSync(account, { recursive: true });
   return mib;
 }
 

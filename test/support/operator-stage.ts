@@ -18,6 +18,8 @@ import { Lifetime } from '../../stdx/lifetime.ts';
 import { createLogger } from '../../stdx/logger.ts';
 
 const STOP_MS = 30;
+/** What the API asks of its clients. */
+export const TOKEN = systemChance.bytes(32).toString('base64url');
 const logger = createLogger({ level: 'error', format: 'text' });
 const deps = { clock: systemClock, chance: systemChance, logger };
 
@@ -34,14 +36,14 @@ export class OperatorStage implements AsyncDisposable {
   private constructor(embedded: EmbeddedApi, url: string) {
     this.embedded = embedded;
     this.url = url;
-    this.api = new KubeClient({ server: url });
+    this.api = new KubeClient({ server: url, token: () => TOKEN });
     this.lifetime.own(this.api);
   }
 
   static async open(): Promise<OperatorStage> {
     const store = new Store(':memory:');
     const embedded = new EmbeddedApi({ store, clock: systemClock, chance: systemChance });
-    const server = new EmbeddedServer({ api: embedded, clock: systemClock, logger });
+    const server = new EmbeddedServer({ api: embedded, clock: systemClock, logger, token: TOKEN });
     const port = await server.listen('127.0.0.1', 0);
     for (const crd of crds)
       embedded.create(
