@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { podAccess } from '../kube/client.ts';
 import { systemChance } from '../stdx/chance.ts';
-import { apiCredentials, keepPrivate, writePrivate } from './api-credentials.ts';
+import { apiCredentials, keepPrivate } from './api-credentials.ts';
+import { writePrivate } from './node-folders.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'tenure-credentials-'));
 after(() => rmSync(root, { recursive: true }));

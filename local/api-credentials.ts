@@ -3,10 +3,11 @@
  * and a certificate, since kubectl shows no token to a server without one. Both live as long as the folder.
  */
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeAuthority, signServer } from '../operator/cluster/authority.ts';
 import type { Chance } from '../stdx/chance.ts';
+import { writePrivate } from './node-folders.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const VALIDITY_DAYS = 3650;
@@ -21,13 +22,7 @@ export interface ApiCredentials {
   readonly folder: string;
 }
 
-/** Writes what only the user of this machine may read, also over something that others might have read. */
-export function writePrivate(path: string, text: string): void {
-  rmSync(path, { force: true });
-  writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
-}
-
-/** The same for a file that others write. */
+/** For a file that something else writes. */
 export function keepPrivate(path: string): void {
   if (existsSync(path)) chmodSync(path, 0o600);
   else writeFileSync(path, '', { mode: 0o600, flag: 'wx' });

@@ -26,10 +26,11 @@ import { type Clock, sleep } from '../stdx/clock.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { ROOT } from '../stdx/root.ts';
-import { apiCredentials, keepPrivate, writePrivate } from './api-credentials.ts';
+import { apiCredentials, keepPrivate } from './api-credentials.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { bundleBroker } from './bundle.ts';
 import { type LocalNode, NodeAgent, type PodPlace } from './node-agent.ts';
+import { NodeFolders, writePrivate } from './node-folders.ts';
 import { NodeObjects } from './node-objects.ts';
 import { StatefulSets } from './stateful-sets.ts';
 
@@ -289,8 +290,7 @@ export class LocalCluster implements AsyncDisposable {
         spec: { expirationSeconds: 24 * 3600 },
       },
     );
-    const folder = join(this.options.folder, 'node/service-accounts', uid);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const folder = new NodeFolders(join(this.options.folder, 'node')).serviceAccount(uid);
     writePrivate(join(folder, 'token'), status.token);
     writePrivate(join(folder, 'ca.crt'), external.access.ca ?? '');
     return { TENURE_SERVICE_ACCOUNT_DIR: folder };

@@ -1,14 +1,15 @@
 /** A node of one machine: runs the pods of the embedded API as child processes, as a kubelet would. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Informer, type InformerDeps } from '../kube/informer.ts';
 import type { Condition, Pod, Secret } from '../kube/objects.ts';
 import { pods as podResource, secrets as secretResource } from '../kube/objects.ts';
 import { isKubeError, type KubeApi } from '../kube/port.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
+import { NodeFolders, UnsafePath } from './node-folders.ts';
 import { type PodFacts, PodProcess } from './pod-process.ts';
 
 /** Where a pod runs, if not on a loopback address of this machine. */
@@ -36,11 +37,14 @@ export interface NodeAgentOptions {
   readonly place: PodPlace | null;
 }
 
+const uidOf = ({ metadata }: Pod) => metadata.uid ?? 'none';
+
 export class NodeAgent implements AsyncDisposable {
   private readonly api: KubeApi;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly options: NodeAgentOptions;
+  private readonly folders: NodeFolders;
   private readonly pods: Informer<Pod>;
   private readonly processes = new Map<string, PodProcess>();
   private readonly secrets: Informer<Secret>;
@@ -56,7 +60,7 @@ export class NodeAgent implements AsyncDisposable {
     this.clock = deps.clock;
     this.logger = deps.logger;
     this.options = options;
-    mkdirSync(options.folder, { recursive: true });
+    this.folders = new NodeFolders(options.folder);
     this.addresses = this.readAddresses();
     this.endLeftovers();
     this.secrets = new Informer(deps, secretResource, {}, ({ after }) => {
@@ -79,7 +83,7 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   private get pidFile(): string {
-    return join(this.options.folder, 'pids.json');
+    return this.folders.own('pids.json');
   }
 
   /** Containers of an agent that was killed itself still run: they are ended, and only they. */
@@ -109,7 +113,7 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   private get addressFile(): string {
-    return join(this.options.folder, 'addresses.json');
+    return this.folders.own('addresses.json');
   }
 
   private readAddresses(): Map<string, string> {
@@ -170,7 +174,7 @@ export class NodeAgent implements AsyncDisposable {
     if (pod === null || (running !== undefined && running.uid !== pod.metadata.uid)) {
       this.processes.delete(key);
       await running?.stop(0);
-      this.dropEphemeral(key, running?.uid);
+      if (running !== undefined) this.folders.dropEphemeral(running.uid);
       if (pod !== null) this.again.add(key);
       return;
     }
@@ -203,10 +207,6 @@ export class NodeAgent implements AsyncDisposable {
     }
   }
 
-  private secretFolder(pod: Pod, volume: string): string {
-    return join(this.ephemeralFolder(pod.metadata.uid), volume);
-  }
-
   /** Writes every Secret that a pod mounts; false where one is not there yet. */
   private hasSecrets(pod: Pod): boolean {
     return (pod.spec.volumes ?? []).every(({ secret }) => {
@@ -222,17 +222,21 @@ export class NodeAgent implements AsyncDisposable {
   private writeSecret(pod: Pod, { data = {}, metadata }: Secret): void {
     for (const { name, secret } of pod.spec.volumes ?? []) {
       if ((secret as { secretName?: string } | undefined)?.secretName !== metadata.name) continue;
-      const folder = this.secretFolder(pod, name);
-      mkdirSync(folder, { recursive: true });
-      for (const [file, value] of Object.entries(data))
-        writeFileSync(join(folder, file), Buffer.from(value, 'base64'), { mode: 0o600 });
+      for (const [file, value] of Object.entries(data)) {
+        try {
+          this.folders.writeSecret(uidOf(pod), name, file, Buffer.from(value, 'base64'));
+        } catch (cause) {
+          if (!(cause instanceof UnsafePath)) throw cause;
+          this.logger.warn('a Secret cannot be mounted', { secret: metadata.name, cause });
+        }
+      }
     }
   }
 
   private async terminate(key: string, pod: Pod, running: PodProcess | undefined): Promise<void> {
     await running?.stop((pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000);
     this.processes.delete(key);
-    this.dropEphemeral(key, pod.metadata.uid);
+    this.folders.dropEphemeral(uidOf(pod));
     const { namespace = '', name, uid } = pod.metadata;
     try {
       await this.api.delete(podResource, namespace, name, {
@@ -244,26 +248,17 @@ export class NodeAgent implements AsyncDisposable {
     }
   }
 
-  private ephemeralFolder(uid: string | undefined): string {
-    return join(this.options.folder, 'ephemeral', uid ?? 'none');
-  }
-
-  private dropEphemeral(_key: string, uid: string | undefined): void {
-    rmSync(this.ephemeralFolder(uid), { recursive: true, force: true });
-  }
-
   private factsOf(key: string, pod: Pod, credentials: Readonly<Record<string, string>>): PodFacts {
     const volumes = new Map<string, string>();
     for (const volume of pod.spec.volumes ?? []) {
       const claim = (volume.persistentVolumeClaim as { claimName?: string } | undefined)?.claimName;
       const folder =
         claim === undefined
-          ? join(this.ephemeralFolder(pod.metadata.uid), volume.name)
-          : join(this.options.folder, 'volumes', `${pod.metadata.namespace}_${claim}`);
-      mkdirSync(folder, { recursive: true });
+          ? this.folders.ephemeral(uidOf(pod), volume.name)
+          : this.folders.claim(pod.metadata.namespace ?? '', claim);
       volumes.set(volume.name, folder);
     }
-    const { clusterEnv, commandFor, folder, place } = this.options;
+    const { clusterEnv, commandFor, place } = this.options;
     const ip = this.addressOf(key);
     return {
       ip,
@@ -271,7 +266,7 @@ export class NodeAgent implements AsyncDisposable {
       clusterEnv: { ...clusterEnv, ...credentials },
       commandFor: (command) =>
         place === null ? commandFor(command) : place.commandAt(ip, commandFor(command)),
-      logFolder: join(folder, 'logs'),
+      logPath: this.folders.log(pod.metadata.namespace ?? '', pod.metadata.name),
     };
   }
 

@@ -1,8 +1,7 @@
 /** A pod's container as a child process: its environment, its probes, its restarts. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync, type WriteStream } from 'node:fs';
+import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import http from 'node:http';
-import { join } from 'node:path';
 import type { Container, ContainerState, EnvVar, Pod, Probe } from '../kube/objects.ts';
 import type { Clock } from '../stdx/clock.ts';
 
@@ -20,7 +19,7 @@ export interface PodFacts {
   readonly clusterEnv: Readonly<Record<string, string>>;
   /** Turns a container's command into one of this machine. */
   readonly commandFor: (command: readonly string[]) => readonly string[];
-  readonly logFolder: string;
+  readonly logPath: string;
 }
 
 export interface ContainerStatus {
@@ -104,10 +103,7 @@ export class PodProcess {
     return this.child?.pid;
   }
   get logPath(): string {
-    return join(
-      this.facts.logFolder,
-      `${this.pod.metadata.namespace}_${this.pod.metadata.name}.log`,
-    );
+    return this.facts.logPath;
   }
 
   private get container(): Container {
@@ -121,7 +117,6 @@ export class PodProcess {
 
   private start(): void {
     const { container, facts } = this;
-    mkdirSync(facts.logFolder, { recursive: true });
     this.log ??= createWriteStream(this.logPath, { flags: 'a' });
     const [program, ...args] = facts.commandFor([
       ...(container.command ?? []),

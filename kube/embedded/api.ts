@@ -9,16 +9,12 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { KubeObject, ObjectMeta } from '../objects.ts';
 import { ApiError, alreadyExists, badRequest, conflict, notFound } from './api-error.ts';
 import { valuesAt, withValueAt } from './field-path.ts';
+import { jsonPatch } from './json-patch.ts';
 import { builtInKinds, groupVersion, type Kind, kindsOfCrd } from './kinds.ts';
-import {
-  applyConfiguration,
-  jsonPatch,
-  type ManagedFields,
-  mergePatch,
-  strategicMerge,
-} from './patches.ts';
+import { applyConfiguration, type ManagedFields, mergePatch, strategicMerge } from './patches.ts';
 import type { Store } from './store.ts';
-import { invalid, prune, validate, withDefaults } from './validation.ts';
+import { isTree, type Tree, withoutNulls } from './tree.ts';
+import { invalid, prune, validate, validateDefinition, withDefaults } from './validation.ts';
 
 export type PatchType = 'merge' | 'json' | 'strategic' | 'apply';
 export type Subresource = 'status' | 'scale';
@@ -36,7 +32,6 @@ export interface DeleteOptions {
 }
 
 type Mutable = { -readonly [K in keyof ObjectMeta]: ObjectMeta[K] };
-type Tree = Record<string, any>;
 
 const DNS_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const EVENT_LIFE_MS = 3_600_000;
@@ -134,9 +129,9 @@ export class EmbeddedApi {
   create(kind: Kind, namespace: string, given: KubeObject, options: WriteOptions): KubeObject {
     this.checkType(kind, given);
     const metadata = { ...given.metadata } as Mutable & { generateName?: string };
-    if (!metadata.name && metadata.generateName)
+    if (!metadata.name && typeof metadata.generateName === 'string')
       metadata.name = `${metadata.generateName}${this.chance.uuid().slice(0, 5)}`;
-    if (!metadata.name)
+    if (typeof metadata.name !== 'string' || metadata.name === '')
       throw invalid(kind, '', [
         {
           reason: 'FieldValueRequired',
@@ -171,9 +166,13 @@ export class EmbeddedApi {
     delete metadata.deletionTimestamp;
     let object = this.shaped(kind, { ...given, metadata } as KubeObject, options);
     if (kind.hasStatus && kind.crd !== null) object = without(object, 'status');
-    object = this.completed(kind, object);
-    validate(kind, object, null);
-    return this.write(kind, object);
+    this.check(kind, object, null);
+    return this.write(kind, this.completed(kind, object));
+  }
+
+  private check(kind: Kind, object: KubeObject, old: KubeObject | null): void {
+    validate(kind, object, old);
+    if (kind.kind === 'CustomResourceDefinition') validateDefinition(kind, object);
   }
 
   /** What the server adds to built-in kinds. */
@@ -234,12 +233,7 @@ export class EmbeddedApi {
   }
 
   private checkType(kind: Kind, object: KubeObject): void {
-    if (
-      object === null ||
-      typeof object !== 'object' ||
-      object.metadata === null ||
-      typeof object.metadata !== 'object'
-    )
+    if (!isTree(object) || !isTree(object.metadata))
       throw badRequest('an object must have metadata');
     if (object.kind !== kind.kind || object.apiVersion !== groupVersion(kind)) {
       throw badRequest(
@@ -250,7 +244,7 @@ export class EmbeddedApi {
 
   /** Unknown fields out, defaults in. */
   private shaped(kind: Kind, object: KubeObject, { fieldValidation }: WriteOptions): KubeObject {
-    if (kind.schema === null) return object;
+    if (kind.schema === null) return this.plain(kind, object);
     const { value, unknown } = prune(object, kind.schema);
     if (unknown.length > 0 && fieldValidation === 'Strict') {
       throw badRequest(
@@ -258,6 +252,13 @@ export class EmbeddedApi {
       );
     }
     return withDefaults(value, kind.schema) as KubeObject;
+  }
+
+  /** Built-in objects as Go would read them. */
+  private plain({ kind }: Kind, object: KubeObject): KubeObject {
+    // Null is a value in the schemas of definitions.
+    if (kind !== 'CustomResourceDefinition') return withoutNulls(object) as KubeObject;
+    return { ...object, metadata: withoutNulls(object.metadata) as ObjectMeta };
   }
 
   private write(kind: Kind, object: KubeObject): KubeObject {
@@ -289,8 +290,8 @@ export class EmbeddedApi {
         kind,
         namespace,
         name,
-        (given as Tree).spec?.replicas,
-        given.metadata.resourceVersion,
+        (given as Tree | null)?.spec?.replicas,
+        (given as Tree | null)?.metadata?.resourceVersion,
         options,
       );
     this.checkType(kind, given);
@@ -312,6 +313,7 @@ export class EmbeddedApi {
     subresource: Subresource | null,
     options: WriteOptions,
   ): KubeObject {
+    if (type !== 'json' && !isTree(body)) throw badRequest('a patch must be an object');
     if (subresource === 'scale') {
       const next = (
         type === 'json'
@@ -332,7 +334,7 @@ export class EmbeddedApi {
     if (type === 'apply')
       return this.apply(kind, namespace, name, current, body, subresource, options);
     if (current === null) throw notFound(this.pluralOf(kind), name);
-    const wanted = body.metadata?.resourceVersion;
+    const wanted = (body as Tree | null)?.metadata?.resourceVersion;
     if (wanted && wanted !== current.metadata.resourceVersion)
       throw conflict(this.pluralOf(kind), name);
     const next =
@@ -341,6 +343,7 @@ export class EmbeddedApi {
         : type === 'strategic'
           ? strategicMerge(current, body)
           : mergePatch(current, body);
+    this.checkType(kind, next as KubeObject);
     return this.change(kind, current, next as Tree, subresource, options);
   }
 
@@ -413,7 +416,7 @@ export class EmbeddedApi {
       if (specOf(next) !== specOf(old))
         next.metadata = { ...next.metadata, generation: (old.metadata.generation ?? 0) + 1 };
     }
-    validate(kind, next as KubeObject, current);
+    this.check(kind, next as KubeObject, current);
     if (JSON.stringify(sorted(next)) === JSON.stringify(sorted(old))) return current;
     const written = this.write(kind, next as KubeObject);
     const { deletionTimestamp, finalizers = [] } = written.metadata;

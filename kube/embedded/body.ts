@@ -5,12 +5,12 @@
 import type { IncomingMessage } from 'node:http';
 import { load as parseYaml } from 'js-yaml';
 import { ApiError, badRequest } from './api-error.ts';
+import { DEPTH_MAX, faultOf } from './tree.ts';
 
 /** As a real API server has it. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
 /** Of all bodies that are on their way at the same time. */
 const READING_BYTES_MAX = 64 * 1024 * 1024;
-const DEPTH_MAX = 100;
 
 export const JSON_TYPE = 'application/json';
 const YAML_TYPE = 'application/yaml';
@@ -70,9 +70,10 @@ export function parseBody(bytes: Buffer, mediaType: string): unknown {
   } catch {
     throw badRequest('the body must be UTF-8');
   }
-  return withoutTraps(
-    mediaType === YAML_TYPE || mediaType === APPLY_TYPE ? yaml(text) : json(text),
-  );
+  const value = mediaType === YAML_TYPE || mediaType === APPLY_TYPE ? yaml(text) : json(text);
+  const fault = faultOf(value);
+  if (fault !== null) throw badRequest(`the body ${fault}`);
+  return value;
 }
 
 function json(text: string): unknown {
@@ -93,25 +94,4 @@ function yaml(text: string): unknown {
       throw badRequest(`the body must be JSON or YAML: ${(cause as Error).message}`);
     }
   }
-}
-
-/**
- * What goes on from here has no name that JavaScript takes for the prototype of an object, and is not so
- * deep that walking it overflows the stack.
- */
-function withoutTraps(root: unknown): unknown {
-  let level: unknown[] = [root];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEPTH_MAX) throw badRequest(`the body must not be deeper than ${DEPTH_MAX} levels`);
-    const below: unknown[] = [];
-    for (const value of level) {
-      if (value === null || typeof value !== 'object') continue;
-      if (Object.hasOwn(value, '__proto__'))
-        throw badRequest('a field must not be called "__proto__"');
-      for (const child of Object.values(value))
-        if (child !== null && typeof child === 'object') below.push(child);
-    }
-    level = below;
-  }
-  return root;
 }

@@ -1,5 +1,7 @@
 /** The simple JSON paths of CRDs and printer columns: `.spec.replicas`, `.a[0].b`, `[?(@.type=="Ready")]`. Pure. */
 
+import { own } from './tree.ts';
+
 const STEP =
   /\.([A-Za-z0-9_-]+)|\['([^']+)'\]|\[(\d+)\]|\[\*\]|\[\?\(@\.([\w.]+)\s*==\s*["']([^"']*)["']\)\]|\.([A-Za-z0-9_\\./-]+)/y;
 
@@ -14,13 +16,13 @@ export function valuesAt(object: unknown, path: string): unknown[] {
     values = values.flatMap((value): unknown[] => {
       if (value === null || typeof value !== 'object') return [];
       if (text === '[*]') return Array.isArray(value) ? value : [];
-      if (index !== undefined) return [(value as unknown[])[Number(index)]];
+      if (index !== undefined) return [own(value, index)];
       if (filterKey !== undefined) {
         return Array.isArray(value)
           ? value.filter((item) => valuesAt(item, `.${filterKey}`)[0] === filterValue)
           : [];
       }
-      return [(value as Record<string, unknown>)[(name ?? quoted) as string]];
+      return [own(value, (name ?? quoted) as string)];
     });
   }
   return values.filter((value) => value !== undefined && value !== null);
@@ -33,7 +35,7 @@ export function withValueAt<T>(object: T, path: string, value: unknown): T {
     if (depth === names.length) return value;
     const name = names[depth] as string;
     const container = (at ?? {}) as Record<string, unknown>;
-    return { ...container, [name]: set(container[name], depth + 1) };
+    return { ...container, [name]: set(own(container, name), depth + 1) };
   };
   return set(object, 0) as T;
 }

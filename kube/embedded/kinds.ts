@@ -1,4 +1,5 @@
 /** The kinds of objects that the embedded API serves: built-in ones, and one for each CRD. */
+import { shapeOf } from './shapes.ts';
 
 export interface PrinterColumn {
   readonly name: string;
@@ -33,6 +34,8 @@ export interface Kind {
   readonly columns: readonly PrinterColumn[];
   /** OpenAPI v3 schema of the whole object; null: fields are not checked. */
   readonly schema: JsonSchema | null;
+  /** What whoever reads such objects here relies on, beside the schema. */
+  readonly shape: JsonSchema;
   /** The CRD it comes from, null for built-in kinds. */
   readonly crd: string | null;
 }
@@ -212,6 +215,7 @@ export const builtInKinds: readonly Kind[] = Object.entries(builtIns).flatMap(([
       scale: one.scale ? replicaScale : null,
       columns: one.columns ?? [],
       schema: null,
+      shape: shapeOf(one.kind, true),
       crd: null,
     }),
   );
@@ -236,6 +240,7 @@ export function kindsOfCrd(crd: any): Kind[] {
         scale: version.subresources?.scale ?? null,
         columns: version.additionalPrinterColumns ?? [],
         schema: version.schema?.openAPIV3Schema ?? null,
+        shape: shapeOf(names.kind, false),
         crd: crd.metadata.name,
       }),
     );

@@ -1,10 +1,6 @@
-/** The ways to change an object: merge patch, JSON patch, strategic merge, server-side apply. Pure. */
-import { ApiError, badRequest } from './api-error.ts';
-
-type Tree = Record<string, any>;
-
-const isTree = (value: unknown): value is Tree =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
+/** The ways to change an object: merge patch, strategic merge, server-side apply. Pure. */
+import { ApiError } from './api-error.ts';
+import { isTree, own, type Tree } from './tree.ts';
 
 /** RFC 7386. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
@@ -12,84 +8,15 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   const out: Tree = isTree(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete out[name];
-    else out[name] = mergePatch(out[name], value);
+    else out[name] = mergePatch(own(out, name), value);
   }
   return out;
-}
-
-/** RFC 6902. @throws ApiError where an operation cannot be done. */
-export function jsonPatch(target: unknown, operations: unknown): unknown {
-  if (!Array.isArray(operations)) throw badRequest('a JSON patch must be a list of operations');
-  const root = { root: structuredClone(target) as any };
-  for (const { op, path, from, value } of operations as {
-    op: string;
-    path: string;
-    from?: string;
-    value?: unknown;
-  }[]) {
-    const get = (pointer: string) => locate(root, pointer);
-    if (op === 'add') insert(get(path), value);
-    else if (op === 'remove') take(get(path));
-    else if (op === 'replace') {
-      const at = get(path);
-      if (at.container[at.key] === undefined) throw badRequest(`replace: ${path} must exist`);
-      at.container[at.key] = value;
-    } else if (op === 'move') insert(get(path), take(get(from ?? '')));
-    else if (op === 'copy') {
-      const at = get(from ?? '');
-      insert(get(path), structuredClone(at.container[at.key]));
-    } else if (op === 'test') {
-      const at = get(path);
-      if (JSON.stringify(at.container[at.key]) !== JSON.stringify(value))
-        throw new ApiError(422, 'Invalid', `the test of ${path} failed`);
-    } else throw badRequest(`operation ${op} is unknown`);
-  }
-  return root.root;
-}
-
-interface Place {
-  readonly container: any;
-  readonly key: string | number;
-}
-
-function locate(root: Tree, pointer: string): Place {
-  const names = [
-    'root',
-    ...pointer
-      .split('/')
-      .slice(1)
-      .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~')),
-  ];
-  let container: any = root;
-  for (const name of names.slice(0, -1)) {
-    container = container[name];
-    if (container === null || typeof container !== 'object')
-      throw badRequest(`the path ${pointer} must exist`);
-  }
-  const last = names.at(-1) as string;
-  return {
-    container,
-    key: Array.isArray(container) ? (last === '-' ? container.length : Number(last)) : last,
-  };
-}
-
-function insert({ container, key }: Place, value: unknown): void {
-  if (Array.isArray(container)) container.splice(key as number, 0, value);
-  else container[key] = value;
-}
-
-function take({ container, key }: Place): unknown {
-  const value = container[key];
-  if (value === undefined) throw badRequest(`remove: ${key} must exist`);
-  if (Array.isArray(container)) container.splice(key as number, 1);
-  else delete container[key];
-  return value;
 }
 
 /** Lists whose elements have an identity: by the name of the field that holds them. */
 function listKeys(field: string, list: readonly unknown[]): readonly string[] | null {
   const sample = list[0];
-  if (!isTree(sample)) return null;
+  if (!isTree(sample) || !list.every(isTree)) return null;
   switch (field) {
     case 'containers':
     case 'initContainers':
@@ -113,8 +40,32 @@ function listKeys(field: string, list: readonly unknown[]): readonly string[] | 
   }
 }
 
-const sameKeys = (a: Tree, b: Tree, keys: readonly string[]) =>
-  keys.every((key) => a[key] === b[key]);
+/** What an element is told apart by. */
+function elementKey(item: unknown, keys: readonly string[]): string {
+  return `k:${JSON.stringify(Object.fromEntries(keys.map((key) => [key, own(item, key)])))}`;
+}
+
+/** Merges lists by what their elements are called; `merged` returns undefined for what goes. */
+function mergeLists(
+  live: readonly unknown[],
+  changes: readonly Tree[],
+  keys: readonly string[],
+  merged: (live: unknown, change: Tree) => unknown,
+): unknown[] {
+  const out: unknown[] = [...live];
+  const places = new Map<string, number>();
+  for (const [i, item] of live.entries()) {
+    const key = elementKey(item, keys);
+    if (!places.has(key)) places.set(key, i);
+  }
+  for (const change of changes) {
+    const key = elementKey(change, keys);
+    const at = places.get(key) ?? out.length;
+    out[at] = merged(out[at], change);
+    places.set(key, at);
+  }
+  return out.filter((item) => item !== undefined);
+}
 
 /** Kubernetes' own patch for built-in kinds: lists with identity are merged, `$patch` directives kept. */
 export function strategicMerge(target: unknown, patch: unknown, field = ''): unknown {
@@ -122,15 +73,10 @@ export function strategicMerge(target: unknown, patch: unknown, field = ''): unk
     const keys = listKeys(field, patch);
     if (keys === null || !Array.isArray(target))
       return patch.filter((item) => !isTree(item) || item.$patch !== 'delete');
-    const out = [...target];
-    for (const item of patch as Tree[]) {
-      const at = out.findIndex((known) => sameKeys(known, item, keys));
-      if (item.$patch === 'delete') {
-        if (at >= 0) out.splice(at, 1);
-      } else if (at >= 0) out[at] = strategicMerge(out[at], item);
-      else out.push(item);
-    }
-    return out;
+    return mergeLists(target, patch as Tree[], keys, (live, item) => {
+      if (item.$patch === 'delete') return undefined;
+      return live === undefined ? item : strategicMerge(live, item);
+    });
   }
   if (!isTree(patch)) return patch;
   if (patch.$patch === 'replace') {
@@ -141,7 +87,7 @@ export function strategicMerge(target: unknown, patch: unknown, field = ''): unk
   for (const [name, value] of Object.entries(patch)) {
     if (name.startsWith('$')) continue;
     if (value === null) delete out[name];
-    else out[name] = strategicMerge(out[name], value, name);
+    else out[name] = strategicMerge(own(out, name), value, name);
   }
   return out;
 }
@@ -162,10 +108,6 @@ const NOT_OWNED = new Set([
   'creationTimestamp',
   'managedFields',
 ]);
-
-function elementKey(item: Tree, keys: readonly string[]): string {
-  return `k:${JSON.stringify(Object.fromEntries(keys.map((key) => [key, item[key]])))}`;
-}
 
 /** The fields that an applied configuration speaks of. */
 export function fieldsOf(value: unknown, field = '', depth = 0): FieldSet {
@@ -196,17 +138,14 @@ function overlay(live: unknown, applied: unknown, field: string): unknown {
   if (Array.isArray(applied)) {
     const keys = listKeys(field, applied);
     if (keys === null || !Array.isArray(live)) return applied;
-    const out = [...live];
-    for (const item of applied as Tree[]) {
-      const at = out.findIndex((known) => sameKeys(known, item, keys));
-      if (at >= 0) out[at] = overlay(out[at], item, '');
-      else out.push(item);
-    }
-    return out;
+    return mergeLists(live, applied as Tree[], keys, (known, item) =>
+      known === undefined ? item : overlay(known, item, ''),
+    );
   }
   if (!isTree(applied)) return applied;
   const out: Tree = isTree(live) ? { ...live } : {};
-  for (const [name, value] of Object.entries(applied)) out[name] = overlay(out[name], value, name);
+  for (const [name, value] of Object.entries(applied))
+    out[name] = overlay(own(out, name), value, name);
   return out;
 }
 
@@ -237,13 +176,13 @@ function dropFields(
     const name = key.slice(2);
     const inOthers = others.flatMap((set) => (set[key] === undefined ? [] : [set[key]]));
     if (now?.[key] !== undefined || inOthers.length > 0) {
-      if (out[name] !== undefined)
-        out[name] = dropFields(out[name], owned, now?.[key], inOthers, name);
+      const value = own(out, name);
+      if (value !== undefined) out[name] = dropFields(value, owned, now?.[key], inOthers, name);
       continue;
     }
     if (Object.keys(owned).length === 0) delete out[name];
     else {
-      const rest = dropFields(out[name], owned, undefined, [], name);
+      const rest = dropFields(own(out, name), owned, undefined, [], name);
       const empty = Array.isArray(rest)
         ? rest.length === 0
         : isTree(rest) && Object.keys(rest).length === 0;
@@ -274,9 +213,9 @@ function conflictingField(
   for (const [key, below] of Object.entries(theirs)) {
     if (!key.startsWith('f:')) continue;
     const name = key.slice(2);
-    if (!isTree(applied) || !(name in applied)) continue;
+    if (!isTree(applied) || !Object.hasOwn(applied, name)) continue;
     const mine = applied[name];
-    const current = isTree(live) ? live[name] : undefined;
+    const current = own(live, name);
     if (Object.keys(below).length === 0) {
       if (JSON.stringify(mine) !== JSON.stringify(current)) return `${path}.${name}`;
     } else {

@@ -4,9 +4,12 @@
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { KubeObject } from '../objects.ts';
+import { ApiError } from './api-error.ts';
 
 /** How far back a watch may start. */
 const HISTORY_MAX = 20_000;
+/** As etcd has it: what grows without end here would fail on a real API server. */
+const OBJECT_BYTES_MAX = 1.5 * 1024 * 1024;
 
 export interface StoredEvent {
   readonly version: number;
@@ -105,16 +108,25 @@ export class Store implements Disposable {
     }
   }
 
+  /** @throws ApiError 413 where it is too large. */
   put(collection: string, key: string, object: KubeObject): KubeObject {
     const objects = this.collection(collection);
     const before = objects.get(key) ?? null;
-    const version = ++this.version;
+    const version = this.version + 1;
     const stored = {
       ...object,
       metadata: { ...object.metadata, resourceVersion: String(version) },
     };
+    const body = JSON.stringify(stored);
+    if (body.length > OBJECT_BYTES_MAX)
+      throw new ApiError(
+        413,
+        'RequestEntityTooLarge',
+        `an object must not exceed ${OBJECT_BYTES_MAX} bytes, ${key} would have ${body.length}`,
+      );
+    this.insert.run(collection, key, body);
+    this.version = version;
     objects.set(key, stored);
-    this.insert.run(collection, key, JSON.stringify(stored));
     this.note.run(String(version));
     this.emit({
       version,

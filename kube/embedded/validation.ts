@@ -4,10 +4,12 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { RE2JS } from 're2js';
 import type { KubeObject } from '../objects.ts';
 import { parseQuantity } from '../quantity.ts';
 import { ApiError } from './api-error.ts';
 import type { JsonSchema, Kind } from './kinds.ts';
+import { isTree, own, type Tree } from './tree.ts';
 
 interface Cause {
   reason: string;
@@ -15,12 +17,21 @@ interface Cause {
   field: string;
 }
 
+const regExp = Object.assign(
+  (pattern: string) => {
+    const compiled = RE2JS.compile(pattern);
+    return { test: (text: string) => compiled.matcher(text).find() };
+  },
+  { code: 're2' },
+);
 const ajv = new Ajv({
   allErrors: true,
   strict: false,
   useDefaults: false,
   validateFormats: false,
   verbose: true,
+  // As in Kubernetes: patterns of definitions that anybody may make take time in proportion to the text.
+  code: { regExp },
 });
 const validators = new WeakMap<JsonSchema, ValidateFunction>();
 const rules = new Map<string, (context: Record<string, unknown>) => unknown>();
@@ -98,7 +109,7 @@ export function prune(
   const out: Record<string, unknown> = {};
   for (const [name, child] of Object.entries(value)) {
     const at = path === '' ? name : `${path}.${name}`;
-    const known = schema.properties?.[name] as JsonSchema | undefined;
+    const known = own(schema.properties, name) as JsonSchema | undefined;
     const other = schema.additionalProperties;
     const isMeta = path === '' && (name === 'apiVersion' || name === 'kind' || name === 'metadata');
     if (isMeta) out[name] = child;
@@ -119,9 +130,9 @@ export function withDefaults(value: unknown, schema: JsonSchema): unknown {
   for (const [name, of] of Object.entries(
     (schema.properties ?? {}) as Record<string, JsonSchema>,
   )) {
-    if (out[name] === undefined && of.default !== undefined)
-      out[name] = structuredClone(of.default);
-    if (out[name] !== undefined) out[name] = withDefaults(out[name], of);
+    let value: unknown = own(out, name);
+    if (value === undefined) value = structuredClone(of.default);
+    if (value !== undefined) out[name] = withDefaults(value, of);
   }
   return out;
 }
@@ -140,9 +151,11 @@ function fieldOf(error: ErrorObject): string {
   return `${path}${missing === null ? '' : `.${missing}`}`.replace(/^\./, '') || '<root>';
 }
 
+const SHOWN_CHARACTERS_MAX = 200;
+
 function causeOf(error: ErrorObject): Cause {
   const field = fieldOf(error);
-  const shown = JSON.stringify(error.data) ?? 'undefined';
+  const shown = (JSON.stringify(error.data) ?? 'undefined').slice(0, SHOWN_CHARACTERS_MAX);
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case 'required':
@@ -186,6 +199,15 @@ function causeOf(error: ErrorObject): Cause {
   }
 }
 
+function checkerOf(rule: string): (context: Record<string, unknown>) => unknown {
+  let check = rules.get(rule);
+  if (check === undefined) {
+    check = cel.parse(rule) as (context: Record<string, unknown>) => unknown;
+    rules.set(rule, check);
+  }
+  return check;
+}
+
 /** CEL rules of a schema and of everything below it. Rules that name `oldSelf` hold for changes only. */
 function celCauses(value: unknown, old: unknown, schema: JsonSchema, path: string): Cause[] {
   const causes: Cause[] = [];
@@ -194,11 +216,7 @@ function celCauses(value: unknown, old: unknown, schema: JsonSchema, path: strin
     message?: string;
   }[]) {
     if (/\boldSelf\b/.test(rule) && old === undefined) continue;
-    let check = rules.get(rule);
-    if (check === undefined) {
-      check = cel.parse(rule) as (context: Record<string, unknown>) => unknown;
-      rules.set(rule, check);
-    }
+    const check = checkerOf(rule);
     let holds: unknown;
     try {
       holds = check({ self: value, oldSelf: old });
@@ -232,9 +250,9 @@ function celCauses(value: unknown, old: unknown, schema: JsonSchema, path: strin
   for (const [name, of] of Object.entries(
     (schema.properties ?? {}) as Record<string, JsonSchema>,
   )) {
-    const child = (value as Record<string, unknown>)[name];
+    const child = own(value, name) as unknown;
     if (child === undefined) continue;
-    const oldChild = (old as Record<string, unknown> | undefined)?.[name];
+    const oldChild = own(old, name) as unknown;
     causes.push(...celCauses(child, oldChild, of, path === '' ? name : `${path}.${name}`));
   }
   return causes;
@@ -242,21 +260,58 @@ function celCauses(value: unknown, old: unknown, schema: JsonSchema, path: strin
 
 /** @throws ApiError 422 with a sentence for each fault. */
 export function validate(kind: Kind, object: KubeObject, old: KubeObject | null): void {
-  if (kind.schema === null) return;
-  const check = validatorFor(kind.schema);
+  const causes = faultsIn(object, kind.shape);
+  if (causes.length === 0 && kind.schema !== null) causes.push(...faultsIn(object, kind.schema));
+  // Rules may assume that types are right.
+  if (causes.length === 0 && kind.schema !== null)
+    causes.push(...celCauses(object, old ?? undefined, kind.schema, ''));
+  if (causes.length > 0) throw invalid(kind, object.metadata.name, causes);
+}
+
+/**
+ * What is wrong with the schemas of a CustomResourceDefinition: objects could not be held against them.
+ * @throws ApiError 422
+ */
+export function validateDefinition(kind: Kind, crd: KubeObject): void {
+  for (const version of (crd as Tree).spec.versions) {
+    const schema = version.schema?.openAPIV3Schema;
+    if (schema === undefined) continue;
+    try {
+      validatorFor(schema);
+      for (const rule of rulesOf(schema)) checkerOf(rule);
+    } catch (cause) {
+      const field = 'spec.versions[*].schema.openAPIV3Schema';
+      const message = `Invalid value: ${(cause as Error).message}`;
+      throw invalid(kind, crd.metadata.name, [{ reason: 'FieldValueInvalid', field, message }]);
+    }
+  }
+}
+
+function rulesOf(schema: unknown): string[] {
+  if (Array.isArray(schema)) return schema.flatMap(rulesOf);
+  if (!isTree(schema)) return [];
+  const said = schema['x-kubernetes-validations'];
+  const here = Array.isArray(said) ? said.map((one) => String((one as Tree | null)?.rule)) : [];
+  return [...here, ...Object.values(schema).flatMap(rulesOf)];
+}
+
+/** An answer names so many faults. */
+const FAULTS_MAX = 50;
+
+function faultsIn(object: unknown, schema: JsonSchema): Cause[] {
+  const check = validatorFor(schema);
   const causes: Cause[] = [];
   if (!check(object)) {
     const wrongTypes = new Set(
       (check.errors ?? []).filter((e) => e.keyword === 'type').map(fieldOf),
     );
     for (const error of check.errors ?? []) {
+      if (causes.length === FAULTS_MAX) break;
       if (error.keyword !== 'type' && wrongTypes.has(fieldOf(error))) continue;
       causes.push(causeOf(error));
     }
   }
-  // Rules may assume that types are right.
-  if (causes.length === 0) causes.push(...celCauses(object, old ?? undefined, kind.schema, ''));
-  if (causes.length > 0) throw invalid(kind, object.metadata.name, causes);
+  return causes;
 }
 
 export function invalid(kind: Kind, name: string, causes: readonly Cause[]): ApiError {
