@@ -294,20 +294,16 @@ const request: fc.Arbitrary<Request> = fc.oneof(
       // Applied are whole objects mostly.
       body: JSON.stringify(patchType.startsWith('application/apply') ? body : patch),
     })),
-  fc
-    .tuple(shaped, suffix, tree)
-    .map(([{ path }, at, body]) => ({
-      method: 'POST',
-      path: `${path}/x${at}`,
-      body: JSON.stringify(body),
-    })),
-  fc
-    .tuple(shaped, tree)
-    .map(([{ path }, body]) => ({
-      method: 'DELETE',
-      path: `${path}/x`,
-      body: JSON.stringify(body),
-    })),
+  fc.tuple(shaped, suffix, tree).map(([{ path }, at, body]) => ({
+    method: 'POST',
+    path: `${path}/x${at}`,
+    body: JSON.stringify(body),
+  })),
+  fc.tuple(shaped, tree).map(([{ path }, body]) => ({
+    method: 'DELETE',
+    path: `${path}/x`,
+    body: JSON.stringify(body),
+  })),
   fc.tuple(shaped, suffix).map(([{ path }, at]) => ({
     path: `${path}${at === '' ? '' : `/x${at}`}`,
     headers: { accept: 'application/json;as=Table' },

@@ -102,7 +102,10 @@ const name = fc.constantFrom('a', 'b', '0', '1', '-', '__proto__', 'constructor'
 const pointer = fc
   .array(name, { maxLength: 4 })
   .map((names) => names.map((one) => `/${one}`).join(''));
-const value = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>;
+// As it comes out of JSON, which knows no minus zero.
+const value = fc
+  .json({ maxDepth: 3 })
+  .map((text): unknown => JSON.parse(text.replace(/-0(?![.\de])/g, '0')));
 const operation = fc.record(
   {
     op: fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test'),
