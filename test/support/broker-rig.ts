@@ -30,6 +30,7 @@ const GROUP = 'kafka.tenure.dev';
 const VERSION = 'v1beta1';
 const CLUSTER = 'my-cluster';
 const NAMESPACE = 'default';
+const TOKEN = systemChance.bytes(32).toString('base64url');
 const CRDS = [
   'kafkabrokers',
   'kafkaclusters',
@@ -64,7 +65,7 @@ async function makeApi(config: Readonly<Record<string, string | number>>, logger
     metadata: { name: CLUSTER },
     spec: { replicas: 1, config, storage: { type: 'ephemeral' } },
   });
-  const server = new EmbeddedServer({ api, clock: systemClock, logger });
+  const server = new EmbeddedServer({ api, clock: systemClock, logger, token: TOKEN });
   return { server, url: `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}` };
 }
 
@@ -92,7 +93,7 @@ export async function startBrokerRig(
     ]),
   );
   const { server, url } = await makeApi({ ...single, ...config }, logger);
-  const api = new KubeClient({ server: url });
+  const api = new KubeClient({ server: url, token: () => TOKEN });
   const system = systemNetwork(null);
   let listener: Listener | null = null;
   const network: BrokerNetwork = {
