@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PartitionLine } from '../../kube/partition-line.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
-import { buildBatch, stampBatch } from '../../proto/kafka/record-batch.ts';
+import { buildBatch, stampBatch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import { Turn } from '../../stdx/turn.ts';
@@ -415,4 +415,19 @@ test('who deletes records waits for its followers until its time is up or the le
   assert.deepEqual(results[1], { error: 'NOT_LEADER_OR_FOLLOWER', lowWatermark: -1 });
   remove();
   assert.deepEqual(results[2], results[1], 'who does not lead does not answer for others');
+});
+
+test('what a coordinator writes in a transaction of a producer has no sequence; of a client it is refused', () => {
+  const { partition, endTurn } = setUp();
+  const errors: string[] = [];
+  for (const trusted of [true, false]) {
+    const of = { timestampMs: 5, producerId: 7, producerEpoch: 0, attributes: TRANSACTIONAL_BIT };
+    partition.produce(
+      buildBatch([{ key: null, value: Buffer.from('v') }], of),
+      { acks: 1, timeoutMs: 100, trusted },
+      ({ error }) => errors.push(error),
+    );
+    endTurn();
+  }
+  assert.deepEqual(errors, ['NONE', 'INVALID_RECORD']);
 });

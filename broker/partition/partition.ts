@@ -271,7 +271,7 @@ export class Partition implements TurnTask {
     }
     const isPlain = records.length < BATCH_HEADER_BYTES || codecOf(records) === 'none';
     const refusal =
-      judgeBatch(records, this.rules) ??
+      judgeBatch(records, this.rules, { trusted: request.trusted === true }) ??
       (isPlain && request.trusted !== true ? judgePlainRecords(records, this.rules, nowMs) : null);
     if (refusal !== null) {
       const faults = 'faults' in refusal ? refusal.faults : [];

@@ -35,7 +35,11 @@ function refuse(error: ErrorName, message: string): Refusal {
 /**
  * What is wrong with a batch by its header and checksum alone; null: nothing. Asked before anything is unpacked.
  */
-export function judgeBatch(records: Buffer, rules: ProduceRules): Refusal | null {
+export function judgeBatch(
+  records: Buffer,
+  rules: ProduceRules,
+  { trusted } = { trusted: false },
+): Refusal | null {
   const byteCount = records.length < BATCH_HEADER_BYTES ? 0 : batch.byteCount(records);
   if (byteCount < BATCH_HEADER_BYTES || byteCount > records.length)
     return refuse('CORRUPT_MESSAGE', 'the batch must be as long as its header says');
@@ -61,7 +65,8 @@ export function judgeBatch(records: Buffer, rules: ProduceRules): Refusal | null
     return refuse('INVALID_RECORD', 'the record count must agree with the last offset delta');
   if ((attributes & CONTROL_BIT) !== 0)
     return refuse('INVALID_RECORD', 'clients must not write control batches');
-  return judgeProducerFields(records) ?? judgeSegment(records, rules);
+  // What a coordinator writes in a producer's transaction has no sequence, as in Kafka.
+  return (trusted ? null : judgeProducerFields(records)) ?? judgeSegment(records, rules);
 }
 
 function judgeProducerFields(records: Buffer): Refusal | null {
