@@ -21,13 +21,19 @@ export async function doomTopics(kafka: Kafka, admin: Admin): Promise<void> {
   await Promise.all([producer.connect(), consumer.connect()]);
   let isReading = false;
   for (let round = 0; round < ROUNDS; round++) {
-    await until('the doomed topic is made', KNOWN_TIMEOUT_MS, () =>
-      admin
-        .createTopics({
-          topics: [{ topic: TOPIC, numPartitions: PARTITIONS, replicationFactor: 3 }],
-        })
-        .catch((cause: unknown) => (console.error(`making ${TOPIC}: ${cause}`), false)),
-    );
+    let why: unknown = 'it is still there';
+    await until('the doomed topic is made', KNOWN_TIMEOUT_MS, async () => {
+      const topics = [{ topic: TOPIC, numPartitions: PARTITIONS, replicationFactor: 3 }];
+      const isMade = await admin.createTopics({ topics }).catch((cause: unknown) => {
+        why = cause;
+        return false;
+      });
+      // Under another fault the last deletion may not have been heard.
+      if (!isMade) await admin.deleteTopics({ topics: [TOPIC] }).catch(() => {});
+      return isMade;
+    }).catch((cause: unknown) => {
+      throw new Error(`${(cause as Error).message}: ${why}`);
+    });
     if (!isReading) {
       isReading = true;
       await consumer.subscribe({ topic: TOPIC, fromBeginning: true });

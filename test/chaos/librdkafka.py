@@ -224,6 +224,7 @@ def process():
                 return True
 
             outcome, alive = in_transaction(producer, work)
+            tell(kind="txn", outcome=outcome, values=[])
             if outcome != "committed":
                 # From where the group stands, as every program of this kind does.
                 try:

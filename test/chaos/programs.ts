@@ -116,6 +116,23 @@ export class Programs {
     return of.reduce((sum, { told }) => sum + told.filter((one) => one.kind === kind).length, 0);
   }
 
+  /** What they met and went on from, and how often. */
+  private troubles(of: readonly Program[]): string {
+    const counts = new Map<string, number>();
+    for (const { name, told } of of)
+      for (const one of told) {
+        const what =
+          one.kind === 'retry' || one.kind === 'died'
+            ? `${one.kind} ${one.error}`
+            : one.kind === 'txn'
+              ? one.outcome
+              : null;
+        const key = `${name} ${what}`;
+        if (what !== null) counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+    return [...counts].map(([what, count]) => `${what} ${count}`).join(', ');
+  }
+
   /** Ends them in the order of what they write, and judges. */
   async judge(): Promise<Outcome> {
     const anomalies: string[] = [];
@@ -155,7 +172,8 @@ export class Programs {
         `librdkafka: ${this.count(this.senders, 'acked')} records acknowledged, ` +
         `${this.count(this.traders, 'txn')} transactions, ` +
         `${viewOf(ANSWERS).committed.length} records processed, ${read} read meanwhile, ` +
-        `${ended.length} transactional producers begun anew, ${anomalies.length} anomalies`,
+        `${ended.length} transactional producers begun anew, ${anomalies.length} anomalies\n` +
+        `transactions: ${this.troubles([...this.traders, ...this.workers])}`,
     };
   }
 }
