@@ -194,11 +194,13 @@ const faults: Partial<Record<(typeof KINDS)[number], () => Promise<void>>> = {
   ...(hasSmallDisk
     ? {
         diskFull: async () => {
-          const { bavail, bsize } = statfsSync(volume);
           const filler = join(volume, 'filler');
-          writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1024)));
-          await sleepMs(8_000);
-          rmSync(filler);
+          try {
+            fillUp(volume, filler);
+            await sleepMs(8_000);
+          } finally {
+            rmSync(filler, { force: true });
+          }
         },
       }
     : {}),
@@ -258,6 +260,16 @@ async function isWhole(): Promise<boolean> {
     );
   } catch {
     return false;
+  }
+}
+
+/** All but a little is taken; the broker takes of it meanwhile. */
+function fillUp(folder: string, filler: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  try {
+    writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1024)));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
   }
 }
 
