@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { load as parseYaml } from 'js-yaml';
 import { ApiError, badRequest } from './api-error.ts';
+import { PROTOBUF_TYPE, parseProtobuf } from './protobuf.ts';
 import { DEPTH_MAX, faultOf } from './tree.ts';
 
 /** As a real API server has it. */
@@ -64,16 +65,20 @@ export class BodyReader {
  * @throws ApiError where it is not what its type says, or is what no object may be
  */
 export function parseBody(bytes: Buffer, mediaType: string): unknown {
+  const value = mediaType === PROTOBUF_TYPE ? parseProtobuf(bytes) : parseText(bytes, mediaType);
+  const fault = faultOf(value);
+  if (fault !== null) throw badRequest(`the body ${fault}`);
+  return value;
+}
+
+function parseText(bytes: Buffer, mediaType: string): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw badRequest('the body must be UTF-8');
   }
-  const value = mediaType === YAML_TYPE || mediaType === APPLY_TYPE ? yaml(text) : json(text);
-  const fault = faultOf(value);
-  if (fault !== null) throw badRequest(`the body ${fault}`);
-  return value;
+  return mediaType === YAML_TYPE || mediaType === APPLY_TYPE ? yaml(text) : json(text);
 }
 
 function json(text: string): unknown {

@@ -25,6 +25,7 @@ import { isDryRun, rehearsed } from './dry-run.ts';
 import { Entrance } from './entrance.ts';
 import { groupVersion, type Kind } from './kinds.ts';
 import { bindPod, evictPod } from './pod-actions.ts';
+import { PROTOBUF_TYPE } from './protobuf.ts';
 import { selectorFor } from './selectors.ts';
 import { tableOf } from './table.ts';
 import { Watches } from './watches.ts';
@@ -41,7 +42,7 @@ const PATCHES: Readonly<Record<string, PatchType>> = {
   'application/strategic-merge-patch+json': 'strategic',
   [APPLY_TYPE]: 'apply',
 };
-const OBJECTS = [JSON_TYPE, 'application/yaml'];
+const OBJECTS = [JSON_TYPE, 'application/yaml', PROTOBUF_TYPE];
 
 interface Target {
   /** Where it is done: a copy of everything if it is only tried. */
