@@ -180,6 +180,26 @@ test('a pattern of a definition cannot stop the server', async () => {
   await stage.ask({ path: `${DEFINITIONS}/things.example.com`, method: 'DELETE' });
 });
 
+test('each pattern of a definition is held against its own field', async () => {
+  const text = (pattern: string) => ({ type: 'string', pattern });
+  const properties = { a: text('^a$'), b: text('^b$') };
+  const schema = { type: 'object', properties: { spec: { type: 'object', properties } } };
+  const made = await stage.ask({ path: DEFINITIONS, method: 'POST', body: definition(schema) });
+  assert.equal(made.status, 201);
+  const path = '/apis/example.com/v1/namespaces/default/things';
+  const statusOf = async (spec: object) => {
+    const metadata = { name: `two-${JSON.stringify(spec).length}` };
+    const body = { apiVersion: 'example.com/v1', kind: 'Thing', metadata, spec };
+    return (await stage.ask({ path, method: 'POST', body })).status;
+  };
+  assert.deepEqual(
+    [await statusOf({ a: 'a', b: 'b' }), await statusOf({ a: 'b' }), await statusOf({ b: 'a' })],
+    [201, 422, 422],
+  );
+  await stage.ask({ path: `${path}/two-17`, method: 'DELETE' });
+  await stage.ask({ path: `${DEFINITIONS}/things.example.com`, method: 'DELETE' });
+});
+
 test('a definition that nothing could be held against is refused, and what has no spec', async () => {
   const bad = [
     { ...definition({}), spec: undefined },

@@ -20,7 +20,9 @@ interface Cause {
 const regExp = Object.assign(
   (pattern: string) => {
     const compiled = RE2JS.compile(pattern);
-    return { test: (text: string) => compiled.matcher(text).find() };
+    // Ajv keeps what it made of a pattern under this name.
+    const toString = () => pattern;
+    return { test: (text: string) => compiled.matcher(text).find(), toString };
   },
   { code: 're2' },
 );
