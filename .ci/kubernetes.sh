@@ -22,7 +22,7 @@ if [ "$what" = api ]; then
   "$testbed/up.sh" || exit 1
   TENURE_TEST_KUBECONFIG="$RUN/kc/admin" npm test --silent -- \
     test/e2e/journey.test.ts test/e2e/operator.test.ts test/e2e/failover.test.ts \
-    test/e2e/transactions.test.ts
+    test/e2e/transactions.test.ts test/e2e/recovery.test.ts
   exit
 fi
 
