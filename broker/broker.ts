@@ -18,10 +18,10 @@ import { type Identified, identifyCluster } from './cluster-identity.ts';
 import { BrokerConfig } from './config/config.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
-import { brokerCounts, countStates, failedLogDirs, imageFacts } from './facts.ts';
+import { brokerCounts, brokerFacts, failedLogDirs } from './facts.ts';
 import { endForStorage, handOver } from './hand-over.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { Integrity, NO_FIGURES } from './integrity.ts';
+import { Integrity } from './integrity.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { Isolation } from './isolation.ts';
 import { IsrProposer } from './isr-proposer.ts';
@@ -532,6 +532,7 @@ export class Broker implements AsyncDisposable {
         logger,
         partitions,
         directories: this.directories,
+        budget: this.storage.budget,
         retentionPeriodMs: () => this.config.number('log.retention.check.interval.ms'),
         fileDeleteDelayMs: (topicId) => this.replicas.rulesOf(topicId).fileDeleteDelayMs,
       }),
@@ -616,25 +617,24 @@ export class Broker implements AsyncDisposable {
   }
 
   private facts() {
-    return {
-      partitions: () => this.partitions,
+    return brokerFacts({
+      partitions: this.partitions,
+      image: this.metadata.image,
       isController: () => this.role?.isController === true,
-      ...imageFacts(this.metadata.image),
-      connections: () =>
-        new Map(
-          this.options.listeners.map(({ name, port }, i) => [
-            `${name.toUpperCase()}-${port}`,
-            this.listeners[i]?.connections.size ?? 0,
-          ]),
-        ),
-      offlineLogDirectories: () =>
-        Math.max(this.directories?.failures.all.size ?? 0, this.storageFailed ? 1 : 0),
-      groupStates: () => countStates(this.coordinators?.groups.groups() ?? []),
+      listeners: () =>
+        this.options.listeners.map(({ name, port }, i) => [
+          `${name.toUpperCase()}-${port}`,
+          this.listeners[i],
+        ]),
+      directories: () => this.directories,
+      hasStorageFailed: () => this.storageFailed,
+      groups: () => this.coordinators?.groups.groups() ?? [],
       state: () => this.state,
-      tailBytes: () => this.tail.bytes,
+      tail: this.tail,
       memory: () => this.memory ?? null,
-      integrity: () => this.integrity?.figures ?? NO_FIGURES,
-    };
+      integrity: () => this.integrity,
+      producersEvicted: () => this.storage.budget.evicted,
+    });
   }
 
   /** An orderly stop: hand over, close, say that nothing is missing. */

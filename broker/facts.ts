@@ -1,7 +1,11 @@
 /** Numbers of a broker for metrics and status, counted when somebody asks. */
 import { clusterConfigFaults } from './config/faults.ts';
+import { type Integrity, NO_FIGURES } from './integrity.ts';
 import type { LogDirectories } from './log/log-directories.ts';
+import type { TailMemory } from './log/tail-memory.ts';
 import type { MetadataImage } from './metadata/image.ts';
+import type { ClientListener } from './network.ts';
+import type { BrokerFacts } from './observe/metrics.ts';
 import type { Partitions } from './partition/partitions.ts';
 
 /** What the image tells of the whole cluster. */
@@ -14,6 +18,41 @@ export function imageFacts(image: MetadataImage) {
     globalPartitions: () => lines().length,
     activeBrokers: () => image.liveBrokers().length,
     fencedBrokers: () => image.brokers().filter(({ fenced }) => fenced).length,
+  };
+}
+
+/** The parts of a broker that are asked when its metrics are; some of them come later than the first scrape. */
+export interface FactSources {
+  readonly partitions: Partitions;
+  readonly image: MetadataImage;
+  readonly isController: () => boolean;
+  readonly listeners: () => readonly (readonly [string, ClientListener | undefined])[];
+  readonly directories: () => LogDirectories | undefined;
+  readonly hasStorageFailed: () => boolean;
+  readonly groups: () => Iterable<{ readonly state: string }>;
+  readonly state: () => number;
+  readonly tail: TailMemory;
+  readonly memory: BrokerFacts['memory'];
+  readonly integrity: () => Integrity | undefined;
+  readonly producersEvicted: () => number;
+}
+
+/** What is read when somebody scrapes. */
+export function brokerFacts(of: FactSources): Omit<BrokerFacts, 'loopDelay'> {
+  return {
+    ...imageFacts(of.image),
+    partitions: () => of.partitions,
+    isController: of.isController,
+    connections: () =>
+      new Map(of.listeners().map(([name, listener]) => [name, listener?.connections.size ?? 0])),
+    offlineLogDirectories: () =>
+      Math.max(of.directories()?.failures.all.size ?? 0, of.hasStorageFailed() ? 1 : 0),
+    groupStates: () => countStates(of.groups()),
+    state: of.state,
+    tailBytes: () => of.tail.bytes,
+    memory: of.memory,
+    integrity: () => of.integrity()?.figures ?? NO_FIGURES,
+    producersEvicted: of.producersEvicted,
   };
 }
 

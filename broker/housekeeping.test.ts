@@ -11,6 +11,7 @@ import { logConfig } from '../test/support/log-config.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectories } from './log/log-directories.ts';
+import { ProducerBudget } from './log/producer-budget.ts';
 import { TailMemory } from './log/tail-memory.ts';
 import { Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
@@ -80,6 +81,7 @@ function stage() {
     logger,
     partitions,
     directories,
+    budget: new ProducerBudget(),
     retentionPeriodMs: () => 1,
     fileDeleteDelayMs: () => 7,
   });

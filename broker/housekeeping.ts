@@ -2,6 +2,7 @@
 import type { Clock } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { LogDirectories } from './log/log-directories.ts';
+import type { ProducerBudget } from './log/producer-budget.ts';
 import type { Partitions } from './partition/partitions.ts';
 
 const CHECKPOINT_MS = 30_000;
@@ -13,6 +14,7 @@ export interface HousekeepingDeps {
   readonly logger: Logger;
   readonly partitions: Partitions;
   readonly directories: LogDirectories;
+  readonly budget: ProducerBudget;
   readonly retentionPeriodMs: () => number;
   readonly fileDeleteDelayMs: (topicId: string) => number;
 }
@@ -27,7 +29,10 @@ export class Housekeeping implements Disposable {
     this.deps = deps;
     this.timers = [
       deps.clock.every(CHECKPOINT_MS, () => this.checkpoint()),
-      deps.clock.every(FLUSH_CHECK_MS, () => void this.startWriteback()),
+      deps.clock.every(FLUSH_CHECK_MS, () => {
+        deps.budget.enforce(Array.from(deps.partitions, ({ log }) => log.producers));
+        void this.startWriteback();
+      }),
     ];
     this.retention = this.scheduleRetention();
   }

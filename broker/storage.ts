@@ -10,6 +10,7 @@ import type { Logger } from '../stdx/logger.ts';
 import { DirectoryLocks } from './log/directory-locks.ts';
 import { FileCache } from './log/file-cache.ts';
 import { LogDirectories } from './log/log-directories.ts';
+import { ProducerBudget } from './log/producer-budget.ts';
 import type { TailMemory } from './log/tail-memory.ts';
 import type { MetadataImage } from './metadata/image.ts';
 import type { Lives } from './metadata/session.ts';
@@ -41,6 +42,8 @@ export class Storage {
   /** Nothing is written through it in a directory that another process has taken over. */
   private readonly disk: Disk;
   readonly files: FileCache;
+  /** How many producers all logs together remember. */
+  readonly budget = new ProducerBudget();
   directories!: LogDirectories;
 
   constructor(deps: StorageDeps, options: StorageOptions, incarnation: string) {
@@ -63,8 +66,9 @@ export class Storage {
     const { bootId, chance, logger, tail } = this.deps;
     const { dataFolders, id } = this.options;
     await this.locks.take(dataFolders);
-    const { disk, files } = this;
-    this.directories = new LogDirectories({ disk, files, tail, logger }, dataFolders, bootId);
+    const { budget, disk, files } = this;
+    const deps = { disk, files, tail, budget, logger };
+    this.directories = new LogDirectories(deps, dataFolders, bootId);
     this.directories.claim({
       clusterId,
       nodeId: id,

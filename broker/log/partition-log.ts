@@ -34,6 +34,7 @@ import {
 import { type LogRead, NOTHING, type ReadRequest } from './log-reads.ts';
 import { LogSegments } from './log-segments.ts';
 import type { TailEntry } from './log-tail.ts';
+import type { ProducerBudget } from './producer-budget.ts';
 import { rebuildProducers, removeSnapshots } from './producer-rebuild.ts';
 import { type EndedTransaction, ProducerState } from './producer-state.ts';
 import { RollPlan } from './roll-plan.ts';
@@ -62,6 +63,8 @@ export interface LogDeps {
   readonly disk: Disk;
   readonly files: FileCache;
   readonly tail: TailMemory;
+  /** Of the whole broker; absent: as many producers as usual. */
+  readonly budget?: ProducerBudget;
 }
 
 interface TailBatch extends TailEntry {
@@ -79,7 +82,7 @@ export class PartitionLog {
   private readonly files: LogFiles;
   private readonly segments: LogSegments;
   epochs = new LeaderEpochs();
-  readonly producers = new ProducerState();
+  readonly producers: ProducerState;
   startOffset = 0;
   /** The offset that the next record gets. */
   endOffset = 0;
@@ -108,7 +111,9 @@ export class PartitionLog {
   /** Set once by the first failed write: nothing is appended afterwards. */
   failure: Error | null = null;
 
-  constructor({ disk, files, tail }: LogDeps, folder: string, config: LogConfig, hooks = NO_HOOKS) {
+  constructor(of: LogDeps, folder: string, config: LogConfig, hooks = NO_HOOKS) {
+    const { disk, files, tail } = of;
+    this.producers = new ProducerState(of.budget);
     this.folder = folder;
     this.config = config;
     this.hooks = hooks;

@@ -20,6 +20,7 @@ const producer = fc
     lastTimestampMs: fc.integer({ min: -1, max: 2 ** 45 }),
     coordinatorEpoch: fc.integer({ min: -1, max: 0x7fff_ffff }),
     txnFirstOffset: fc.integer({ min: -1, max: 2 ** 45 }),
+    seenAt: fc.integer({ min: -1, max: 2 ** 34 - 1 }),
   })
   .map(({ firstSequence, firstOffset, steps: list, ...rest }): Producer => {
     let [sequence, offset] = [firstSequence, firstOffset];
@@ -70,6 +71,7 @@ const one: Producer = {
   lastTimestampMs: 9,
   coordinatorEpoch: 4,
   txnFirstOffset: 10,
+  seenAt: 21,
 };
 
 /** Kafka's entries alone, with their checksum. */

@@ -4,7 +4,7 @@
  * producer with several requests in flight could not repeat what it has no answer to.
  */
 
-import { Reader, Writer } from '../../proto/kafka/cursor.ts';
+import { MalformedMessage, Reader, Writer } from '../../proto/kafka/cursor.ts';
 import { crc32c } from '../../stdx/crc32c.ts';
 import { BATCHES_KEPT, type Producer, type ProducerBatch, sequencePlus } from './sequence-core.ts';
 
@@ -12,6 +12,9 @@ const VERSION = 1;
 const HEAD_BYTES = 6;
 /** Before the earlier batches of each producer. */
 const EARLIER = 0x54_35_42_01;
+/** Before where each producer was seen last; behind the earlier batches. */
+const SEEN = 0x54_53_41_01;
+const PRODUCER_BYTES = 46;
 /** What the numbers of the earlier batches can hold. */
 const GAP_MAX = 2 ** 34;
 
@@ -31,11 +34,21 @@ export function encodeProducers(producers: ReadonlyMap<number, Producer>): Buffe
   }
   w.int32(EARLIER);
   for (const { batches } of producers.values()) encodeEarlier(w, batches);
+  encodeSeen(w, producers);
   const body = w.toBuffer();
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeInt16BE(VERSION, 0);
   head.writeUInt32BE(crc32c(body), 2);
   return Buffer.concat([head, body]);
+}
+
+/** Each by its distance to the newest of all, no further back than a number can hold. */
+function encodeSeen(w: Writer, producers: ReadonlyMap<number, Producer>): void {
+  let newest = -1;
+  for (const { seenAt } of producers.values()) newest = Math.max(newest, seenAt);
+  w.int32(SEEN);
+  w.int64(newest);
+  for (const { seenAt } of producers.values()) w.uvarint(Math.min(newest - seenAt, GAP_MAX));
 }
 
 /** From the last but one back, each by its distance to the one after it. */
@@ -71,7 +84,11 @@ export function decodeProducers(snapshot: Buffer): Map<number, Producer> | null 
 
 function decode(r: Reader): Map<number, Producer> {
   const producers = new Map<number, Producer>();
-  for (let left = r.arrayLength(r.int32()); left > 0; left--) {
+  const count = r.int32();
+  // Whoever wrote it may have remembered more than is remembered here.
+  if (count < 0 || count * PRODUCER_BYTES > r.remaining)
+    throw new MalformedMessage(`${count} producers must fit into the ${r.remaining} bytes left`);
+  for (let left = count; left > 0; left--) {
     const producerId = r.int64();
     const epoch = r.int16();
     const lastSequence = r.int32();
@@ -83,6 +100,7 @@ function decode(r: Reader): Map<number, Producer> {
       lastTimestampMs: r.int64(),
       coordinatorEpoch: r.int32(),
       txnFirstOffset: r.int64(),
+      seenAt: lastOffset,
     };
     producers.set(producerId, producer);
   }
@@ -96,6 +114,9 @@ function decode(r: Reader): Map<number, Producer> {
       batches.unshift(batchOf(sequencePlus(next.baseSequence, -r.uvarint()), lastOffset, delta));
     }
   }
+  if (r.remaining < 4 || r.int32() !== SEEN) return producers;
+  const newest = r.int64();
+  for (const producer of producers.values()) producer.seenAt = newest - r.uvarint();
   return producers;
 }
 

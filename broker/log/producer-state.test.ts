@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   buildBatch,
   buildTransactionMarker,
   stampBatch,
   TRANSACTIONAL_BIT,
 } from '../../proto/kafka/record-batch.ts';
+import { crc32c } from '../../stdx/crc32c.ts';
+import { ProducerBudget } from './producer-budget.ts';
 import { ProducerState } from './producer-state.ts';
 
 const value = Buffer.from('v');
@@ -182,4 +185,105 @@ test('an id that a client made up does not count among those that were handed ou
   const loaded = new ProducerState();
   loaded.load(state.toSnapshot());
   assert.equal(loaded.idMax, 4000);
+});
+
+/** Ids of a flood, each used once. */
+function flood(state: ProducerState, from: number, to: number): void {
+  for (let i = from; i < to; i++) state.observe(plain(i, 1000 + i), 0);
+}
+function plain(offset: number, producerId: number): Buffer {
+  const b = buildBatch([{ key: null, value }], {
+    timestampMs: Number.MAX_SAFE_INTEGER, // Never old: only their number bounds them.
+    producerId,
+    producerEpoch: 0,
+    baseSequence: offset,
+  });
+  stampBatch(b, 0, offset, 0);
+  return b;
+}
+
+test('of too many producers those that were silent longest are forgotten, and are like unknown ones', () => {
+  const budget = new ProducerBudget(80);
+  const state = new ProducerState(budget);
+  state.observe(plain(0, 1), 0);
+  state.observe(plain(1, 2), 0);
+  for (let from = 2; from < 400; from += 20) {
+    flood(state, from, from + 19);
+    state.observe(plain(from + 19, 2), 0);
+    assert.ok(state.producerCount <= 80);
+  }
+  assert.equal(state.get(1), null);
+  assert.notEqual(state.get(2), null, 'who goes on writing is not forgotten');
+  assert.equal(state.judge(plain(500, 1), 0).kind, 'append');
+  assert.equal(budget.evicted, 382 - state.producerCount);
+  assert.equal(state.idMax, 1400, 'which ids were in use stays known');
+});
+
+test('a producer with an open transaction is never forgotten for want of room', () => {
+  const state = new ProducerState(new ProducerBudget(8));
+  for (let i = 0; i < 20; i++) state.observe(data(i, i), 0);
+  flood(state, 20, 100);
+  assert.equal(state.firstUnstableOffset(100), 0);
+  for (let i = 0; i < 20; i++) assert.ok(state.isOpen(i, 0));
+  assert.ok(state.producerCount <= 20 + 8);
+});
+
+test('two replicas of one log forget the same, also where one of them was started again (property)', () => {
+  const step = fc.record({
+    id: fc.integer({ min: 0, max: 30 }),
+    kind: fc.constantFrom('data', 'commit', 'plain'),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), fc.nat(119), (steps, restartAt) => {
+      const budget = () => new ProducerBudget(8);
+      const leader = new ProducerState(budget());
+      let follower = new ProducerState(budget());
+      for (const [offset, { id, kind }] of steps.entries()) {
+        const bytes =
+          kind === 'data'
+            ? data(offset, id)
+            : kind === 'commit'
+              ? marker(offset, id, true, offset)
+              : plain(offset, id);
+        leader.observe(bytes, 0);
+        follower.observe(bytes, 0);
+        if (offset !== restartAt) continue;
+        const again = new ProducerState(budget());
+        assert.ok(again.load(follower.toSnapshot()));
+        follower = again;
+      }
+      assert.deepEqual(new Map(follower.entries()), new Map(leader.entries()));
+    }),
+  );
+});
+
+test('a snapshot of more producers than are remembered, or than an array of a message may have, is loaded', () => {
+  const many = new ProducerState(new ProducerBudget(1000));
+  flood(many, 0, 500);
+  const few = new ProducerState(new ProducerBudget(50));
+  assert.ok(few.load(many.toSnapshot()));
+  assert.equal(few.producerCount, 50);
+  assert.notEqual(few.get(1499), null, 'the newest stay');
+  const count = 1_000_001;
+  const huge = Buffer.alloc(6 + 4 + count * 46);
+  huge.writeInt16BE(1, 0);
+  huge.writeInt32BE(count, 6);
+  huge.writeUInt32BE(crc32c(huge, 6), 2);
+  assert.ok(few.load(huge));
+});
+
+test('where all partitions of a broker have too many producers, those that have most give some up', () => {
+  const budget = new ProducerBudget(1000, 100);
+  const [small, large, larger] = [10, 90, 300].map((count) => {
+    const state = new ProducerState(budget);
+    flood(state, 0, count);
+    return state;
+  }) as [ProducerState, ProducerState, ProducerState];
+  budget.enforce([larger, small, large]);
+  assert.deepEqual(
+    [small, large, larger].map(({ producerCount }) => producerCount),
+    [10, 45, 45],
+  );
+  budget.enforce([larger, small, large]);
+  assert.equal(budget.evicted, 300);
 });

@@ -11,6 +11,7 @@ import {
   TRANSACTIONAL_BIT,
   transactionEndOf,
 } from '../../proto/kafka/record-batch.ts';
+import { ProducerBudget } from './producer-budget.ts';
 import { decodeProducers, encodeProducers } from './producer-snapshot.ts';
 import {
   BATCHES_KEPT,
@@ -41,6 +42,8 @@ export interface MarkerRequest {
 
 /** Ids are handed out one after the other: no cluster lives long enough to get there. */
 const HANDED_OUT_MAX = 2 ** 40;
+/** What stays where there are too many: looking for the oldest costs something, so it is not done for each. */
+const KEPT_SHARE = 7 / 8;
 const NO_PRODUCER: SequenceVerdict = { kind: 'append' };
 
 export class ProducerState {
@@ -51,6 +54,11 @@ export class ProducerState {
   private ended: { readonly firstOffset: number; readonly lastOffset: number }[] = [];
   /** The highest id that was ever seen here, also of producers that were forgotten; -1 before any. */
   idMax = -1;
+  private readonly budget: ProducerBudget;
+
+  constructor(budget = new ProducerBudget()) {
+    this.budget = budget;
+  }
 
   /** A client may write with any id it likes: one that was certainly never handed out says nothing. */
   private noteId(producerId: number): void {
@@ -118,6 +126,7 @@ export class ProducerState {
     const attributes = batch.attributes(b, at);
     const timestampMs = batch.maxTimestamp(b, at);
     let producer = this.producers.get(producerId);
+    const lastOffset = batch.lastOffset(b, at);
     if (producer === undefined) {
       producer = {
         epoch,
@@ -125,7 +134,10 @@ export class ProducerState {
         lastTimestampMs: timestampMs,
         coordinatorEpoch: -1,
         txnFirstOffset: -1,
+        seenAt: lastOffset,
       };
+      const { perPartition } = this.budget;
+      if (this.idleCount >= perPartition) this.shrinkTo(perPartition * KEPT_SHARE);
       this.producers.set(producerId, producer);
       this.noteId(producerId);
     } else if (producer.epoch !== epoch) {
@@ -133,6 +145,7 @@ export class ProducerState {
       producer.batches = [];
     }
     producer.lastTimestampMs = timestampMs;
+    producer.seenAt = lastOffset;
     if ((attributes & CONTROL_BIT) !== 0) return this.end(producerId, producer, b, at);
     if ((attributes & TRANSACTIONAL_BIT) !== 0 && producer.txnFirstOffset < 0) {
       producer.txnFirstOffset = batch.baseOffset(b, at);
@@ -145,7 +158,7 @@ export class ProducerState {
       baseSequence,
       lastSequence: sequencePlus(baseSequence, batch.lastOffsetDelta(b, at)),
       baseOffset: batch.baseOffset(b, at),
-      lastOffset: batch.lastOffset(b, at),
+      lastOffset,
     });
     return null;
   }
@@ -177,6 +190,33 @@ export class ProducerState {
     }
   }
 
+  /** Those that have no transaction open. */
+  get idleCount(): number {
+    return this.producers.size - this.open.size;
+  }
+
+  /**
+   * Forgets those that were silent longest until no more than `count` are left that have no transaction open.
+   * Each replica reckons from the same log, and where one of them forgets more than another, that producer is
+   * to its leader what one is whose time is over.
+   */
+  shrinkTo(count: number): void {
+    const surplus = this.idleCount - Math.floor(count);
+    if (surplus <= 0) return;
+    const ages = new Float64Array(this.idleCount);
+    let i = 0;
+    for (const { seenAt, txnFirstOffset } of this.producers.values())
+      if (txnFirstOffset < 0) ages[i++] = seenAt;
+    const last = ages.sort()[surplus - 1] as number;
+    let left = surplus;
+    for (const [producerId, { seenAt, txnFirstOffset }] of this.producers) {
+      if (txnFirstOffset >= 0 || seenAt > last || left === 0) continue;
+      this.producers.delete(producerId);
+      left--;
+    }
+    this.budget.evicted += surplus;
+  }
+
   clear(): void {
     this.producers.clear();
     this.open.clear();
@@ -205,6 +245,7 @@ export class ProducerState {
     }
     for (const [producerId, first] of open.sort((a, b) => a[1] - b[1]))
       this.open.set(producerId, first);
+    this.shrinkTo(this.budget.perPartition);
     return true;
   }
 }

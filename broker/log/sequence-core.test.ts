@@ -26,6 +26,7 @@ const producer = (more: Partial<Producer>): Producer => ({
   lastTimestampMs: 1,
   coordinatorEpoch: -1,
   txnFirstOffset: -1,
+  seenAt: 149,
   ...more,
 });
 

@@ -27,6 +27,8 @@ export interface Producer {
   coordinatorEpoch: number;
   /** First offset of the open transaction; -1 while there is none. */
   txnFirstOffset: number;
+  /** Offset of its newest batch or marker: where there are too many, the one that was silent longest goes. */
+  seenAt: number;
 }
 
 /** A transaction that has no record in the partition yet, while its coordinator is asked about it. */

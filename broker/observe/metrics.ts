@@ -44,6 +44,8 @@ export interface BrokerFacts {
   /** Null until it is known how large it is. */
   readonly memory: () => MemoryBudget | null;
   readonly integrity: () => IntegrityFigures;
+  /** Producers that were forgotten for want of room. */
+  readonly producersEvicted: () => number;
 }
 
 interface TopicCounters {
@@ -323,6 +325,11 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
       for (const { log } of facts.partitions()) n += log.producers.producerCount;
       return n;
     });
+    this.counter(
+      'tenure_log_producers_evicted_total',
+      'Producers that were forgotten before their time because there were too many.',
+      facts.producersEvicted,
+    );
     this.counter(`${rm}isrexpands_total`, 'Times an ISR grew.', () => this.isrChanges.expand);
     this.counter(`${rm}isrshrinks_total`, 'Times an ISR shrank.', () => this.isrChanges.shrink);
     this.gauge(

@@ -160,6 +160,14 @@ export const logs: readonly Mutant[] = [
     by: { test: 'broker/log/producer-state.test.ts' },
   },
   {
+    name: 'open-transaction-evicted',
+    breaks: 'a producer with an open transaction is not forgotten, however many there are',
+    file: PRODUCERS,
+    find: 'if (txnFirstOffset >= 0 || seenAt > last || left === 0) continue;',
+    put: 'if (seenAt > last || left === 0) continue;',
+    by: { test: 'broker/log/producer-state.test.ts' },
+  },
+  {
     name: 'newest-of-a-key-removed',
     breaks: 'compaction keeps the newest record of each key',
     file: COMPACTION,
