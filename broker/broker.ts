@@ -39,7 +39,7 @@ import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
 import { LoopDelay } from './observe/loop-delay.ts';
-import { BrokerMetrics } from './observe/metrics.ts';
+import { BrokerMetrics, paceOf } from './observe/metrics.ts';
 import { partitionsPage } from './observe/partitions-page.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
@@ -198,11 +198,12 @@ export class Broker implements AsyncDisposable {
   }
 
   private async startAdmin(): Promise<void> {
+    const { clock } = this.ports;
     const admin = await this.ports.network.serveAdmin(
       {
-        metrics: async () => ({
+        metrics: () => ({
           contentType: this.metrics.registry.contentType,
-          body: await this.metrics.registry.metrics(),
+          body: this.metrics.scrape(paceOf(clock)),
         }),
         live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
         ready: () => this.unreadyBecause(),

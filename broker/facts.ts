@@ -42,6 +42,7 @@ export function brokerFacts(of: FactSources): Omit<BrokerFacts, 'loopDelay'> {
   return {
     ...imageFacts(of.image),
     partitions: () => of.partitions,
+    hasTopic: (name) => of.image.topic(name) !== null,
     isController: of.isController,
     connections: () =>
       new Map(of.listeners().map(([name, listener]) => [name, listener?.connections.size ?? 0])),

@@ -147,10 +147,7 @@ export class Operator implements AsyncDisposable {
   private async serve(queue: WorkQueue, views: Views): Promise<void> {
     if (this.deps.admin === null) return;
     const registry = operatorMetrics({ queue, views, isLeading: () => this.isLeading });
-    const metrics = async () => ({
-      contentType: registry.contentType,
-      body: await registry.metrics(),
-    });
+    const metrics = () => ({ contentType: registry.contentType, body: registry.metrics() });
     const admin = this.lifetime.own(
       await serveAdmin({ metrics, live: () => null, ready: () => null }, this.deps.admin),
     );

@@ -6,12 +6,15 @@
 import { performance } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { isMoving } from '../../kube/partition-line.ts';
+import { type Clock, sleep } from '../../stdx/clock.ts';
 import type { TrafficObserver } from '../api/ports.ts';
 import type { MemoryBudget, MemoryShare } from '../memory/memory-budget-core.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { RequestObserver } from '../server/dispatch.ts';
+import { exposition, type Pace, type Table } from './exposition.ts';
 import type { LoopDelay } from './loop-delay.ts';
 import { Sample } from './quantiles.ts';
+import { type TopicCounters, TopicTraffic } from './topic-traffic.ts';
 
 /** The longest that a timer takes. */
 const NEVER_MS = 0x7fff_ffff;
@@ -30,6 +33,7 @@ export interface BrokerFacts {
   /** Null where several brokers run in one process: its figures are then of none of them. */
   readonly loopDelay: LoopDelay | null;
   readonly partitions: () => Iterable<Partition>;
+  readonly hasTopic: (name: string) => boolean;
   readonly isController: () => boolean;
   readonly offlinePartitions: () => number;
   readonly globalTopics: () => number;
@@ -48,15 +52,6 @@ export interface BrokerFacts {
   readonly producersEvicted: () => number;
 }
 
-interface TopicCounters {
-  bytesIn: number;
-  bytesOut: number;
-  messagesIn: number;
-  produceRequests: number;
-  fetchRequests: number;
-  failedProduce: number;
-  failedFetch: number;
-}
 const COUNTERS = {
   bytesIn: ['bytesin', 'Bytes of records that producers wrote.'],
   bytesOut: ['bytesout', 'Bytes of records that consumers read.'],
@@ -67,19 +62,16 @@ const COUNTERS = {
   failedFetch: ['failedfetchrequests', 'Fetch requests that failed.'],
 } as const;
 
-const newCounters = (): TopicCounters => ({
-  bytesIn: 0,
-  bytesOut: 0,
-  messagesIn: 0,
-  produceRequests: 0,
-  fetchRequests: 0,
-  failedProduce: 0,
-  failedFetch: 0,
-});
+/** Others are served between two slices of a scrape. */
+export function paceOf(clock: Clock): Pace {
+  return { nowMs: () => clock.monotonicMs(), pause: () => sleep(clock, 0) };
+}
 
 export class BrokerMetrics implements TrafficObserver, RequestObserver {
   readonly registry = new Registry();
-  private readonly topics = new Map<string, TopicCounters>();
+  private readonly topics: TopicTraffic;
+  /** Those with many rows, which are not the library's to hold. */
+  private readonly tables: Table[] = [];
   private readonly requestTimes = new Map<string, Sample>();
   private readonly requestErrors = new Map<string, number>();
   private readonly isrChanges = { expand: 0, shrink: 0 };
@@ -89,6 +81,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
   private utilization = performance.eventLoopUtilization();
 
   constructor(facts: BrokerFacts) {
+    this.topics = new TopicTraffic(facts.hasTopic);
     if (facts.loopDelay !== null) this.nodeMetrics(facts.loopDelay);
     this.trafficMetrics();
     this.requestMetrics();
@@ -101,12 +94,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
   }
 
   private of(topic: string): TopicCounters {
-    let counters = this.topics.get(topic);
-    if (counters === undefined) {
-      counters = newCounters();
-      this.topics.set(topic, counters);
-    }
-    return counters;
+    return this.topics.of(topic);
   }
 
   // ---- what is told -------------------------------------------------------------------------
@@ -153,6 +141,14 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.unclean++;
   }
 
+  /** Everything, as Prometheus reads it, in pieces that nobody has to wait for. */
+  async *scrape(pace: Pace): AsyncGenerator<string> {
+    this.topics.prune();
+    yield await this.registry.metrics();
+    await pace.pause();
+    yield* exposition(this.tables, pace);
+  }
+
   // ---- what is shown --------------------------------------------------------------------------
 
   private counter(name: string, help: string, value: () => number): void {
@@ -192,42 +188,22 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     });
   }
 
-  private labelled(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    rows: () => Iterable<readonly [Record<string, string>, number]>,
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of rows()) this.set(labels, value);
-      },
-    });
+  private labelled(name: string, help: string, rows: Table['rows']): void {
+    this.tables.push({ name, help, type: 'gauge', rows });
   }
 
   private trafficMetrics(): void {
     const { topics } = this;
     for (const [key, [name, help]] of Object.entries(COUNTERS)) {
       const field = key as keyof TopicCounters;
-      new Counter({
+      this.tables.push({
         name: `kafka_server_brokertopicmetrics_${name}_total`,
         help,
-        labelNames: ['topic'],
-        registers: [this.registry],
-        collect() {
-          this.reset();
-          let sum = 0;
-          for (const [topic, counters] of topics) {
-            sum += counters[field];
-            if (topic !== '') this.inc({ topic }, counters[field]);
-          }
+        type: 'counter',
+        *rows(): Generator<readonly [Record<string, string>, number]> {
           // The aggregate stands beside the topics, without a label.
-          this.inc(sum);
+          for (const [topic, value] of topics.rows(field))
+            yield [topic === null ? {} : { topic }, value] as const;
         },
       });
     }
@@ -248,7 +224,6 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.labelled(
       'kafka_network_requestmetrics_totaltimems',
       'Time from a request to its answer, in milliseconds.',
-      ['request', 'quantile'],
       function* () {
         for (const [request, sample] of requestTimes) {
           const values = sample.quantiles(QUANTILES);
@@ -261,7 +236,7 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
       'kafka_network_requestmetrics_totaltimems_count_total',
       'kafka_network_requestmetrics_requests_total',
     ]) {
-      this.labelled(name, 'Requests answered.', ['request'], function* () {
+      this.labelled(name, 'Requests answered.', function* () {
         for (const [request, sample] of requestTimes) yield [{ request }, sample.count];
       });
     }
@@ -269,7 +244,6 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.labelled(
       'kafka_network_requestmetrics_errors_total',
       'Requests that failed as a whole.',
-      ['request'],
       function* () {
         for (const [request, count] of errors) yield [{ request }, count];
       },
@@ -376,61 +350,51 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
           yield [{ topic: p.topic, partition: String(p.partition) }, value(p)];
         }
       };
-    const labels = ['topic', 'partition'];
     const isr = (p: Partition) => p.leaderCore?.line.isr.length ?? 0;
     const minIsr = (p: Partition) => p.leaderCore?.effectiveMinIsr(p.rules) ?? 0;
     this.labelled(
       'kafka_cluster_partition_underminisr',
       '1 below min.insync.replicas.',
-      labels,
       rows((p) => Number(isr(p) < minIsr(p)), true),
     );
     this.labelled(
       'kafka_cluster_partition_atminisr',
       '1 exactly at min.insync.replicas.',
-      labels,
       rows((p) => Number(isr(p) === minIsr(p)), true),
     );
     this.labelled(
       'kafka_cluster_partition_underreplicated',
       '1 with fewer in-sync replicas than replicas.',
-      labels,
       rows((p) => Number(isr(p) < (p.line?.replicas.length ?? 0)), true),
     );
     this.labelled(
       'kafka_cluster_partition_replicascount',
       'Replicas.',
-      labels,
       rows((p) => p.line?.replicas.length ?? 0, true),
     );
     this.labelled(
       'kafka_cluster_partition_insyncreplicascount',
       'In-sync replicas.',
-      labels,
       rows(isr, true),
     );
     this.labelled(
       'kafka_log_log_size',
       'Bytes of a log on disk.',
-      labels,
       rows((p) => p.log.byteCount, false),
     );
     this.labelled(
       'kafka_log_log_logstartoffset',
       'First offset of a log.',
-      labels,
       rows((p) => p.log.startOffset, false),
     );
     this.labelled(
       'kafka_log_log_logendoffset',
       'Offset of the next record.',
-      labels,
       rows((p) => p.log.endOffset, false),
     );
     this.labelled(
       'kafka_log_log_numlogsegments',
       'Segments of a log.',
-      labels,
       rows((p) => p.log.segmentCount, false),
     );
   }
@@ -488,7 +452,6 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.labelled(
       'kafka_server_socket_server_metrics_connection_count',
       'Client connections.',
-      ['listener', 'networkProcessor'],
       function* () {
         for (const [listener, count] of facts.connections())
           yield [{ listener, networkProcessor: '0' }, count];
@@ -524,7 +487,6 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.labelled(
       'jvm_memory_used_bytes',
       'Memory in use, under the name that Kafka dashboards ask for.',
-      ['area'],
       function* () {
         const { heapUsed, rss } = process.memoryUsage();
         yield [{ area: 'heap' }, heapUsed];
