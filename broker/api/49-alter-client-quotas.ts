@@ -5,6 +5,7 @@ import {
   alterClientQuotasRequest,
   alterClientQuotasResponse,
 } from '../../proto/kafka/messages/49-alter-client-quotas.ts';
+import { nameRoomFault } from '../metadata/client-room-core.ts';
 import {
   DEFAULT_ENTITY,
   type Entity,
@@ -24,6 +25,8 @@ function entityOf({ entity }: Entry): Entity {
   for (const { entityType, entityName } of entity) {
     if (!(entityType in entityFields))
       throw new KafkaError('INVALID_REQUEST', `entity type ${entityType} is unknown`);
+    const tooLong = nameRoomFault(`a ${entityType}`, entityName ?? '');
+    if (tooLong !== null) throw new KafkaError('POLICY_VIOLATION', tooLong);
     found[entityFields[entityType as EntityType]] = entityName ?? DEFAULT_ENTITY;
   }
   return found;

@@ -6,10 +6,19 @@ import { INTERNAL_SEGMENT_BYTES } from './config.ts';
 import { groupConfigFault } from './group-settings.ts';
 import { topicSettingsByName } from './topic-settings.ts';
 
+/** Clients may give it too: smaller segments would fill a disk with files. */
+const INTERNAL_SEGMENT = {
+  name: INTERNAL_SEGMENT_BYTES,
+  type: 'INT',
+  default: '',
+  doc: '',
+  min: 1024,
+} as const;
+
 /** What is wrong with a topic setting; null if nothing is. */
 export function topicConfigFault(name: string, value: string): string | null {
-  if (name === INTERNAL_SEGMENT_BYTES) return null;
-  const setting = topicSettingsByName.get(name);
+  const setting =
+    name === INTERNAL_SEGMENT_BYTES ? INTERNAL_SEGMENT : topicSettingsByName.get(name);
   return setting === undefined
     ? `${name} is not a topic configuration`
     : settingFault(setting, value);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { limitFor, quotaFault, withQuota } from './quotas-core.ts';
+import { addressLimit, limitFor, quotaFault, withQuota } from './quotas-core.ts';
 
 const KEY = 'producer_byte_rate';
 const quota = (entity: object, value: number) => ({ ...entity, config: { [KEY]: String(value) } });
@@ -39,4 +39,15 @@ test('a quota that makes no sense is refused with a sentence', () => {
   assert.match(quotaFault({ ip: '1.2.3.4', user: 'u' }, KEY, 1) ?? '', /nothing else/);
   assert.match(quotaFault({ ip: '1.2.3.4' }, KEY, 1) ?? '', /connection_creation_rate/);
   assert.match(quotaFault({ user: 'u' }, KEY, 0) ?? '', /more than 0/);
+});
+
+test('an address has a limit of its own, or that of all others', () => {
+  const KEY_IP = 'connection_creation_rate';
+  const all = [
+    { ip: '<default>', config: { [KEY_IP]: '7' } },
+    { ip: '10.0.0.1', config: { [KEY_IP]: '2' } },
+  ];
+  assert.equal(addressLimit(all, '10.0.0.1'), 2);
+  assert.equal(addressLimit(all, '10.0.0.2'), 7);
+  assert.equal(addressLimit([], '10.0.0.2'), Infinity);
 });

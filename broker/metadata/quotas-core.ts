@@ -56,11 +56,37 @@ export function limitFor(
     { clientId },
     { clientId: DEFAULT_ENTITY },
   ];
+  const index = indexOf(quotas);
   for (const entity of order) {
-    const value = quotas.find((quota) => sameEntity(quota, entity))?.config[key];
+    const value = index.get(keyOf(entity))?.[key];
     if (value !== undefined) return Number(value);
   }
   return Infinity;
+}
+
+/** The limit of connections a second from an address; Infinity where there is none. */
+export function addressLimit(quotas: readonly ClientQuota[], ip: string): number {
+  const index = indexOf(quotas);
+  for (const entity of [{ ip }, { ip: DEFAULT_ENTITY }]) {
+    const value = index.get(keyOf(entity))?.connection_creation_rate;
+    if (value !== undefined) return Number(value);
+  }
+  return Infinity;
+}
+
+const keyOf = ({ user, clientId, ip }: Entity) => JSON.stringify([user, clientId, ip]);
+
+/** With many quotas nobody looks through all of them for each request. */
+const indexes = new WeakMap<readonly ClientQuota[], Map<string, ClientQuota['config']>>();
+
+function indexOf(quotas: readonly ClientQuota[]): Map<string, ClientQuota['config']> {
+  let index = indexes.get(quotas);
+  if (index === undefined) {
+    // The first of two that are of the same entity holds.
+    index = new Map([...quotas].reverse().map((quota) => [keyOf(quota), quota.config]));
+    indexes.set(quotas, index);
+  }
+  return index;
 }
 
 /** The list with one entity's limits changed; null removes one, and an entity without any goes. */

@@ -8,6 +8,7 @@ import {
   CLUSTER_LABEL,
   type ClientQuota,
   type ConfigMapOf,
+  type KafkaCluster,
   type KafkaTopic,
   kafkaBrokers,
   kafkaClusters,
@@ -18,6 +19,15 @@ import {
 import { isKubeError, type KubeApi, KubeError, KubeUnreachable } from '../../kube/port.ts';
 import { KafkaError } from '../../proto/kafka/errors.ts';
 import { type Clock, sleep } from '../../stdx/clock.ts';
+import {
+  ASSIGNED_REPLICAS_MAX,
+  type ClientParts,
+  changed,
+  clusterRoomFault,
+  nameRoomFault,
+  topicRoomFault,
+  valueRoomFault,
+} from './client-room-core.ts';
 import type { MetadataImage } from './image.ts';
 import type { Metadata } from './metadata.ts';
 
@@ -63,6 +73,20 @@ function asKafkaError(cause: unknown): unknown {
   return new KafkaError('UNKNOWN_SERVER_ERROR', cause.message);
 }
 
+/** @throws KafkaError where there is a sentence about what is too large */
+function refuse(fault: string | null): void {
+  if (fault !== null) throw new KafkaError('POLICY_VIOLATION', fault);
+}
+
+function refuseAssignments(assignments: readonly (readonly number[])[]): void {
+  const count = assignments.reduce((sum, { length }) => sum + length, 0);
+  if (count > ASSIGNED_REPLICAS_MAX)
+    refuse(`no more than ${ASSIGNED_REPLICAS_MAX} replicas must be named, they are ${count}`);
+}
+
+/** What clients have in a KafkaCluster after a change, and the change as a merge patch of its spec. */
+type ClusterChange = (spec: KafkaCluster['spec']) => { parts: ClientParts; spec: object };
+
 /** How long a client waits until it is known which topics there are. */
 const UNKNOWN_MS_MAX = 10_000;
 const UNKNOWN_LOOK_MS = 50;
@@ -93,6 +117,8 @@ export class TopicAdmin {
    */
   async create(topic: NewTopic, timeoutMs = 0): Promise<KafkaTopic> {
     const { clock } = this.deps;
+    refuse(valueRoomFault(topic.config) ?? topicRoomFault(topic.config));
+    refuseAssignments(topic.assignments ?? []);
     await this.untilKnown();
     await this.refuseExisting(topic.name);
     const deadlineMs = clock.monotonicMs() + timeoutMs;
@@ -307,53 +333,76 @@ export class TopicAdmin {
     partitions: number,
     assignments: readonly (readonly number[])[] | null,
   ): Promise<void> {
+    refuseAssignments(assignments ?? []);
     return this.patch(topic, { partitions, ...(assignments === null ? {} : { assignments }) });
   }
 
-  changeTopicConfig(topic: KafkaTopic, changes: ConfigChanges): Promise<void> {
-    return this.patch(topic, { config: changes });
+  /** @throws KafkaError POLICY_VIOLATION where the object would become too large */
+  async changeTopicConfig(topic: KafkaTopic, changes: ConfigChanges): Promise<void> {
+    refuse(valueRoomFault(changes) ?? topicRoomFault(changed(topic.spec.config, changes)));
+    await this.patch(topic, { config: changes });
   }
 
   /** Changes what one broker has of its own. */
-  async changeBrokerConfig(id: number, changes: ConfigChanges): Promise<void> {
-    await this.patchCluster({ spec: { brokerConfig: { [String(id)]: changes } } });
+  changeBrokerConfig(id: number, changes: ConfigChanges): Promise<void> {
+    return this.changeConfig(changes, ({ brokerConfig = {} }) => ({
+      parts: { brokerConfig: { ...brokerConfig, [id]: changed(brokerConfig[id], changes) } },
+      spec: { brokerConfig: { [id]: changes } },
+    }));
   }
 
   /** Changes what one group has of its own. */
   async changeGroupConfig(groupId: string, changes: ConfigChanges): Promise<void> {
-    await this.patchCluster({ spec: { groupConfig: { [groupId]: changes } } });
+    refuse(nameRoomFault('a group', groupId));
+    await this.changeConfig(changes, ({ groupConfig = {} }) => ({
+      parts: { groupConfig: { ...groupConfig, [groupId]: changed(groupConfig[groupId], changes) } },
+      spec: { groupConfig: { [groupId]: changes } },
+    }));
   }
 
-  /** Changes the limits of clients; a change that comes in between is not lost. */
-  async changeQuotas(
-    change: (quotas: readonly ClientQuota[]) => readonly ClientQuota[],
-  ): Promise<void> {
+  changeClusterConfig(changes: ConfigChanges): Promise<void> {
+    return this.changeConfig(changes, ({ config }) => ({
+      parts: { config: changed(config, changes) },
+      spec: { config: changes },
+    }));
+  }
+
+  private async changeConfig(changes: ConfigChanges, change: ClusterChange): Promise<void> {
+    refuse(valueRoomFault(changes));
+    await this.changeCluster(change);
+  }
+
+  /** Changes the limits of clients. */
+  changeQuotas(change: (quotas: readonly ClientQuota[]) => readonly ClientQuota[]): Promise<void> {
+    return this.changeCluster(({ quotas = [] }) => {
+      const next = change(quotas);
+      return { parts: { quotas: next }, spec: { quotas: next } };
+    });
+  }
+
+  /** One change after the other: none is lost to another one, and each sees what is there already. */
+  private changeCluster(change: ClusterChange): Promise<void> {
+    const mine = this.changing.then(() => this.changeClusterNow(change));
+    this.changing = mine.catch(() => {});
+    return mine;
+  }
+  private changing: Promise<void> = Promise.resolve();
+
+  private async changeClusterNow(change: ClusterChange): Promise<void> {
     const { api, cluster, namespace } = this.deps;
     for (let attempt = 0; ; attempt++) {
       try {
         const object = await api.get(kafkaClusters, namespace, cluster);
         if (object === null) throw new KafkaError('UNKNOWN_SERVER_ERROR', 'the cluster is gone');
         const { resourceVersion } = object.metadata;
-        const spec = { quotas: change(object.spec.quotas ?? []) };
+        const { parts, spec } = change(object.spec);
+        refuse(clusterRoomFault(object.spec, parts));
         const patch = { metadata: { resourceVersion }, spec };
         await api.patch(kafkaClusters, { namespace, name: cluster }, patch);
         return;
       } catch (cause) {
         if (!isKubeError(cause, 409) || attempt >= CHANGE_ATTEMPTS) throw asKafkaError(cause);
       }
-    }
-  }
-
-  async changeClusterConfig(changes: ConfigChanges): Promise<void> {
-    await this.patchCluster({ spec: { config: changes } });
-  }
-
-  private async patchCluster(patch: object): Promise<void> {
-    const { api, namespace, cluster } = this.deps;
-    try {
-      await api.patch(kafkaClusters, { namespace, name: cluster }, patch);
-    } catch (cause) {
-      throw asKafkaError(cause);
     }
   }
 }
