@@ -11,11 +11,13 @@ import { Lifetime } from '../stdx/lifetime.ts';
 import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
 import { actOnMetadata } from './act-on-metadata.ts';
+import { adminRoutes } from './admin-routes.ts';
 import { registry } from './api/registry.ts';
 import { Cleaner } from './cleaner.ts';
 import { listenForClients } from './client-listeners.ts';
 import { type Identified, identifyCluster } from './cluster-identity.ts';
 import { BrokerConfig } from './config/config.ts';
+import { connectionGate } from './connections.ts';
 import { ControllerRole } from './controller-role.ts';
 import { Coordinators } from './coordinators.ts';
 import { brokerCounts, brokerFacts, failedLogDirs } from './facts.ts';
@@ -39,8 +41,7 @@ import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
 import { LoopDelay } from './observe/loop-delay.ts';
-import { BrokerMetrics, paceOf } from './observe/metrics.ts';
-import { partitionsPage } from './observe/partitions-page.ts';
+import { BrokerMetrics } from './observe/metrics.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
@@ -53,6 +54,7 @@ import { type ControlHandlers, PeerServer } from './replication/peer-server.ts';
 import { SharePeers } from './replication/share-peers.ts';
 import { ReplicationThrottle } from './replication/throttle.ts';
 import { TransactionPeers } from './replication/transaction-peers.ts';
+import type { ConnectionGate } from './server/connection-gate.ts';
 import { Standstill } from './standstill.ts';
 import { Storage } from './storage.ts';
 
@@ -106,6 +108,7 @@ export class Broker implements AsyncDisposable {
   private peerServer!: PeerServer;
   private isolation: Isolation | null = null;
   private readonly standstill: Standstill;
+  private readonly gate: ConnectionGate;
   private readonly listeners: ClientListener[] = [];
   private cluster!: KafkaCluster;
   private clusterId = '';
@@ -132,6 +135,7 @@ export class Broker implements AsyncDisposable {
       const own = brokerConfig[String(options.id)];
       return own === undefined ? clusterConfig : { ...clusterConfig, ...own };
     });
+    this.gate = this.lifetime.own(connectionGate(clock, this.config, this.metadata.image));
     const loopDelay = ports.ownsProcess ? this.lifetime.own(new LoopDelay(clock)) : null;
     this.metrics = new BrokerMetrics({ loopDelay, ...this.facts() });
     this.session = new Session(
@@ -198,28 +202,17 @@ export class Broker implements AsyncDisposable {
   }
 
   private async startAdmin(): Promise<void> {
-    const { clock } = this.ports;
-    const admin = await this.ports.network.serveAdmin(
-      {
-        metrics: () => ({
-          contentType: this.metrics.registry.contentType,
-          body: this.metrics.scrape(paceOf(clock)),
-        }),
-        live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
-        ready: () => this.unreadyBecause(),
-        pages: {
-          '/partitions': () => ({
-            contentType: 'application/json',
-            body: partitionsPage(
-              this.listeners.flatMap(({ connections }) => [...connections]),
-              this.partitions,
-            ),
-          }),
-        },
-      },
-      { host: this.options.bindHost, port: this.options.adminPort },
-    );
-    this.lifetime.own(admin);
+    const { metrics, partitions } = this;
+    const routes = adminRoutes({
+      clock: this.ports.clock,
+      metrics,
+      partitions,
+      live: () => (this.storageFailed ? 'the disk failed: the broker must be restarted' : null),
+      ready: () => this.unreadyBecause(),
+      connections: () => this.listeners.flatMap(({ connections }) => [...connections]),
+    });
+    const { adminPort: port, bindHost: host } = this.options;
+    this.lifetime.own(await this.ports.network.serveAdmin(routes, { host, port }));
   }
 
   private unreadyBecause(): string | null {
@@ -496,7 +489,7 @@ export class Broker implements AsyncDisposable {
     const { metrics: observer, memory: budget } = this;
     const look = () => this.standstill.look();
     await listenForClients(
-      { clock, logger, network, turn, image, config, apis, observer, budget, look },
+      { clock, logger, network, turn, image, config, apis, observer, budget, gate: this.gate, look },
       this.options,
       { lifetime: this.lifetime, listeners: this.listeners },
     );
@@ -635,6 +628,7 @@ export class Broker implements AsyncDisposable {
       memory: () => this.memory ?? null,
       integrity: () => this.integrity,
       producersEvicted: () => this.storage.budget.evicted,
+      gate: this.gate,
     });
   }
 

@@ -10,6 +10,7 @@ import type { MetadataImage } from './metadata/image.ts';
 import { limitFor } from './metadata/quotas-core.ts';
 import type { BrokerNetwork, ClientListener } from './network.ts';
 import type { BrokerOptions } from './options.ts';
+import type { ConnectionGate } from './server/connection-gate.ts';
 import { Dispatch, type RequestObserver } from './server/dispatch.ts';
 import { Quotas } from './server/quotas.ts';
 
@@ -26,6 +27,7 @@ export interface ClientListenersDeps {
   readonly apis: ReadonlyMap<number, Api>;
   readonly observer: RequestObserver;
   readonly budget: MemoryBudget;
+  readonly gate: ConnectionGate;
   /** Runs before a request is looked at: what was known may be too old to answer from. */
   readonly look: () => void;
 }
@@ -36,7 +38,7 @@ export async function listenForClients(
   options: BrokerOptions,
   into: { readonly lifetime: Lifetime; readonly listeners: ClientListener[] },
 ): Promise<void> {
-  const { apis, budget, clock, config, image, logger, look, network, observer, turn } = deps;
+  const { apis, budget, clock, config, gate, image, logger, look, network, observer, turn } = deps;
   const quotas = into.lifetime.own(
     new Quotas({
       clock,
@@ -51,6 +53,7 @@ export async function listenForClients(
         clock,
         turn,
         budget,
+        gate,
         frameBytesMax: config.number('socket.request.max.bytes'),
         kindOf: (frame) => dispatch.kindOf(frame),
         onRequest: (connection, frame, owned, done) =>
@@ -61,7 +64,6 @@ export async function listenForClients(
         host: options.bindHost,
         port,
         tlsFolder: tls === true ? options.tlsFolder : null,
-        connectionsMax: config.number('max.connections'),
         idleMs: config.number('connections.max.idle.ms'),
       },
     );

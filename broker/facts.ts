@@ -7,6 +7,7 @@ import type { MetadataImage } from './metadata/image.ts';
 import type { ClientListener } from './network.ts';
 import type { BrokerFacts } from './observe/metrics.ts';
 import type { Partitions } from './partition/partitions.ts';
+import type { ConnectionGate } from './server/connection-gate.ts';
 
 /** What the image tells of the whole cluster. */
 export function imageFacts(image: MetadataImage) {
@@ -35,6 +36,7 @@ export interface FactSources {
   readonly memory: BrokerFacts['memory'];
   readonly integrity: () => Integrity | undefined;
   readonly producersEvicted: () => number;
+  readonly gate: ConnectionGate;
 }
 
 /** What is read when somebody scrapes. */
@@ -54,6 +56,8 @@ export function brokerFacts(of: FactSources): Omit<BrokerFacts, 'loopDelay'> {
     memory: of.memory,
     integrity: () => of.integrity()?.figures ?? NO_FIGURES,
     producersEvicted: of.producersEvicted,
+    connectionsRefused: () => of.gate.refused,
+    connectionsWaiting: () => of.gate.waiting,
   };
 }
 

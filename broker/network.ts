@@ -1,8 +1,8 @@
 /** The network of a broker as an argument: its peers, its clients, and those who look after it. */
 import { serveAdmin } from '../stdx/admin-http.ts';
 import { grpcNetwork, type PeerNetwork } from './replication/peer-network.ts';
-import type { Connection, ConnectionDeps } from './server/connection.ts';
-import { Listener, type ListenerOptions } from './server/listener.ts';
+import type { Connection } from './server/connection.ts';
+import { Listener, type ListenerDeps, type ListenerOptions } from './server/listener.ts';
 
 /** Where clients come in. */
 export interface ClientListener extends AsyncDisposable {
@@ -13,10 +13,7 @@ export interface BrokerNetwork {
   readonly peers: PeerNetwork;
   readonly serveAdmin: typeof serveAdmin;
   /** @throws Error where the address cannot be had */
-  readonly listen: (
-    deps: Omit<ConnectionDeps, 'onClose'>,
-    options: ListenerOptions,
-  ) => Promise<ClientListener>;
+  readonly listen: (deps: ListenerDeps, options: ListenerOptions) => Promise<ClientListener>;
 }
 
 /** With the folder of the certificate by which brokers know each other; null: they speak plainly. */

@@ -12,6 +12,8 @@ export interface Setting {
   readonly max?: number;
   /** The only values allowed; for lists, of each element. */
   readonly oneOf?: readonly string[];
+  /** Whether only who has the objects may change it, and no client. */
+  readonly readOnly?: boolean;
 }
 
 /** What is wrong with a value, as a sentence that says what must hold; null if nothing is. */

@@ -23,9 +23,8 @@ export function alterConfigs(ports: Ports) {
               target,
               configs.map(({ name, value }) => ({ name, value, operation: OPERATION.set })),
             );
-            const removed = Object.fromEntries(
-              Object.keys(target.current).map((name) => [name, null]),
-            );
+            const known = Object.keys(target.current).filter((name) => !target.isReadOnly(name));
+            const removed = Object.fromEntries(known.map((name) => [name, null]));
             if (!validateOnly) await target.apply({ ...removed, ...set });
             return { errorCode: 0, errorMessage: null, resourceType, resourceName };
           } catch (cause) {

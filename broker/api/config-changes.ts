@@ -23,6 +23,7 @@ export interface ConfigTarget {
   readonly apply: (changes: ConfigChanges) => Promise<void>;
   readonly fault: (name: string, value: string) => string | null;
   readonly isList: (name: string) => boolean;
+  readonly isReadOnly: (name: string) => boolean;
   readonly presetOf: (name: string) => string;
 }
 
@@ -42,6 +43,7 @@ export function configTarget(
       apply: (changes) => admin.changeTopicConfig(topic, changes),
       fault: topicConfigFault,
       isList: (name) => topicSettingsByName.get(name)?.type === 'LIST',
+      isReadOnly: () => false,
       presetOf: (name) => topicSettingsByName.get(name)?.default ?? '',
     };
   }
@@ -57,6 +59,7 @@ export function configTarget(
           : admin.changeBrokerConfig(id, changes),
       fault: brokerConfigFault,
       isList: (name) => brokerSettingsByName.get(name)?.type === 'LIST',
+      isReadOnly: (name) => brokerSettingsByName.get(name)?.readOnly === true,
       presetOf: (name) => brokerSettingsByName.get(name)?.default ?? '',
     };
   }
@@ -68,6 +71,7 @@ export function configTarget(
       apply: (changes) => admin.changeGroupConfig(resourceName, changes),
       fault: (name, value) => groupConfigFault(name, value, image.clusterConfig),
       isList: (name) => groupSettingsByName.get(name)?.type === 'LIST',
+      isReadOnly: () => false,
       presetOf: (name) => groupSettingsByName.get(name)?.default ?? '',
     };
   }
@@ -87,6 +91,8 @@ export function changesOf(
     throw new KafkaError('INVALID_REQUEST', 'a configuration must be named once');
   const changes: Record<string, string | null> = {};
   for (const { name, operation, value } of operations) {
+    if (target.isReadOnly(name))
+      throw new KafkaError('INVALID_REQUEST', `${name} cannot be changed by clients`);
     if (operation === OPERATION.delete) {
       changes[name] = null;
       continue;

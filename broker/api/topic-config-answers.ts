@@ -68,7 +68,7 @@ function brokerEntry(setting: Setting, cluster: ConfigMapOf, broker: ConfigMapOf
   return {
     name,
     value: first?.value ?? setting.default,
-    readOnly: false,
+    readOnly: setting.readOnly === true,
     configSource: first?.source ?? SOURCE.default,
     isSensitive: false,
     synonyms: shown.synonyms ? synonyms : [],

@@ -313,7 +313,33 @@ const own: readonly Setting[] = [
     'How often logs are checked for segments to drop.',
     1,
   ),
-  row('max.connections', 'INT', '2147483647', 'Most client connections of one broker.', 0),
+  row(
+    'max.connection.creation.rate',
+    'INT',
+    '2147483647',
+    'Most connections that a broker accepts in a second; others wait.',
+    1,
+  ),
+  row(
+    'max.connections',
+    'INT',
+    '2147483647',
+    'Most client connections of one broker; others wait until one ends.',
+    0,
+  ),
+  row(
+    'max.connections.per.ip',
+    'INT',
+    '2147483647',
+    'Most connections from one address; others are closed.',
+    0,
+  ),
+  row(
+    'max.connections.per.ip.overrides',
+    'STRING',
+    '',
+    'The same for single addresses: 10.0.0.1:100,10.0.0.2:200. Names are not looked up.',
+  ),
   row(
     'max.incremental.fetch.session.cache.slots',
     'INT',
@@ -377,13 +403,16 @@ const own: readonly Setting[] = [
     '',
     'RackAwareReplicaSelector lets consumers read from a replica in their own rack.',
   ),
-  row(
-    'socket.request.max.bytes',
-    'INT',
-    '104857600',
-    'Largest request; a larger one closes the connection.',
-    1,
-  ),
+  {
+    ...row(
+      'socket.request.max.bytes',
+      'INT',
+      '104857600',
+      'Largest request; a larger one closes the connection. Clients cannot change it.',
+      1,
+    ),
+    readOnly: true,
+  },
   row(
     'transaction.abort.timed.out.transaction.cleanup.interval.ms',
     'INT',

@@ -3,6 +3,7 @@ import type { ConfigMapOf, KafkaTopic } from '../../kube/kafka-objects.ts';
 import { settingFault } from '../../stdx/settings.ts';
 import { brokerSettingsByName } from './broker-settings.ts';
 import { INTERNAL_SEGMENT_BYTES } from './config.ts';
+import { parseOverrides } from './connection-overrides.ts';
 import { groupConfigFault } from './group-settings.ts';
 import { topicSettingsByName } from './topic-settings.ts';
 
@@ -24,6 +25,8 @@ export function topicConfigFault(name: string, value: string): string | null {
     : settingFault(setting, value);
 }
 
+const OVERRIDES = 'max.connections.per.ip.overrides';
+
 /** What Kafka reads from a file at start: addresses, identity, security. */
 const FIXED =
   /^(advertised|authorizer|broker\.id|delegation|inter\.broker|listener|log\.dirs?$|node\.id|principal|process|sasl|security|ssl)/;
@@ -31,6 +34,8 @@ const FIXED_WHY = ': identity, listeners and security are made from the spec of 
 
 export function brokerConfigFault(name: string, value: string): string | null {
   const setting = brokerSettingsByName.get(name);
+  if (name === OVERRIDES && parseOverrides(value) === null)
+    return `${name} must be a list like 10.0.0.1:100,10.0.0.2:200`;
   return setting === undefined
     ? `${name} is not a broker configuration that can be changed${FIXED.test(name) ? FIXED_WHY : ''}`
     : settingFault(setting, value);

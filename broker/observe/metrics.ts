@@ -50,6 +50,8 @@ export interface BrokerFacts {
   readonly integrity: () => IntegrityFigures;
   /** Producers that were forgotten for want of room. */
   readonly producersEvicted: () => number;
+  readonly connectionsRefused: () => number;
+  readonly connectionsWaiting: () => number;
 }
 
 const COUNTERS = {
@@ -457,6 +459,16 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
           yield [{ listener, networkProcessor: '0' }, count];
       },
     );
+    this.counter(
+      'tenure_connections_refused_total',
+      'Connections that were closed because their address had too many, or was too quick.',
+      facts.connectionsRefused,
+    );
+    this.gauge(
+      'tenure_connections_waiting',
+      'Connections that wait for others to end, or for their turn.',
+      facts.connectionsWaiting,
+    );
     // One event loop does the work of Kafka's network and request threads.
     let idle = 1;
     const refresh = () => {
@@ -504,19 +516,16 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
     this.labelled(
       `${name}_bytes`,
       'Most memory that a class of work may take.',
-      ['class'],
       each(({ bytesMax }) => bytesMax),
     );
     this.labelled(
       `${name}_used_bytes`,
       'Memory that a class of work takes.',
-      ['class'],
       each(({ usedBytes }) => usedBytes),
     );
     this.labelled(
       `${name}_paused_total`,
       'How often somebody had to wait for memory.',
-      ['class'],
       each(({ paused }) => paused),
     );
     this.counter(

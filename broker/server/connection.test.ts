@@ -34,6 +34,7 @@ async function serve(budget = budgetOf(64 * MIB)) {
       clock: systemClock,
       turn,
       budget,
+      gate: { enter: (_socket, letIn) => letIn(() => {}) },
       frameBytesMax: 100 * MIB,
       kindOf: (frame) => KINDS[frame[0] as number] as RequestKind,
       onRequest(connection, frame, _owned, done) {
@@ -47,7 +48,6 @@ async function serve(budget = budgetOf(64 * MIB)) {
       name: 'test',
       host: '127.0.0.1',
       port: 0,
-      connectionsMax: 100,
       idleMs: 600_000,
       tlsFolder: null,
     },

@@ -4,12 +4,18 @@ import tls from 'node:tls';
 import { CertificateFiles } from '../../stdx/certificate-files.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Connection, type ConnectionDeps } from './connection.ts';
+import type { ConnectionGate } from './connection-gate.ts';
+
+export interface ListenerDeps extends Omit<ConnectionDeps, 'onClose'> {
+  readonly clock: Clock;
+  /** Of all listeners of a broker. */
+  readonly gate: Pick<ConnectionGate, 'enter'>;
+}
 
 export interface ListenerOptions {
   readonly name: string;
   readonly host: string;
   readonly port: number;
-  readonly connectionsMax: number;
   readonly idleMs: number;
   /** Folder of `tls.crt` and `tls.key`; null: clients speak plainly. */
   readonly tlsFolder: string | null;
@@ -21,11 +27,14 @@ interface RawSocket {
 
 const IDLE_CHECK_MS = 10_000;
 const STALL_CHECK_MS = 1_000;
+/** Who needs longer to agree on keys is closed. */
+const HANDSHAKE_MS = 10_000;
+const ignored = () => {};
 
 export class Listener implements AsyncDisposable {
   private readonly server: net.Server;
   readonly connections = new Set<Connection>();
-  private readonly deps: Omit<ConnectionDeps, 'onClose'> & { readonly clock: Clock };
+  private readonly deps: ListenerDeps;
   private readonly options: ListenerOptions;
   private nextId = 1;
   accepted = 0;
@@ -34,18 +43,17 @@ export class Listener implements AsyncDisposable {
   private readonly stalled: Disposable;
   private files: CertificateFiles | null = null;
 
-  constructor(
-    deps: Omit<ConnectionDeps, 'onClose'> & { readonly clock: Clock },
-    options: ListenerOptions,
-  ) {
+  constructor(deps: ListenerDeps, options: ListenerOptions) {
     this.deps = deps;
     this.options = options;
-    this.server =
+    const open =
       options.tlsFolder === null
-        ? net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-            this.accept(socket, (connection) => this.adopt(socket, connection)),
-          )
-        : this.createTls(options.tlsFolder);
+        ? (socket: net.Socket, leave: () => void) =>
+            this.accept(socket, leave, (connection) => this.adopt(socket, connection))
+        : this.openTls(options.tlsFolder);
+    this.server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
+      deps.gate.enter(socket, (leave) => open(socket, leave)),
+    );
     this.idle = deps.clock.every(IDLE_CHECK_MS, () => {
       const before = deps.clock.monotonicMs() - options.idleMs;
       for (const connection of this.connections) {
@@ -78,33 +86,49 @@ export class Listener implements AsyncDisposable {
     });
   }
 
-  private createTls(folder: string): tls.Server {
+  /** Handshakes: they count as connections from the first byte on, and have an end. */
+  private openTls(folder: string): (socket: net.Socket, leave: () => void) => void {
     const files = new CertificateFiles(this.deps.clock, folder, (renewed) =>
-      server.setSecureContext(renewed),
+      handshakes.setSecureContext(renewed),
     );
-    const server = tls.createServer({ ...files.current, minVersion: 'TLSv1.2', noDelay: true });
-    server.on('secureConnection', (socket) => {
-      this.accept(socket, (connection) => {
+    const handshakes = tls.createServer({
+      ...files.current,
+      minVersion: 'TLSv1.2',
+      noDelay: true,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
+    handshakes.on('secureConnection', (socket) => {
+      this.accept(socket, ignored, (connection) => {
         socket.on('data', (bytes: Buffer) => connection.onBytes(bytes));
         return socket;
       });
     });
     // A handshake that fails is its client's trouble.
-    server.on('tlsClientError', (_, socket) => socket.destroy());
+    handshakes.on('tlsClientError', (_, socket) => socket.destroy());
     this.files = files;
-    return server;
+    return (socket, leave) => {
+      this.inHandshake.add(socket);
+      socket.once('close', () => {
+        this.inHandshake.delete(socket);
+        leave();
+      });
+      handshakes.emit('connection', socket);
+    };
   }
+  /** Sockets below TLS, for as long as they are open. */
+  private readonly inHandshake = new Set<net.Socket>();
 
-  private accept(accepted: net.Socket, open: (connection: Connection) => net.Socket): void {
-    if (this.connections.size >= this.options.connectionsMax) {
-      accepted.destroy();
-      return;
-    }
+  private accept(
+    accepted: net.Socket,
+    leave: () => void,
+    open: (connection: Connection) => net.Socket,
+  ): void {
     this.accepted++;
     const peer = `${accepted.remoteAddress ?? 'unknown'}`;
     const onClose = (connection: Connection) => {
       this.connections.delete(connection);
       this.closed++;
+      leave();
     };
     const connection = new Connection(
       { ...this.deps, onClose },
@@ -147,5 +171,6 @@ export class Listener implements AsyncDisposable {
     this.files?.[Symbol.dispose]();
     this.server.close();
     for (const connection of this.connections) connection.close(null);
+    for (const socket of this.inHandshake) socket.destroy();
   }
 }

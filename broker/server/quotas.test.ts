@@ -9,6 +9,7 @@ function setUp(limit: number) {
   const clock = { monotonicMs: () => nowMs, every: () => never } as unknown as Clock;
   const quotas = new Quotas({ clock, limit: () => limit, isUsed: () => limit !== Infinity });
   return {
+    quotas,
     charge: (bytes: number) => quotas.charge('producer_byte_rate', 'c', bytes),
     wait: (ms: number) => {
       nowMs += ms;
@@ -40,4 +41,10 @@ test('a client that waits as it is told comes to its rate', () => {
 
 test('without quotas nothing is counted', () => {
   assert.equal(setUp(Infinity).charge(1e9), 0);
+});
+
+test('of more client ids than can be counted those known longest are forgotten', () => {
+  const { quotas } = setUp(1000);
+  for (let i = 0; i < 50_000; i++) quotas.charge('producer_byte_rate', `client-${i}`, 1);
+  assert.equal(quotas.count, 10_000);
 });
