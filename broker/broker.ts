@@ -489,7 +489,19 @@ export class Broker implements AsyncDisposable {
     const { metrics: observer, memory: budget } = this;
     const look = () => this.standstill.look();
     await listenForClients(
-      { clock, logger, network, turn, image, config, apis, observer, budget, gate: this.gate, look },
+      {
+        clock,
+        logger,
+        network,
+        turn,
+        image,
+        config,
+        apis,
+        observer,
+        budget,
+        gate: this.gate,
+        look,
+      },
       this.options,
       { lifetime: this.lifetime, listeners: this.listeners },
     );

@@ -54,7 +54,10 @@ test('the metrics that rows name are there', () => {
   const folder = join(ROOT, 'broker/observe');
   const sources = readdirSync(folder).map((name) => read(`broker/observe/${name}`));
   // Some names are put together from a beginning that several share.
-  const text = sources.join('\n').replaceAll('${rm}', 'kafka_server_replicamanager_');
+  const text = sources
+    .join('\n')
+    .replaceAll('${rm}', 'kafka_server_replicamanager_')
+    .replaceAll('${kc}', 'kafka_controller_kafkacontroller_');
   const wrong = rows.flatMap(({ name, cells }) =>
     [...(cells[4] ?? '').matchAll(/`([a-z_]+)`/g)]
       .filter(([, metric = '']) => !text.includes(metric))

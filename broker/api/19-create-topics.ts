@@ -24,6 +24,22 @@ export const PARTITIONS_MAX = 10_000;
 export const MUTATION_QUOTA =
   'the client is over its controller_mutation_rate: it must wait for the throttle time';
 
+/** What every topic of a request hears that asks for more than that, all topics together. */
+export const TOO_MANY = [
+  'POLICY_VIOLATION',
+  `one request must not ask for more than ${PARTITIONS_MAX} partitions`,
+] as const;
+
+/** Partitions that a request asks for. */
+function partitionsIn({ topics }: CreateTopicsRequest, preset: number): number {
+  let sum = 0;
+  for (const { assignments, numPartitions } of topics) {
+    if (assignments.length > 0) sum += assignments.length;
+    else sum += Math.max(numPartitions === -1 ? preset : numPartitions, 0);
+  }
+  return sum;
+}
+
 type Asked = CreateTopicsRequest['topics'][number];
 
 /** The topic that is asked for, checked. @throws KafkaError */
@@ -49,12 +65,7 @@ export function wantedTopic(
       : asked.replicationFactor;
   if (partitions < 1)
     throw new KafkaError('INVALID_PARTITIONS', 'the number of partitions must be at least 1');
-  if (partitions > PARTITIONS_MAX) {
-    throw new KafkaError(
-      'POLICY_VIOLATION',
-      `one request must not ask for more than ${PARTITIONS_MAX} partitions`,
-    );
-  }
+  if (partitions > PARTITIONS_MAX) throw new KafkaError(...TOO_MANY);
   if (replicas < 1)
     throw new KafkaError('INVALID_REPLICATION_FACTOR', 'the replication factor must be at least 1');
   const brokers = ports.image.stayingBrokers().length;
@@ -145,6 +156,8 @@ export function createTopics(ports: Ports) {
     async handle(request, context) {
       const counts = new Map<string, number>();
       for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+      if (partitionsIn(request, ports.config.number('num.partitions')) > PARTITIONS_MAX)
+        return { topics: [...counts.keys()].map((name) => failure(name, ...TOO_MANY)) };
       const topics = await Promise.all(
         [...counts].map(([name, count]) => {
           const asked = request.topics.find((topic) => topic.name === name) as Asked;

@@ -5,11 +5,17 @@ import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../../proto/kafka/messages/37-create-partitions.ts';
-import { MUTATION_QUOTA, PARTITIONS_MAX } from './19-create-topics.ts';
+import { MUTATION_QUOTA, PARTITIONS_MAX, TOO_MANY } from './19-create-topics.ts';
 import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
 
 export function createPartitions(ports: Ports) {
+  /** New partitions of all topics of a request together. */
+  const newIn = ({ topics }: CreatePartitionsRequest) =>
+    topics.reduce((sum, { name, count }) => {
+      const current = ports.image.topic(name)?.partitions.length ?? count;
+      return sum + Math.max(count - current, 0);
+    }, 0);
   const grow = async (
     { name, count, assignments }: CreatePartitionsRequest['topics'][number],
     request: CreatePartitionsRequest,
@@ -26,12 +32,7 @@ export function createPartitions(ports: Ports) {
           'INVALID_PARTITIONS',
           `topic ${name} has ${current} partitions, the new number must be higher`,
         );
-      if (count - current > PARTITIONS_MAX) {
-        throw new KafkaError(
-          'POLICY_VIOLATION',
-          `one request must not ask for more than ${PARTITIONS_MAX} partitions`,
-        );
-      }
+      if (newIn(request) > PARTITIONS_MAX) throw new KafkaError(...TOO_MANY);
       let all: number[][] | null = null;
       if (assignments !== null) {
         if (assignments.length !== count - current)

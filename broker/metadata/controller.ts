@@ -328,6 +328,7 @@ export class Controller implements Disposable {
       const written = updates.get(key);
       return written == null || pages.get(key)?.partitionEpoch === written.partitionEpoch;
     });
+    if (plan.isPartial) this.wake('soon');
     // Moves that did not get into their page are planned again.
     if (!isWritten) this.deps.clock.after(RETRY_MS, () => this.wake());
     else if (balance.balanced !== null) await this.deps.noteBalanced(balance.balanced);

@@ -192,3 +192,42 @@ test('an internal topic has what the cluster says it must have, and gets what it
     null,
   );
 });
+
+test('a topic of too many partitions is a problem, and nobody waits for a large one', () => {
+  const ids = (n: number) => ({ uid: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}` });
+  const huge = topic('huge', { partitions: 100_000 }, ids(1));
+  const large = topic('large', { partitions: 10_000 }, ids(2));
+  const small = topic(
+    'small',
+    { partitions: 3 },
+    { ...ids(3), creationTimestamp: '2026-02-01T00:00:00Z' },
+  );
+  const lines = new Map();
+  let steps = 0;
+  for (let isPartial = true; isPartial; steps++) {
+    const step = plan([huge, large, small], lines);
+    assert.match(step.problems[0]?.message ?? '', /is 100000.*more than 10000 partitions/);
+    assert.equal(step.problems.length, 1);
+    assert.ok(step.created.length <= 1003);
+    if (steps === 0) assert.equal(step.created[0]?.topic, 'small');
+    for (const line of step.created) lines.set(partitionKey(line.topicId, line.partition), line);
+    ({ isPartial } = step);
+  }
+  assert.equal(lines.size, 10_003);
+  assert.equal(steps, 10);
+  const grown = topic('large', { partitions: 30_000 }, ids(2));
+  assert.equal(plan([grown], lines).created.length, 1000, 'it grows in steps');
+});
+
+test('many topics at once are made in steps', () => {
+  const many = Array.from({ length: 30 }, (_, i) =>
+    topic(
+      `t${i}`,
+      { partitions: 900 },
+      { uid: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}` },
+    ),
+  );
+  const { created, isPartial } = plan(many);
+  assert.equal(created.length, 10_000);
+  assert.equal(isPartial, true);
+});

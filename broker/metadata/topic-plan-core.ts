@@ -36,7 +36,8 @@ export interface TopicProblem {
     | 'InvalidAssignment'
     | 'NotSupported'
     | 'InvalidConfig'
-    | 'InvalidTopicName';
+    | 'InvalidTopicName'
+    | 'TooManyPartitions';
   readonly message: string;
 }
 
@@ -45,7 +46,15 @@ export interface TopicPlan {
   /** Partitions that are to have another number of replicas. */
   readonly resized: readonly Move[];
   readonly problems: readonly TopicProblem[];
+  /** Whether there is more to be made, in a later step. */
+  readonly isPartial: boolean;
 }
+
+/** Kafka makes no more partitions at once. */
+export const NEW_PARTITIONS_MAX = 10_000;
+/** Partitions that are made in one step, and of one topic among others: nobody waits long for a large one. */
+const PER_STEP = 10_000;
+const PER_TOPIC = 1_000;
 
 /** Kafka's rule for topic names. */
 export function topicNameFault(name: string): string | null {
@@ -105,6 +114,7 @@ export function planTopics(
   const problems: TopicProblem[] = [...losers];
   const created: PartitionLine[] = [];
   const moves: Move[] = [];
+  let isPartial = false;
   const load = loadOf(lines.values());
   const { brokers: wantedBrokers, drained } = defaults;
   const usable = registered(brokers.values(), { wanted: wantedBrokers, drained });
@@ -112,7 +122,13 @@ export function planTopics(
   const settledFirst = [...current.filter((topic) => !isNew(topic)), ...fresh];
   const taken =
     fresh.length === 0 ? new Set() : new Set([...lines.values()].map(({ topic }) => topic));
-  for (const topic of settledFirst) {
+  const wantedOf = ({ spec }: KafkaTopic) => spec.partitions ?? defaults.partitions;
+  const missingIn = new Map(
+    settledFirst.map((topic) => [topic, missingOf(topicIdOf(topic), wantedOf(topic), lines)]),
+  );
+  const isLarge = (topic: KafkaTopic) => (missingIn.get(topic)?.length ?? 0) > PER_TOPIC;
+  const largeLast = [...settledFirst].sort((a, b) => Number(isLarge(a)) - Number(isLarge(b)));
+  for (const topic of largeLast) {
     const topicId = topicIdOf(topic);
     if (isNew(topic) && taken.has(topicNameOf(topic))) {
       // Its records are somebody's: a second topic of that name would hide them.
@@ -120,7 +136,7 @@ export function planTopics(
       problems.push({ topic, reason: 'ResourceConflict', message });
       continue;
     }
-    const wanted = topic.spec.partitions ?? defaults.partitions;
+    const wanted = wantedOf(topic);
     const first = lines.get(partitionKey(topicId, 0));
     const settled = first === undefined ? undefined : targetReplicas(first).length;
     const replicaCount = settled ?? newReplicas(topic, defaults);
@@ -135,8 +151,15 @@ export function planTopics(
       // What is there goes on with what its other settings say.
       if (first === undefined) continue;
     }
-    const missing = [];
-    for (let p = 0; p < wanted; p++) if (!lines.has(partitionKey(topicId, p))) missing.push(p);
+    if (isNew(topic) && wanted > NEW_PARTITIONS_MAX) {
+      const message = `spec.partitions is ${wanted}: a new topic must not have more than ${NEW_PARTITIONS_MAX} partitions, it can grow later`;
+      problems.push({ topic, reason: 'TooManyPartitions', message });
+      continue;
+    }
+    const missing = missingIn.get(topic) ?? [];
+    const room = Math.min(PER_TOPIC, PER_STEP - created.length);
+    if (missing.length > room) isPartial = true;
+    missing.length = Math.min(missing.length, room);
     if (lines.has(partitionKey(topicId, wanted))) {
       const message = `spec.partitions is ${wanted}, fewer than the topic has: partitions can grow, not shrink`;
       problems.push({ topic, reason: 'NotSupported', message });
@@ -182,7 +205,18 @@ export function planTopics(
       }
     }
   }
-  return { created, resized: moves, problems };
+  return { created, resized: moves, problems, isPartial };
+}
+
+/** Partitions that are wanted and have no line. */
+function missingOf(
+  topicId: string,
+  wanted: number,
+  lines: ReadonlyMap<string, PartitionLine>,
+): number[] {
+  const missing = [];
+  for (let p = 0; p < wanted; p++) if (!lines.has(partitionKey(topicId, p))) missing.push(p);
+  return missing;
 }
 
 /**

@@ -514,6 +514,10 @@ const kafkaTopic = crd({
           'partitions must not shrink: it can only grow',
         ),
         rule(
+          '!has(oldSelf.partitions) || !has(self.partitions) || int(self.partitions) <= int(oldSelf.partitions) + 10000',
+          'partitions must not grow by more than 10000 at once',
+        ),
+        rule(
           'has(self.topicName) == has(oldSelf.topicName) && (!has(self.topicName) || self.topicName == oldSelf.topicName)',
           'topicName must not change',
         ),

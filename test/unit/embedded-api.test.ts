@@ -94,6 +94,7 @@ test('rules of the CRDs are judged when an object is applied', () => {
   const patch = (spec: object) => () =>
     api.patch(topics, 'default', 't', 'merge', { spec }, null, {});
   assert.throws(patch({ partitions: 2 }), fails(422, /partitions must not shrink/));
+  assert.throws(patch({ partitions: 10_004 }), fails(422, /more than 10000 at once/));
   assert.throws(patch({ topicName: 'U' }), fails(422, /topicName must not change/));
   assert.throws(patch({ topicName: null }), fails(422, /topicName must not change/));
   assert.throws(patch({ clusterRef: { name: 'd' } }), fails(422, /clusterRef must not change/));
