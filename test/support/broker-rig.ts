@@ -41,6 +41,8 @@ const CRDS = [
 
 export interface BrokerRig extends AsyncDisposable {
   readonly port: number;
+  /** Where its peers would come in. */
+  readonly replicationPort: number;
   /** Lines of errors, and of bugs that would have ended the process. */
   readonly errors: string[];
   readonly bugs: string[];
@@ -105,6 +107,7 @@ export async function startBrokerRig(
     },
   };
   const port = await freePort();
+  const replicationPort = await freePort();
   const broker = new Broker(
     {
       clock: systemClock,
@@ -129,7 +132,7 @@ export async function startBrokerRig(
       advertisedHost: '127.0.0.1',
       kafkaPort: port,
       listeners: [{ name: 'internal', port }],
-      replicationPort: await freePort(),
+      replicationPort,
       adminPort: 0,
       dataFolders: ['/data'],
       tlsFolder: '',
@@ -149,6 +152,7 @@ export async function startBrokerRig(
   await until('the broker serves', 20_000, () => serves(port));
   return {
     port,
+    replicationPort,
     errors,
     bugs,
     get connections() {
