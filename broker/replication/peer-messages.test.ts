@@ -16,12 +16,10 @@ const protos = loadSync(
   ['replication', 'control', 'transactions', 'share'].map((name) => `${name}.proto`),
   { includeDirs: [join(ROOT, 'proto')] },
 );
-const typeOf = (name: string) =>
-  (
-    Object.entries(protos).find(([path]) => path.endsWith(`.${name}`))?.[1] as unknown as {
-      type: Type;
-    }
-  ).type;
+function typeOf(name: string): Type {
+  const found = Object.entries(protos).find(([path]) => path.endsWith(`.${name}`));
+  return (found as unknown as [string, { type: Type }])[1].type;
+}
 
 function expectRules(rule: Rule, type: Type, path: string): void {
   const fields = rule.fields ?? [];
