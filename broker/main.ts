@@ -1,5 +1,6 @@
 /** The broker's process: makes the real ports, starts, and stops in good order on SIGTERM. */
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { KubeClient, podAccess } from '../kube/client.ts';
 import { fatal, setFate } from '../stdx/bug.ts';
@@ -20,9 +21,16 @@ function readBootId(): string {
   }
 }
 
+/** A broker that is not told how much memory it may have goes by the limit of its container, if it has one. */
+function withMemory(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const limit = process.constrainedMemory();
+  const isLimited = limit > 0 && limit < totalmem();
+  return isLimited ? { TENURE_MEMORY_BYTES: String(limit), ...env } : env;
+}
+
 function readOptions(): BrokerOptions {
   try {
-    return brokerOptions(process.env);
+    return brokerOptions(withMemory(process.env));
   } catch (cause) {
     process.stderr.write(`broker: ${(cause as Error).message}\n`);
     process.exit(2);

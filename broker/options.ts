@@ -107,7 +107,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     logLevel: text('TENURE_LOG_LEVEL', 'info'),
     logFormat: env.TENURE_LOG_FORMAT === 'text' ? 'text' : 'json',
     tailBytes: number('TENURE_TAIL_BYTES', 16 * 1024 * 1024, 1024 * 1024),
-    memoryBytes: number('TENURE_MEMORY_BYTES', 1024 * 1024 * 1024, 64 * 1024 * 1024),
+    memoryBytes: number('TENURE_MEMORY_BYTES', 2 * 1024 * 1024 * 1024, 1),
     openFilesMax: number('TENURE_OPEN_FILES_MAX', 2000, 16),
     shutdownTimeoutMs: number('TENURE_SHUTDOWN_TIMEOUT_MS', 20_000),
   };

@@ -293,7 +293,9 @@ const kafkaCluster = crd({
         { topologyKey: text('Node label that names the rack.', { minLength: 1, maxLength: 317 }) },
         { required: ['topologyKey'] },
       ),
-      resources: open('Requests and limits of the broker container.'),
+      resources: open(
+        'Requests and limits of the broker container. Without any for memory, 256Mi are requested and 2Gi is the limit. What requests and answers may take in a broker follows from the limit (queued.max.request.bytes), and so does the heap.',
+      ),
       template: record('Changes to what is generated.', {
         pod: open("Merged into the pod's spec; `metadata` in it gives labels and annotations."),
         broker: open("Merged into the broker's container: env, probes, securityContext, …"),

@@ -8,6 +8,7 @@ import {
   usesPeerTls,
   usesTls,
 } from '../certificates-core.ts';
+import { brokerResources, memoryEnv } from './memory.ts';
 import {
   ADMIN_PORT,
   brokersName,
@@ -42,8 +43,8 @@ const GRACE_SECONDS = 60;
  * let go with it; otherwise V8 collects everything for their sake, ten times a second under replication
  * (measured with three replicas: half the CPU and 300 MiB less in three brokers).
  */
+const NODE_OPTIONS = '--max-semi-space-size=1 --disable-warning=ExperimentalWarning';
 const FRUGALITY = [
-  { name: 'NODE_OPTIONS', value: '--max-semi-space-size=1 --disable-warning=ExperimentalWarning' },
   { name: 'MALLOC_ARENA_MAX', value: '1' },
   { name: 'MALLOC_TRIM_THRESHOLD_', value: '4194304' },
   { name: 'MALLOC_MMAP_THRESHOLD_', value: '524288' },
@@ -124,6 +125,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       ...(usesTls(cluster) ? [{ name: 'TENURE_TLS_DIR', value: TLS_PATH }] : []),
       ...(usesPeerTls(cluster) ? [{ name: 'TENURE_PEER_TLS_DIR', value: PEER_TLS_PATH }] : []),
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
+      ...memoryEnv(cluster, NODE_OPTIONS),
       ...FRUGALITY,
       ...(rack === undefined || !defaults.knowsNodes
         ? []
@@ -150,7 +152,7 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     },
-    ...(cluster.spec.resources === undefined ? {} : { resources: cluster.spec.resources }),
+    resources: brokerResources(cluster),
   };
 }
 
