@@ -255,6 +255,7 @@ export class Broker implements AsyncDisposable {
           return broker === null ? null : `${broker.host}:${broker.replicationPort}`;
         },
         onReceived: (byteCount) => this.metrics.onReplicationIn(byteCount),
+        share: this.memory.replication,
       }),
     );
     const { controllerClient: controller, config, directories, partitions } = this;
@@ -355,6 +356,7 @@ export class Broker implements AsyncDisposable {
       network: this.ports.network.peers,
       partitions: this.partitions,
       memory: this.tail,
+      share: this.memory.replication,
       self: () => this.self,
       clusterId: () => this.clusterId,
       control: refuse,

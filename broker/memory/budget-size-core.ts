@@ -12,6 +12,9 @@ const BYTES_MIN = 32 * 1024 * 1024;
 /** A frame of the largest size, and what is counted beside it. */
 const BESIDE_BYTES = 64 * 1024;
 
+/** No request is larger, whatever is set: its records must pass between brokers in one message. */
+export const RECORDS_BYTES_MAX = 256 * 1024 * 1024;
+
 const SETTING = 'queued.max.request.bytes';
 const REQUEST_SETTING = 'socket.request.max.bytes';
 
@@ -24,6 +27,6 @@ export function budgetSize(
   const requestBytesMax = Number(config[REQUEST_SETTING] ?? 104_857_600);
   return {
     totalBytes: Math.floor(Math.max(bytes, BYTES_MIN)),
-    largeBytesMax: Math.max(requestBytesMax, 0) + BESIDE_BYTES,
+    largeBytesMax: Math.min(Math.max(requestBytesMax, 0), RECORDS_BYTES_MAX) + BESIDE_BYTES,
   };
 }

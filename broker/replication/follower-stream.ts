@@ -9,9 +9,10 @@ import { type Member, sameMember } from '../../kube/partition-line.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { Turn, TurnTask } from '../../stdx/turn.ts';
+import type { MemoryShare } from '../memory/memory-budget-core.ts';
 import { type Partition, TURN_SETTLE } from '../partition/partition.ts';
 import { cutTarget } from './divergence-core.ts';
-import { faultIn, leaderMessage } from './peer-messages.ts';
+import { CREDIT_BYTES } from './leader-stream.ts';
 import type { PeerNetwork } from './peer-network.ts';
 import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
@@ -33,6 +34,8 @@ export interface FollowerDeps {
   /** The replication address of a broker, or null while it is unknown. */
   readonly addressOf: (brokerId: number) => string | null;
   readonly onReceived: (byteCount: number) => void;
+  /** Where what a leader may send before it is taken is charged. */
+  readonly share: Pick<MemoryShare, 'overdraw' | 'release'>;
 }
 
 interface Followed {
@@ -116,19 +119,18 @@ class LeaderConnection implements TurnTask {
     this.client ??= this.deps.network.replication(address);
     const stream = this.client.Follow();
     this.stream = stream;
+    this.charge();
     // A connection that is being made over a link that was cut may hang for long after it is healed.
     const answered = this.deps.clock.after(OPEN_TIMEOUT_MS, () => lost('no answer'));
     stream.on('data', (message: LeaderMessage) => {
       answered[Symbol.dispose]();
-      if (this.stream !== stream) return;
-      const fault = faultIn(leaderMessage, message);
-      if (fault === null) this.onMessage(message);
-      else lost(fault);
+      this.onMessage(message);
     });
     const lost = (cause?: unknown) => {
       answered[Symbol.dispose]();
       if (this.stream !== stream) return;
       this.stream = null;
+      this.release();
       this.outgoing = {};
       this.toSubscribe.clear();
       stream.cancel();
@@ -319,8 +321,19 @@ class LeaderConnection implements TurnTask {
       this.stream.write(message);
   }
 
+  private charge(): void {
+    this.isCharged = true;
+    this.deps.share.overdraw(CREDIT_BYTES);
+  }
+  private release(): void {
+    if (this.isCharged) this.deps.share.release(CREDIT_BYTES);
+    this.isCharged = false;
+  }
+  private isCharged = false;
+
   close(): void {
     this.closed = true;
+    this.release();
     this.retry?.[Symbol.dispose]();
     this.stream?.cancel();
     this.stream = null;

@@ -56,6 +56,7 @@ async function setUp() {
         frame.copy(bytes, 0);
         refusals.push(...(decodeLeaderMessage(bytes).refusal ?? []));
       },
+      share: { overdraw: () => {}, release: () => {} },
       onSent() {},
       throttle: new ReplicationThrottle(clock, () => Infinity),
       standing: {

@@ -12,6 +12,7 @@ import type { Turn, TurnTask } from '../../stdx/turn.ts';
 import { LogGone } from '../log/log-files.ts';
 import { type LogRead, NOTHING } from '../log/log-reads.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
+import type { MemoryShare } from '../memory/memory-budget-core.ts';
 import { type Partition, type ReplicationSink, TURN_REPLICATE } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import { partingOf } from './divergence-core.ts';
@@ -29,7 +30,7 @@ import type { ReplicationThrottle } from './throttle.ts';
  * Bytes that may be on their way to a follower, unacknowledged: some milliseconds of a fast network. They
  * keep whole slabs from being used again.
  */
-const CREDIT_BYTES = 2 * 1024 * 1024;
+export const CREDIT_BYTES = 2 * 1024 * 1024;
 const FRAME_BYTES = 256 * 1024;
 const SHARE_BYTES = 256 * 1024;
 
@@ -38,6 +39,8 @@ export interface LeaderStreamDeps {
   readonly logger: Logger;
   readonly partitions: Partitions;
   readonly memory: Pick<TailMemory, 'hold' | 'release'>;
+  /** Where what is on its way to followers is charged: what each of them may have, for as long as it follows. */
+  readonly share: Pick<MemoryShare, 'overdraw' | 'release'>;
   readonly send: (frame: Frame) => void;
   /** Counts bytes for metrics. */
   readonly onSent: (byteCount: number) => void;
@@ -104,6 +107,7 @@ export class LeaderStream implements TurnTask {
   constructor(deps: LeaderStreamDeps, follower: ProtoMember) {
     this.deps = deps;
     this.follower = follower;
+    deps.share.overdraw(CREDIT_BYTES);
   }
 
   onMessage({ subscribe, ack, unsubscribe, moved, takenBytes }: FollowerMessage): void {
@@ -117,16 +121,13 @@ export class LeaderStream implements TurnTask {
       if (logStartOffset != null) this.starts(subscription, logStartOffset);
     }
     if (takenBytes) {
-      // Nobody gets more than everybody has, whatever it says that it took.
-      this.credit = Math.min(this.credit + takenBytes, CREDIT_BYTES);
+      this.credit += takenBytes;
       if (this.queue.length > 0) this.deps.turn.schedule(TURN_REPLICATE, this);
     }
   }
 
   private progress({ partition, leaderEpoch }: Subscription, endOffset: number): void {
     if (partition.leaderEpoch !== leaderEpoch) return;
-    // Nobody has more than its leader: what is said is wrong.
-    if (endOffset > partition.log.endOffset) return;
     partition.onFollowerProgress({
       id: this.follower.id,
       brokerEpoch: this.follower.epoch,
@@ -353,6 +354,7 @@ export class LeaderStream implements TurnTask {
   }
 
   close(): void {
+    if (!this.closed) this.deps.share.release(CREDIT_BYTES);
     this.closed = true;
     for (const handle of [...this.subscriptions.keys()]) this.end(handle);
   }

@@ -5,13 +5,13 @@ import { fatal } from '../../stdx/bug.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import {
   type ControlPeer,
-  channelOptions,
   connectControl,
   connectReplication,
   connectShareState,
   connectTransactions,
   type ReplicationPeer,
   type ShareStatePeer,
+  serverOptions,
   type TransactionsPeer,
 } from './services.ts';
 
@@ -107,7 +107,7 @@ export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
     transactions: (address) => connectTransactions(address, channel),
     shareState: (address) => connectShareState(address, channel),
     async serve(services, { host, port }) {
-      const server = new grpc.Server(channelOptions);
+      const server = new grpc.Server(serverOptions);
       for (const { definition, implementation } of services)
         server.addService(definition, guarded(implementation));
       await new Promise<void>((resolve, reject) => {

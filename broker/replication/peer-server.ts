@@ -7,9 +7,8 @@ import type { Turn } from '../../stdx/turn.ts';
 import type { TailMemory } from '../log/tail-memory.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Frame } from './leader-message.ts';
-import { type LeaderStanding, LeaderStream } from './leader-stream.ts';
-import { type Done, unary } from './peer-channels.ts';
-import { faultIn, requests } from './peer-messages.ts';
+import { type LeaderStanding, LeaderStream, type LeaderStreamDeps } from './leader-stream.ts';
+import { unary } from './peer-channels.ts';
 import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
   type AllocateProducerIdsResponse,
@@ -18,7 +17,6 @@ import {
   type ChangePartitionsResponse,
   controlService,
   type FollowerMessage,
-  type Hello,
   type LeaderMessage,
   type LeaveResponse,
   type ProtoMember,
@@ -31,13 +29,6 @@ import type { ReplicationThrottle } from './throttle.ts';
 import { type TransactionHandlers, transactionsOf } from './transaction-peers.ts';
 
 const TICK_MS = 100;
-
-type Refused = Pick<grpc.StatusObject, 'code' | 'details'>;
-
-const invalid = (fault: string): Refused => ({
-  code: grpc.status.INVALID_ARGUMENT,
-  details: fault,
-});
 
 /** What this broker answers when it is the controller; `accepted: false` when it is not. */
 export interface ControlHandlers {
@@ -58,6 +49,7 @@ export interface PeerServerDeps {
   readonly partitions: Partitions;
   /** Keeps records where they lie until they are on their way. */
   readonly memory: Pick<TailMemory, 'hold' | 'release'>;
+  readonly share: LeaderStreamDeps['share'];
   readonly self: () => Member;
   readonly clusterId: () => string;
   readonly control: ControlHandlers;
@@ -104,21 +96,15 @@ export class PeerServer implements AsyncDisposable {
     this.serving = await this.deps.network.serve(services, { host, port });
   }
 
-  /** The way in of every call: nothing behind it meets a message that cannot be looked at. */
   private looking({ definition, implementation }: PeerService): PeerService {
     const { look } = this.deps;
-    const methods = Object.entries(implementation).map(([name, handle]) => {
-      const rule = requests[name as keyof typeof requests];
-      const isUnary = definition[name]?.requestStream === false;
-      const serve = (call: { request: unknown }, done: Done<never>) => {
+    const methods = Object.entries(implementation).map(([name, handle]) => [
+      name,
+      (...args: unknown[]) => {
         look();
-        // Messages of a stream are looked at one by one.
-        const fault = isUnary ? faultIn(rule, call.request) : null;
-        if (fault === null) (handle as (...args: unknown[]) => void)(call, done);
-        else done(invalid(fault));
-      };
-      return [name, serve];
-    });
+        (handle as (...args: unknown[]) => void)(...args);
+      },
+    ]);
     return { definition, implementation: Object.fromEntries(methods) };
   }
 
@@ -156,20 +142,10 @@ export class PeerServer implements AsyncDisposable {
 
   private follow(call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>): void {
     let stream: LeaderStream | null = null;
-    let isRefused = false;
     call.on('data', (message: FollowerMessage) => {
-      if (isRefused) return;
       this.deps.look();
-      const fault = faultIn(requests.Follow, message);
-      const why =
-        fault === null ? (stream === null ? this.notMeant(message) : null) : invalid(fault);
-      if (why !== null) {
-        isRefused = true;
-        call.emit('error', why);
-        return;
-      }
-      stream ??= this.greet(call, message);
-      stream.onMessage(message);
+      if (stream === null) stream = this.greet(call, message);
+      else stream.onMessage(message);
     });
     const over = () => {
       if (stream === null) return;
@@ -185,33 +161,30 @@ export class PeerServer implements AsyncDisposable {
     call.on('error', over);
   }
 
-  /** The first message says who asks and which life of this broker it means; why it is not for this one. */
-  private notMeant({ hello }: FollowerMessage): Refused | null {
-    const self = this.deps.self();
-    const isMeant =
-      hello != null &&
-      hello.leader.id === self.id &&
-      hello.leader.epoch === self.epoch &&
-      hello.clusterId === this.deps.clusterId();
-    if (isMeant) return null;
-    return {
-      code: grpc.status.FAILED_PRECONDITION,
-      details: 'the stream is meant for another process',
-    };
-  }
-
+  /** The first message says who asks and which life of this broker it means. */
   private greet(
     call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>,
-    { hello }: FollowerMessage,
-  ): LeaderStream {
-    const { turn, logger, partitions, onSent, throttle, memory, standing } = this.deps;
+    message: FollowerMessage,
+  ): LeaderStream | null {
+    const { hello } = message;
+    const self = this.deps.self();
+    const meant = hello?.leader.id === self.id && hello.leader.epoch === self.epoch;
+    if (!hello || !meant || hello.clusterId !== this.deps.clusterId()) {
+      call.emit('error', {
+        code: grpc.status.FAILED_PRECONDITION,
+        details: 'the stream is meant for another process',
+      });
+      return null;
+    }
+    const { turn, logger, partitions, onSent, throttle, memory, share, standing } = this.deps;
     const send = (frame: Frame) => void call.write(frame as never);
     const stream = new LeaderStream(
-      { turn, logger, partitions, memory, send, onSent, throttle, standing },
-      (hello as Hello).follower,
+      { turn, logger, partitions, memory, share, send, onSent, throttle, standing },
+      hello.follower,
     );
     this.streams.add(stream);
     this.tickWhileFollowed();
+    stream.onMessage(message);
     return stream;
   }
 

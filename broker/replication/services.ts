@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ROOT } from '../../stdx/root.ts';
+import { RECORDS_BYTES_MAX } from '../memory/budget-size-core.ts';
 import type { Frame } from './leader-message.ts';
 
 export interface ProtoMember {
@@ -33,13 +34,8 @@ export interface Moved {
   handle: number;
   leaderEpoch: number;
 }
-export interface Hello {
-  clusterId: string;
-  follower: ProtoMember;
-  leader: ProtoMember;
-}
 export interface FollowerMessage {
-  hello?: Hello | null;
+  hello?: { clusterId: string; follower: ProtoMember; leader: ProtoMember } | null;
   subscribe?: Subscribe[];
   ack?: Ack[];
   unsubscribe?: number[];
@@ -216,9 +212,12 @@ export const transactionsService = definition[
 
 export const shareStateService = definition['tenure.share.v1.ShareState'] as grpc.ServiceDefinition;
 
-/** Frames are bounded by what a leader puts into one, plus one oversized batch. */
+/**
+ * Between brokers, to whoever calls. What comes back may be as large as the largest batch of records, beside
+ * what a leader puts into one message.
+ */
 export const channelOptions: grpc.ChannelOptions = {
-  'grpc.max_receive_message_length': -1,
+  'grpc.max_receive_message_length': RECORDS_BYTES_MAX + 1024 * 1024,
   'grpc.max_send_message_length': -1,
   // The data flows server to client, where the window can be set; 64 KiB would cap a stream.
   'grpc-node.flow_control_window': 4 * 1024 * 1024,
@@ -228,6 +227,18 @@ export const channelOptions: grpc.ChannelOptions = {
   'grpc.keepalive_time_ms': 2000,
   'grpc.keepalive_timeout_ms': 4000,
   'grpc.enable_http_proxy': 0,
+};
+
+/**
+ * To who is called by anybody that reaches the port. Requests of brokers are acknowledgements and wishes, of
+ * some kilobytes for a thousand partitions; names and values of metadata are bounded by Node.js, to 64 KiB.
+ */
+export const serverOptions: grpc.ServerOptions = {
+  ...channelOptions,
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.max_concurrent_streams': 256,
+  /** In megabytes: a session that holds more gets no new streams. */
+  'grpc-node.max_session_memory': 256,
 };
 
 type Connect<Peer> = (address: string, credentials: grpc.ChannelCredentials) => Peer;

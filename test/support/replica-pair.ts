@@ -178,6 +178,7 @@ export class ReplicaPair implements Disposable {
       self: () => follower.member,
       addressOf: () => 'leader:1',
       onReceived: nothing,
+      share: { overdraw: nothing, release: nothing },
     });
     follower.partition.applyLine(this.line(), follower.member);
     followers.update(follower.partition);
@@ -203,6 +204,7 @@ export class ReplicaPair implements Disposable {
         memory: leader.tail,
         send,
         onSent: nothing,
+        share: { overdraw: nothing, release: nothing },
         throttle: new ReplicationThrottle(this.clock, () => Infinity),
         standing: { question: () => 0, onConfirmed: nothing, onUnfollowed: nothing },
       },
