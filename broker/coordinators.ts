@@ -312,6 +312,6 @@ async function* readAll(clock: Clock, partition: Partition | null): AsyncGenerat
   }
   while (partition.highWatermark < offset) {
     if (!partition.isLeader) throw new Error('the partition is led elsewhere by now');
-    await untilReadable(clock, [partition], COMMIT_LOOK_MS);
+    await untilReadable({ clock }, [partition], COMMIT_LOOK_MS);
   }
 }

@@ -11,13 +11,14 @@ import {
 import { batch, batchesOf } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import { Later } from '../../stdx/later.ts';
-import type { LogRead } from '../log/log-reads.ts';
-import type { Slab } from '../log/tail-memory.ts';
+import { bytesBeside, type LogRead, NOTHING } from '../log/log-reads.ts';
+import { memoryForReading, type Slab } from '../log/tail-memory.ts';
 import type { Partition } from '../partition/partition.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
-import { api } from './handler.ts';
+import { api, type ClientConnection } from './handler.ts';
 import { readWhenReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
+import { firstBytesMax, keepForAnswer, LEAST_READ_BYTES, memoryOf } from './read-memory.ts';
 
 type Response = Infer<typeof fetchResponse>;
 type PartitionAnswer = Partially<Response['responses'][number]['partitions'][number]>;
@@ -31,17 +32,29 @@ interface Result {
   readonly failed: boolean;
   /** Held until the answer is sent or the result is dropped. */
   readonly slabs: readonly Slab[];
+  /** What of the memory budget it takes. */
+  readonly memoryBytes: number;
 }
 
 interface Fetching {
   readonly apiVersion: number;
   readonly request: FetchRequest;
+  readonly connection: ClientConnection;
   readonly partitions: Map<string, FetchPartition>;
   readonly bytesMax: number;
+  /** What the last reads take of the memory budget, at most where they are not over yet. */
+  takenBytes: number;
+  /** Where a batch is larger than what was granted: what it takes. */
+  neededBytes: number;
 }
 
 /** From here on clients can be sent to a follower, and followers serve them. */
 const FOLLOWER_VERSION = 11;
+
+/** Batches are whole, however little a client asks for. */
+function wantedFor({ bytesMax }: Fetching): number {
+  return Math.max(bytesMax, LEAST_READ_BYTES);
+}
 
 export function fetch(ports: Ports) {
   const sessions = new FetchSessions(() =>
@@ -114,6 +127,7 @@ export function fetch(ports: Ports) {
       byteCount: 0,
       failed: true,
       slabs: [],
+      memoryBytes: 0,
     };
   };
 
@@ -134,9 +148,8 @@ export function fetch(ports: Ports) {
     read: LogRead,
     readCommitted: boolean,
   ): Result => {
-    const { buffers, byteCount, slabs } = read;
+    const { buffers, byteCount, slabs } = keepForAnswer(ports.tail, read);
     const abortedTransactions = readCommitted ? abortedIn(replica, of, read) : null;
-    ports.tail.hold(slabs);
     return {
       of,
       topic: replica.topic,
@@ -153,6 +166,7 @@ export function fetch(ports: Ports) {
       byteCount,
       failed: false,
       slabs,
+      memoryBytes: memoryOf(read),
     };
   };
 
@@ -182,16 +196,14 @@ export function fetch(ports: Ports) {
     for (const { slabs } of results) ports.tail.release(slabs);
   };
 
-  /** Reads every partition once, in order, within the byte limits. */
-  const readAll = ({
-    apiVersion,
-    request,
-    partitions,
-    bytesMax,
-  }: Fetching): Result[] | Promise<Result[]> => {
+  /** Reads every partition once, in order, within the byte limits and the memory that was granted for it. */
+  const readAll = (fetching: Fetching, granted: number): Result[] | Promise<Result[]> => {
+    const { apiVersion, connection, partitions, request } = fetching;
+    const bytesMax = Math.min(fetching.bytesMax, granted);
     const results: (Result | Promise<Result>)[] = [];
     let left = bytesMax;
     let later = false;
+    fetching.neededBytes = 0;
     for (const of of partitions.values()) {
       const { name, id, replica, error } = resolve(of, apiVersion);
       const refused = replica === null ? error : refusal(replica, of, apiVersion);
@@ -204,8 +216,7 @@ export function fetch(ports: Ports) {
       if (apiVersion >= 12 && of.lastFetchedEpoch >= 0) {
         const end = log.epochs.endOffsetFor(of.lastFetchedEpoch, log.endOffset);
         if (end.epoch < of.lastFetchedEpoch || end.endOffset < of.fetchOffset) {
-          const none = { buffers: [], byteCount: 0, slabs: [] };
-          const diverged = success(of, replica, none, readCommitted);
+          const diverged = success(of, replica, NOTHING, readCommitted);
           results.push({
             ...diverged,
             answer: { ...diverged.answer, divergingEpoch: end },
@@ -216,8 +227,7 @@ export function fetch(ports: Ports) {
       }
       const nearer = nearerReplica(replica, of, request.rackId, apiVersion);
       if (nearer !== null) {
-        const none = { buffers: [], byteCount: 0, slabs: [] };
-        const sent = success(of, replica, none, readCommitted);
+        const sent = success(of, replica, NOTHING, readCommitted);
         results.push({
           ...sent,
           answer: { ...sent.answer, preferredReadReplica: nearer },
@@ -226,12 +236,17 @@ export function fetch(ports: Ports) {
         continue;
       }
       const limit = Math.min(of.bytesMax, left);
+      if (limit <= 0 && left !== bytesMax) {
+        results.push(success(of, replica, NOTHING, readCommitted));
+        continue;
+      }
       const endOffset = readCommitted ? replica.lastStableOffset : replica.highWatermark;
       const ask = {
         offset: of.fetchOffset,
         bytesMax: Math.max(limit, 0),
         endOffset,
         atLeastOne: left === bytesMax,
+        firstBytesMax: firstBytesMax(connection.memory, granted),
       };
       const refuse = (cause: unknown) => {
         if (!(cause instanceof KafkaError)) throw cause;
@@ -243,23 +258,42 @@ export function fetch(ports: Ports) {
         const read = replica.read(ask);
         if (read instanceof Promise) {
           later = true;
-          left -= limit;
+          left -= memoryForReading(ask.bytesMax + bytesBeside(log.config));
           // What was judged before the wait may be otherwise after it.
           const settle = (done: LogRead) => {
             const refusedNow = refusal(replica, of, apiVersion);
             if (refusedNow !== null) return failure(of, name, id, refusedNow);
+            fetching.neededBytes = Math.max(fetching.neededBytes, done.neededBytes ?? 0);
             return success(of, replica, done, readCommitted);
           };
           results.push(read.then(settle).catch(refuse));
         } else {
-          left -= read.byteCount;
-          results.push(success(of, replica, read, readCommitted));
+          fetching.neededBytes = Math.max(fetching.neededBytes, read.neededBytes ?? 0);
+          const result = success(of, replica, read, readCommitted);
+          left -= result.memoryBytes;
+          results.push(result);
         }
       } catch (cause) {
         results.push(refuse(cause));
       }
     }
+    fetching.takenBytes = bytesMax - left;
     return later ? Promise.all(results) : (results as Result[]);
+  };
+
+  const memoryTakenBy = (results: readonly Result[]): number => {
+    let sum = 0;
+    for (let i = 0; i < results.length; i++) sum += (results[i] as Result).memoryBytes;
+    return sum;
+  };
+
+  /** What must be granted before anything can be read; 0 where something was, or nothing is there. */
+  const neededFor = (results: readonly Result[], { neededBytes }: Fetching): number => {
+    for (let i = 0; i < results.length && neededBytes > 0; i++) {
+      const { byteCount, failed } = results[i] as Result;
+      if (failed || byteCount > 0) return 0;
+    }
+    return neededBytes;
   };
 
   const replicasOf = function* ({ partitions, apiVersion }: Fetching): Generator<Partition> {
@@ -280,32 +314,60 @@ export function fetch(ports: Ports) {
 
   /** Reads until there is enough or the time is over; what was too little is let go while it waits. */
   const poll = (fetching: Fetching): Result[] | Later<Result[]> => {
-    const { request, partitions } = fetching;
-    const first = readAll(fetching);
-    if (
-      !(first instanceof Promise) &&
-      (request.maxWaitMs <= 0 || partitions.size === 0 || isEnough(first, fetching))
-    )
-      return first;
+    const { connection, partitions, request } = fetching;
+    const granted = connection.memory.grant(wantedFor(fetching), LEAST_READ_BYTES);
+    if (granted === 0) return pollLater(fetching, null);
+    const first = readAll(fetching, granted);
+    connection.memory.trim(fetching.takenBytes);
+    if (first instanceof Promise || neededFor(first, fetching) > 0)
+      return pollLater(fetching, first);
+    if (request.maxWaitMs <= 0 || partitions.size === 0 || isEnough(first, fetching)) return first;
+    return pollLater(fetching, first);
+  };
+
+  const pollLater = (
+    fetching: Fetching,
+    first: Result[] | Promise<Result[]> | null,
+  ): Later<Result[]> => {
+    const { connection, request } = fetching;
+    const { memory } = connection;
     const deadlineMs = ports.clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
     const done = new Later<Result[]>();
+    const read = (granted: number): void => {
+      try {
+        const results = readAll(fetching, granted);
+        memory.trim(fetching.takenBytes);
+        judge(results);
+      } catch (cause) {
+        done.fail(cause);
+      }
+    };
+    const ask = (): void => {
+      if (connection.isClosed) return done.settle([]);
+      const granted = memory.grant(wantedFor(fetching), LEAST_READ_BYTES);
+      if (granted > 0) read(granted);
+      else memory.whenGranted(LEAST_READ_BYTES, read);
+    };
     const judge = (results: Result[] | Promise<Result[]>): void => {
       if (results instanceof Promise) {
         results.then(judge).catch((cause: unknown) => done.fail(cause));
         return;
       }
+      const needed = neededFor(results, fetching);
+      if (needed > 0 && !connection.isClosed) {
+        release(results);
+        return memory.whenGranted(needed, read);
+      }
+      memory.trim(memoryTakenBy(results));
       const waitMs = deadlineMs - ports.clock.monotonicMs();
-      if (waitMs <= 0 || isEnough(results, fetching)) return done.settle(results);
+      if (waitMs <= 0 || connection.isClosed || isEnough(results, fetching))
+        return done.settle(results);
       release(results);
-      readWhenReadable(ports, replicasOf(fetching), waitMs, () => {
-        try {
-          judge(readAll(fetching));
-        } catch (cause) {
-          done.fail(cause);
-        }
-      });
+      memory.trim(0);
+      readWhenReadable({ connection, turn: ports.turn }, replicasOf(fetching), waitMs, ask);
     };
-    judge(first);
+    if (first === null) ask();
+    else judge(first);
     return done;
   };
 
@@ -319,7 +381,7 @@ export function fetch(ports: Ports) {
       string,
       { topic: string; topicId: string; partitions: PartitionAnswer[] }
     >();
-    const leaders = new Set<number>();
+    let leaders: Set<number> | null = null;
     for (const { of, topic, topicId, answer, byteCount, failed } of results) {
       const told =
         of.toldHighWatermark === answer.highWatermark && of.toldLogStart === answer.logStartOffset;
@@ -329,7 +391,7 @@ export function fetch(ports: Ports) {
       if (incremental && told && !failed && byteCount === 0) continue;
       if (failed) of.toldHighWatermark = Number.NaN;
       const leader = answer.currentLeader?.leaderId ?? -1;
-      if (leader >= 0) leaders.add(leader);
+      if (leader >= 0) (leaders ??= new Set()).add(leader);
       let entry = topics.get(topicId || topic);
       if (entry === undefined) {
         entry = { topic, topicId, partitions: [] };
@@ -338,7 +400,7 @@ export function fetch(ports: Ports) {
       }
       entry.partitions.push(answer);
     }
-    const nodeEndpoints = [...leaders].flatMap((id) => {
+    const nodeEndpoints = [...(leaders ?? [])].flatMap((id) => {
       const broker = image.broker(id);
       return broker === null ? [] : [endpointOf(ports, broker, fetch.listener)];
     });
@@ -360,7 +422,7 @@ export function fetch(ports: Ports) {
     name: 'Fetch',
     request: fetchRequest,
     response: fetchResponse,
-    handle(request: FetchRequest, { apiVersion, listener, whenSent }) {
+    handle(request: FetchRequest, { apiVersion, connection, listener, whenSent }) {
       const plan = sessions.plan(request, apiVersion, ports.clock.monotonicMs());
       if (plan.kind === 'error') return { errorCode: codeOf(plan.error), sessionId: 0 };
       const incremental = plan.kind === 'incremental';
@@ -372,7 +434,15 @@ export function fetch(ports: Ports) {
         if (results.some(({ slabs }) => slabs.length > 0)) whenSent(() => release(results));
         return respond(results, { sessionId, incremental, listener });
       };
-      const results = poll({ apiVersion, request, partitions, bytesMax });
+      const results = poll({
+        apiVersion,
+        request,
+        connection,
+        partitions,
+        bytesMax,
+        takenBytes: 0,
+        neededBytes: 0,
+      });
       return results instanceof Later ? results.map(done) : done(results);
     },
     failed: (_request, error) => ({ errorCode: codeOf(error), sessionId: 0 }),

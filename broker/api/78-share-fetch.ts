@@ -17,6 +17,7 @@ import { FINAL_EPOCH, type SharedPartition } from '../share/share-sessions.ts';
 import { api, type ClientConnection } from './handler.ts';
 import { untilReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
+import { firstBytesMax, keepForAnswer, LEAST_READ_BYTES, memoryOf } from './read-memory.ts';
 import {
   endWith,
   isTransient,
@@ -41,6 +42,9 @@ interface Fetching {
   readonly partitions: readonly SharedPartition[];
   readonly acks: ReadonlyMap<string, ErrorName>;
   readonly connection: ClientConnection;
+  /** What was granted of the memory budget for the reads that are under way, and what a batch needs more. */
+  granted: number;
+  neededBytes: number;
 }
 interface Outcome {
   readonly of: SharedPartition;
@@ -60,10 +64,11 @@ export function shareFetch(ports: Ports) {
   /** Reads what is free in one partition and gives it to the member. */
   const give = async (
     share: SharePartition,
-    { groupId, memberId, connection }: Fetching,
+    fetching: Fetching,
     limits: { bytesMax: number; recordsMax: number },
     strict: boolean,
   ) => {
+    const { connection, granted, groupId, memberId } = fetching;
     const { core, partition } = share;
     core.onLogStart(partition.log.startOffset);
     const offset = core.nextOffset();
@@ -74,9 +79,11 @@ export function shareFetch(ports: Ports) {
       bytesMax: limits.bytesMax,
       endOffset,
       atLeastOne: true,
+      firstBytesMax: firstBytesMax(connection.memory, granted),
     });
     // No wait between reading and holding: the memory could be used again in between.
     const read = pending instanceof Promise ? await pending : pending;
+    fetching.neededBytes = Math.max(fetching.neededBytes, read.neededBytes ?? 0);
     // Nothing is given to a member that is gone: its session ended with its connection.
     if (read.byteCount === 0 || connection.isClosed) return null;
     const buffers: Buffer[] = [];
@@ -111,9 +118,9 @@ export function shareFetch(ports: Ports) {
     }
     if (skipped) void share.persist();
     if (acquired.length === 0) return null;
-    ports.tail.hold(read.slabs);
+    const kept = keepForAnswer(ports.tail, { ...read, buffers });
     const byteCount = buffers.reduce((sum, { length }) => sum + length, 0);
-    return { buffers, acquired, byteCount, slabs: read.slabs };
+    return { ...kept, acquired, byteCount, memoryBytes: memoryOf(kept) };
   };
 
   /** The topic may be deleted, or its disk fail, while it is read. */
@@ -127,9 +134,10 @@ export function shareFetch(ports: Ports) {
   };
 
   const readAll = async (fetching: Fetching): Promise<Outcome[]> => {
-    const { groupId, request, partitions, acks } = fetching;
+    const { acks, connection, groupId, partitions, request } = fetching;
     const outcomes: Outcome[] = [];
-    let bytesMax = request.maxBytes;
+    let bytesMax = Math.min(request.maxBytes, fetching.granted);
+    let taken = 0;
     let recordsMax = request.maxRecords;
     for (const of of partitions) {
       const acked = acks.get(keyOf(of));
@@ -168,7 +176,8 @@ export function shareFetch(ports: Ports) {
           });
         continue;
       }
-      bytesMax -= given.byteCount;
+      bytesMax -= Math.max(given.byteCount, given.memoryBytes);
+      taken += given.memoryBytes;
       for (const { firstOffset, lastOffset } of given.acquired)
         recordsMax -= lastOffset - firstOffset + 1;
       outcomes.push({
@@ -184,7 +193,33 @@ export function shareFetch(ports: Ports) {
         slabs: given.slabs,
       });
     }
+    connection.memory.trim(taken);
     return outcomes;
+  };
+
+  /** Waits for room in the memory budget, until the connection ends. */
+  const untilGranted = (fetching: Fetching, bytes: number): Promise<void> =>
+    new Promise((resolve) => {
+      const { connection } = fetching;
+      connection.whenClosed(untilGranted, resolve);
+      connection.memory.whenGranted(bytes, (granted) => {
+        fetching.granted = granted;
+        resolve();
+      });
+    });
+
+  /** Reads with what memory there is; a batch that is larger has its turn with the place for large things. */
+  const readWithin = async (fetching: Fetching): Promise<Outcome[]> => {
+    const { connection, request } = fetching;
+    const wanted = Math.max(request.maxBytes, LEAST_READ_BYTES);
+    fetching.granted = connection.memory.grant(wanted, LEAST_READ_BYTES);
+    if (fetching.granted === 0) await untilGranted(fetching, LEAST_READ_BYTES);
+    fetching.neededBytes = 0;
+    const outcomes = await readAll(fetching);
+    const { neededBytes } = fetching;
+    if (neededBytes === 0 || outcomes.length > 0 || connection.isClosed) return outcomes;
+    await untilGranted(fetching, neededBytes);
+    return readAll(fetching);
   };
 
   const replicasOf = function* (partitions: readonly SharedPartition[]): Generator<Partition> {
@@ -198,11 +233,15 @@ export function shareFetch(ports: Ports) {
     const { request, partitions, connection } = fetching;
     const deadlineMs = clock.monotonicMs() + Math.max(request.maxWaitMs, 0);
     for (;;) {
-      const outcomes = await readAll(fetching);
+      const outcomes = await readWithin(fetching);
       const enough = outcomes.some(({ byteCount, failed }) => byteCount > 0 || failed);
       const waitMs = deadlineMs - clock.monotonicMs();
       if (enough || fetching.acks.size > 0 || waitMs <= 0 || connection.isClosed) return outcomes;
-      await untilReadable(clock, replicasOf(partitions), Math.min(waitMs, LOOK_AGAIN_MS));
+      await untilReadable(
+        { clock, connection },
+        replicasOf(partitions),
+        Math.min(waitMs, LOOK_AGAIN_MS),
+      );
     }
   };
 
@@ -267,6 +306,8 @@ export function shareFetch(ports: Ports) {
         partitions,
         acks,
         connection,
+        granted: 0,
+        neededBytes: 0,
       });
       for (const { of, byteCount } of outcomes) {
         if (byteCount === 0 || !session.partitions.delete(keyOf(of))) continue;

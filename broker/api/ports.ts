@@ -92,7 +92,7 @@ export interface Ports {
   readonly nextProducerId: () => Promise<number>;
   readonly traffic: TrafficObserver;
   /** Keeps memory that an answer refers to until it is sent. */
-  readonly tail: Pick<TailMemory, 'hold' | 'release'>;
+  readonly tail: Pick<TailMemory, 'hold' | 'isCrowded' | 'release'>;
 }
 
 export const OFFSETS_TOPIC = '__consumer_offsets';

@@ -16,6 +16,8 @@ export interface LogRead {
    * call must hold it (`TailMemory.hold`) or copy them.
    */
   readonly slabs: readonly Slab[];
+  /** So much has to be read for the first batch, which is more than was allowed: nothing was. */
+  readonly neededBytes?: number;
 }
 const NO_SLABS: readonly Slab[] = [];
 export const NOTHING: LogRead = { buffers: [], byteCount: 0, slabs: NO_SLABS };
@@ -27,6 +29,17 @@ export interface ReadRequest {
   readonly endOffset: number;
   /** Return the first batch even where it is larger than `bytesMax` (KIP-74). */
   readonly atLeastOne: boolean;
+  /** No memory for more than this is made for that batch where it lies in a file; absent: whatever it takes. */
+  readonly firstBytesMax?: number;
+}
+
+/** What must be read beyond the wanted bytes to find where batches begin and end. */
+export function bytesBeside({
+  indexIntervalBytes,
+}: {
+  readonly indexIntervalBytes: number;
+}): number {
+  return 2 * indexIntervalBytes + BATCH_HEADER_BYTES;
 }
 
 /** The segment in which an offset lies, or would. */
@@ -122,7 +135,7 @@ class SegmentRead {
     const left = segment.byteCount - entry.position;
     if (left <= 0) return this.from(segmentIndex + 1);
     const walk = new BatchWalk(boundsOf(this.segments, segmentIndex, this.of), entry);
-    const spare = 2 * this.of.config.indexIntervalBytes + BATCH_HEADER_BYTES;
+    const spare = bytesBeside(this.of.config);
     const recent = segment === this.segments.at(-1) && left < RECENT_BYTES;
     return this.read({ segmentIndex, walk, wanted: Math.min(bytesMax + spare, left), recent });
   }
@@ -183,6 +196,9 @@ class SegmentRead {
     const isKnown = bytes.length - end >= BATCH_HEADER_BYTES;
     const size = isKnown ? walk.wanted : bytesMax;
     if (isKnown && !atLeastOne && size > bytesMax) return NOTHING;
+    const { firstBytesMax = Infinity } = this.request;
+    if (isKnown && size + BATCH_HEADER_BYTES > firstBytesMax)
+      return { ...NOTHING, neededBytes: size + BATCH_HEADER_BYTES };
     const segment = this.segments[segmentIndex] as Segment;
     const left = segment.byteCount - walk.position;
     return this.read({ ...reading, wanted: Math.min(size + BATCH_HEADER_BYTES, left) });

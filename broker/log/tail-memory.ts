@@ -24,10 +24,21 @@ export class Slab {
   batches = 0;
   /** Answers on their way that refer to batches here. */
   holds = 0;
+  /** No tail refers to it any more, only answers on their way. */
+  isOutlived = false;
+  readonly isForReading: boolean;
 
-  constructor(byteCount = SLAB_BYTES) {
+  constructor(byteCount = SLAB_BYTES, isForReading = false) {
+    this.isForReading = isForReading;
     this.buffer = Buffer.allocUnsafeSlow(byteCount);
   }
+}
+
+/** How much memory a read of so many bytes takes. */
+export function memoryForReading(byteCount: number): number {
+  return byteCount > READ_SLAB_BYTES || byteCount < READ_SLAB_BYTES / 8
+    ? byteCount
+    : READ_SLAB_BYTES;
 }
 
 export interface KeptBytes {
@@ -43,6 +54,7 @@ export interface TailOwner {
 export class TailMemory {
   private readonly budgetBytes: number;
   private usedBytes = 0;
+  private outlivedBytes = 0;
   private queue: TailOwner[] = [];
   private head = 0;
   private current: Slab | null = null;
@@ -82,8 +94,18 @@ export class TailMemory {
   }
 
   private recycle(slab: Slab): void {
-    if (slab.batches > 0 || slab.holds > 0 || slab === this.current) return;
+    if (slab.batches > 0 || slab === this.current) return;
     const { length } = slab.buffer;
+    if (slab.holds > 0) {
+      if (slab.isForReading || slab.isOutlived) return;
+      slab.isOutlived = true;
+      this.outlivedBytes += length;
+      return;
+    }
+    if (slab.isOutlived) {
+      slab.isOutlived = false;
+      this.outlivedBytes -= length;
+    }
     const { spare, spareForReads } = this;
     if (length === SLAB_BYTES && spare.length < SPARE_SLABS_MAX) spare.push(slab);
     else if (length === READ_SLAB_BYTES && spareForReads.length < SPARE_READ_SLABS_MAX)
@@ -95,14 +117,22 @@ export class TailMemory {
    * has it for itself. Null: so many bytes need memory of their own.
    */
   forReading(byteCount: number): Slab | null {
-    if (byteCount > READ_SLAB_BYTES || byteCount < READ_SLAB_BYTES / 8) return null;
-    return this.spareForReads.pop() ?? new Slab(READ_SLAB_BYTES);
+    if (memoryForReading(byteCount) !== READ_SLAB_BYTES) return null;
+    return this.spareForReads.pop() ?? new Slab(READ_SLAB_BYTES, true);
   }
 
   /** A batch that `keep` gave a place is in no tail any more. */
   drop(slab: Slab): void {
     slab.batches--;
     this.recycle(slab);
+  }
+
+  /**
+   * Whether answers to slow readers keep as much memory from being used again as the tails have: a few bytes
+   * keep a whole slab. From then on answers are given a copy.
+   */
+  get isCrowded(): boolean {
+    return this.outlivedBytes > this.budgetBytes;
   }
 
   /** Keeps what an answer refers to until `release`. */

@@ -34,7 +34,7 @@ const CLASSES = {
 /** Of a class that is shared: for whoever asks first, for each holder, and of what is free for each. */
 const FIRST_PART = 1 / 4;
 const HOLDER_PART = 1 / 96;
-const FREE_PART = 1 / 4;
+const FREE_PARTS = 4;
 /** Of the whole, at most, for what is large. */
 const LARGE_PART = 3 / 10;
 
@@ -61,6 +61,9 @@ export class MemoryShare {
   readonly reservedBytes: number;
   readonly bytesMax: number;
   private readonly shared: boolean;
+  /** What each holder may have, and what is left for that. */
+  private readonly holderBytes: number;
+  private readonly keptBytes: number;
   private readonly common: Common;
   private readonly onRelease: () => void;
   private used = 0;
@@ -77,6 +80,8 @@ export class MemoryShare {
     this.reservedBytes = size.reservedBytes;
     this.bytesMax = size.bytesMax;
     this.shared = size.shared;
+    this.holderBytes = Math.floor(size.bytesMax * HOLDER_PART);
+    this.keptBytes = Math.floor(size.bytesMax * (1 - FIRST_PART));
     this.common = within.common;
     this.onRelease = within.onRelease;
   }
@@ -95,10 +100,11 @@ export class MemoryShare {
   roomFor(heldBytes: number): number {
     const free = this.freeBytes;
     if (!this.shared) return free;
-    const part = free * FREE_PART;
-    const own = Math.min(this.bytesMax * HOLDER_PART, part) - heldBytes;
-    const first = Math.min(part - heldBytes, free - this.bytesMax * (1 - FIRST_PART));
-    return Math.max(Math.floor(Math.max(own, first)), 0);
+    // Whole numbers throughout: fractions would be objects of the heap.
+    const part = (free - (free % FREE_PARTS)) / FREE_PARTS;
+    const own = Math.min(this.holderBytes, part) - heldBytes;
+    const first = Math.min(part - heldBytes, free - this.keptBytes);
+    return Math.max(own, first, 0);
   }
 
   /** Charges the bytes, or none of them: false. */

@@ -41,8 +41,6 @@ const CRDS = [
 
 export interface BrokerRig extends AsyncDisposable {
   readonly port: number;
-  /** Where its peers would come in. */
-  readonly replicationPort: number;
   /** Lines of errors, and of bugs that would have ended the process. */
   readonly errors: string[];
   readonly bugs: string[];
@@ -107,7 +105,6 @@ export async function startBrokerRig(
     },
   };
   const port = await freePort();
-  const replicationPort = await freePort();
   const broker = new Broker(
     {
       clock: systemClock,
@@ -132,7 +129,7 @@ export async function startBrokerRig(
       advertisedHost: '127.0.0.1',
       kafkaPort: port,
       listeners: [{ name: 'internal', port }],
-      replicationPort,
+      replicationPort: await freePort(),
       adminPort: 0,
       dataFolders: ['/data'],
       tlsFolder: '',
@@ -152,7 +149,6 @@ export async function startBrokerRig(
   await until('the broker serves', 20_000, () => serves(port));
   return {
     port,
-    replicationPort,
     errors,
     bugs,
     get connections() {
