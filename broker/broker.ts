@@ -2,17 +2,14 @@
 
 import type { KafkaCluster } from '../kube/kafka-objects.ts';
 import type { Member } from '../kube/partition-line.ts';
-import type { KubeApi } from '../kube/port.ts';
 import { fatal } from '../stdx/bug.ts';
-import type { Chance } from '../stdx/chance.ts';
-import type { Clock } from '../stdx/clock.ts';
-import type { Disk, DiskError } from '../stdx/disk.ts';
+import type { DiskError } from '../stdx/disk.ts';
 import { Lifetime } from '../stdx/lifetime.ts';
-import type { Logger } from '../stdx/logger.ts';
 import { Turn } from '../stdx/turn.ts';
 import { actOnMetadata } from './act-on-metadata.ts';
 import { adminRoutes } from './admin-routes.ts';
 import { registry } from './api/registry.ts';
+import type { BrokerPorts } from './broker-ports.ts';
 import { Cleaner } from './cleaner.ts';
 import { listenForClients } from './client-listeners.ts';
 import { type Identified, identifyCluster } from './cluster-identity.ts';
@@ -39,12 +36,13 @@ import { findRack } from './metadata/rack.ts';
 import type { BrokerReport } from './metadata/recovery-core.ts';
 import { ownerOf, Session } from './metadata/session.ts';
 import { TopicAdmin } from './metadata/topic-admin.ts';
-import type { BrokerNetwork, ClientListener } from './network.ts';
+import type { ClientListener } from './network.ts';
 import { LoopDelay } from './observe/loop-delay.ts';
 import { BrokerMetrics } from './observe/metrics.ts';
 import type { BrokerOptions } from './options.ts';
 import { type Partition, TURN_PHASES } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
+import { RecordsJudge } from './partition/records-judge.ts';
 import { changePartitions } from './partition-changes.ts';
 import { reportMessage, reportOf } from './replica-report.ts';
 import { Replicas } from './replicas.ts';
@@ -57,24 +55,6 @@ import { TransactionPeers } from './replication/transaction-peers.ts';
 import type { ConnectionGate } from './server/connection-gate.ts';
 import { Standstill } from './standstill.ts';
 import { Storage } from './storage.ts';
-
-export interface BrokerPorts {
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly disk: Disk;
-  readonly logger: Logger;
-  readonly api: KubeApi;
-  readonly network: BrokerNetwork;
-  /** Changes with every boot of the machine; empty where unknown. */
-  readonly bootId: string;
-  /** For people who look for it. */
-  readonly processId: number;
-  /** The process must end: another one took its place, or its disk failed. */
-  readonly onFatal: (why: string) => void;
-  readonly version: string;
-  /** Whether this is the only broker of the process. */
-  readonly ownsProcess: boolean;
-}
 
 const EXPIRE_MS = 200;
 /** Two renewals of the session were not answered. */
@@ -480,6 +460,7 @@ export class Broker implements AsyncDisposable {
       ensureTopic: (name) => this.internalTopics.ensure(name),
       writeMarkers: (markers) => coordinators.markers.writeHere(markers),
       admin: this.admin,
+      records: new RecordsJudge(this.turn, this.ports.workers),
       partitions: () => this.partitions,
       logDirectories: this.directories,
       changePartitions: (changes, timeoutMs) =>

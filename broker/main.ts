@@ -9,6 +9,7 @@ import { systemClock } from '../stdx/clock.ts';
 import { nodeDisk } from '../stdx/disk-node.ts';
 import { createLogger } from '../stdx/logger.ts';
 import { VERSION } from '../stdx/version.ts';
+import { WorkerThreads } from '../stdx/worker-threads.ts';
 import { Broker } from './broker.ts';
 import { systemNetwork } from './network.ts';
 import { type BrokerOptions, brokerOptions } from './options.ts';
@@ -37,6 +38,15 @@ function readOptions(): BrokerOptions {
   }
 }
 
+/** Batches that are unpacked at the same time: what each of them takes is memory. */
+const RECORD_THREADS_MAX = 2;
+
+/** Beside this file, as it is or as a bundle. */
+function recordsProgram(): URL {
+  const name = import.meta.url.endsWith('.cjs') ? './records-worker.cjs' : './records-worker.ts';
+  return new URL(name, import.meta.url);
+}
+
 export async function main(): Promise<void> {
   // After a burst V8 would put what requests make among its old objects, where it keeps everything that they
   // refer to until the next full collection: collections took 2-8 ms instead of less than one.
@@ -60,6 +70,7 @@ export async function main(): Promise<void> {
       logger,
       api,
       network: systemNetwork(options.peerTlsFolder),
+      workers: new WorkerThreads({ program: recordsProgram(), countMax: RECORD_THREADS_MAX }),
       bootId: readBootId(),
       processId: process.pid,
       onFatal,

@@ -10,7 +10,8 @@ const BANNER = "const __url = require('node:url').pathToFileURL(__filename).href
 /** The bundle lies below the project, so that it finds package.json, proto/ and native packages. */
 export const BUNDLE = join(ROOT, 'node_modules/.cache/tenure/broker.cjs');
 
-export function bundleBroker(): Promise<string> {
+export async function bundleBroker(): Promise<string> {
+  await bundle('broker/records-worker.ts', join(dirname(BUNDLE), 'records-worker.cjs'));
   return bundle('broker/main.ts', BUNDLE);
 }
 

@@ -6,6 +6,7 @@ import { ROOT } from '../stdx/root.ts';
 
 const parts = {
   broker: 'broker/main.ts',
+  'records-worker': 'broker/records-worker.ts',
   operator: 'operator/main.ts',
   check: 'operator/check.ts',
 };

@@ -4,7 +4,6 @@
  * Versions 0-2 are advertised, because old clients look there for compression, and not served.
  */
 import { codecOf } from '../../proto/kafka/batch-body.ts';
-import { loadCodecs } from '../../proto/kafka/compression.ts';
 import { codeOf, type ErrorName } from '../../proto/kafka/errors.ts';
 import {
   type ProduceRequest,
@@ -14,9 +13,12 @@ import {
 import { BATCH_HEADER_BYTES, batch, TRANSACTIONAL_BIT } from '../../proto/kafka/record-batch.ts';
 import type { Infer, Partially } from '../../proto/kafka/schema.ts';
 import { Later } from '../../stdx/later.ts';
-import type { ProduceResult } from '../partition/ack-waiters.ts';
+import { failed, type ProduceResult } from '../partition/ack-waiters.ts';
+import { isPacked, type RecordsVerdict } from '../partition/packed-core.ts';
 import type { Partition, ProduceRequestOf } from '../partition/partition.ts';
+import { judgeBatch } from '../partition/produce-core.ts';
 import { api, type RequestContext } from './handler.ts';
+import { InOrder } from './in-order.ts';
 import { endpointOf, INTERNAL_TOPICS, type Ports } from './ports.ts';
 
 type Response = Infer<typeof produceResponse>;
@@ -60,15 +62,21 @@ function admissionError(error: ErrorName, apiVersion: number): ErrorName {
   }
 }
 
+/** The same, in memory of its own. */
+function lastingOf(judged: RecordsVerdict & { readonly kind: 'ok' }): RecordsVerdict {
+  return { ...judged, bytes: Buffer.from(judged.bytes) };
+}
+
 export function produce(ports: Ports) {
   const { image, traffic } = ports;
+  const order = new InOrder();
 
   const append = (
     topicId: string,
     index: number,
     records: Buffer | null,
     request: ProduceRequest,
-    apiVersion: number,
+    { apiVersion, connection }: RequestContext,
     done: (answer: Partially<PartitionAnswer>) => void,
   ): void => {
     const name = image.topicById(topicId)?.name ?? '';
@@ -84,21 +92,73 @@ export function produce(ports: Ports) {
         answerFor(index, known ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'),
       );
     }
-    const admitted = isWhole ? admit(partition, records, request, apiVersion) : null;
-    const ready = !isWhole || partition.isReadyFor(records);
-    if (admitted === null && ready) return appendTo(partition, records, request, name, done);
+    if (!isWhole || !partition.isLeader) return appendTo(partition, records, request, name, done);
+    const admitted = admit(partition, records, request, apiVersion);
+    const judged = judge(partition, records, connection);
+    const isReady = admitted === null && !(judged instanceof Promise);
+    if (isReady && !order.isWaiting(connection, partition)) {
+      if (judged === null) return appendTo(partition, records, request, name, done);
+      return finish({ partition, records, request, name, judged, done });
+    }
     // The frame's memory is used again as soon as this call returns.
-    const kept = Buffer.from(records);
-    Promise.all([admitted ?? 'NONE', ready || loadCodecs()] as const).then(
-      ([error]) => {
-        if (error === 'NONE') {
-          const { acks, timeoutMs } = request;
-          const how = { acks, timeoutMs, mustBeVerified: admitted !== null };
-          appendTo(partition, kept, how, name, done);
-        } else done(answerFor(index, error, 'the partition could not join the transaction'));
+    connection.keepRequest();
+    const kept = Buffer.from(judged === null ? records : []);
+    const lasting = judged instanceof Promise || judged?.kind !== 'ok' ? judged : lastingOf(judged);
+    order.run(
+      { connection, partition },
+      Promise.all([admitted ?? 'NONE', lasting] as const),
+      ([error, verdict]) => {
+        if (error !== 'NONE')
+          return done(answerFor(index, error, 'the partition could not join the transaction'));
+        const { acks, timeoutMs } = request;
+        const how = { acks, timeoutMs, mustBeVerified: admitted !== null };
+        finish({ partition, records: kept, request: how, name, judged: verdict, done });
       },
       () => done(answerFor(index, 'UNKNOWN_SERVER_ERROR')),
     );
+  };
+
+  /** What packed records come to; a promise where that is work for others; null: they are not packed. */
+  const judge = (
+    partition: Partition,
+    records: Buffer,
+    connection: object,
+  ): RecordsVerdict | Promise<RecordsVerdict> | null => {
+    const { rules } = partition;
+    if (!isPacked(records, rules)) return null;
+    const refusal = judgeBatch(records, rules);
+    if (refusal !== null) return { ...refusal, faults: [] };
+    const nowMs = ports.clock.nowMs();
+    const verdict = ports.records.now(records, rules, nowMs);
+    if (verdict !== null) return verdict;
+    const own = Buffer.allocUnsafeSlow(records.length);
+    records.copy(own);
+    return ports.records.later(own, rules, nowMs, connection);
+  };
+
+  const finish = (of: {
+    partition: Partition;
+    records: Buffer;
+    request: ProduceRequestOf;
+    name: string;
+    judged: RecordsVerdict | null;
+    done: (answer: Partially<PartitionAnswer>) => void;
+  }): void => {
+    const { partition, records, request, name, judged, done } = of;
+    if (judged === null) return appendTo(partition, records, request, name, done);
+    if (judged.kind === 'ok' && judged.bytes.length <= partition.rules.maxMessageBytes) {
+      const { acks, timeoutMs, mustBeVerified = false } = request;
+      const { bytes, maxTimestamp } = judged;
+      const how = { acks, timeoutMs, mustBeVerified, maxTimestamp };
+      return appendTo(partition, bytes, how, name, done);
+    }
+    const tooLarge = 'the batch is too large in the topic’s codec';
+    const { error, message, faults } =
+      judged.kind === 'ok'
+        ? { error: 'MESSAGE_TOO_LARGE' as const, message: tooLarge, faults: [] }
+        : judged;
+    traffic.onProduceFailed(name);
+    done(answerOf(partition, { ...failed(error, message), faults }));
   };
 
   /** The first records of a transaction wait for its coordinator; null: nothing to wait for. */
@@ -131,29 +191,32 @@ export function produce(ports: Ports) {
     name: string,
     done: (answer: Partially<PartitionAnswer>) => void,
   ): void => {
-    const index = partition.partition;
     const byteCount = records.length;
     const count = byteCount >= BATCH_HEADER_BYTES ? batch.count(records) : 0;
     partition.produce(records, request, (result: ProduceResult) => {
       if (result.error === 'NONE') traffic.onProduced(name, byteCount, count);
       else traffic.onProduceFailed(name);
-      const core = result.error === 'NOT_LEADER_OR_FOLLOWER' ? partition.line : null;
-      done({
-        index,
-        errorCode: codeOf(result.error),
-        baseOffset: result.baseOffset,
-        logAppendTimeMs: result.logAppendTimeMs,
-        logStartOffset: told.has(result.error) ? partition.log.startOffset : -1,
-        errorMessage: result.message ?? null,
-        recordErrors: (result.faults ?? []).map(({ batchIndex, message }) => ({
-          batchIndex,
-          batchIndexErrorMessage: message,
-        })),
-        ...(core === null
-          ? {}
-          : { currentLeader: { leaderId: core.leader?.id ?? -1, leaderEpoch: core.leaderEpoch } }),
-      });
+      done(answerOf(partition, result));
     });
+  };
+
+  const answerOf = (partition: Partition, result: ProduceResult): Partially<PartitionAnswer> => {
+    const core = result.error === 'NOT_LEADER_OR_FOLLOWER' ? partition.line : null;
+    return {
+      index: partition.partition,
+      errorCode: codeOf(result.error),
+      baseOffset: result.baseOffset,
+      logAppendTimeMs: result.logAppendTimeMs,
+      logStartOffset: told.has(result.error) ? partition.log.startOffset : -1,
+      errorMessage: result.message ?? null,
+      recordErrors: (result.faults ?? []).map(({ batchIndex, message }) => ({
+        batchIndex,
+        batchIndexErrorMessage: message,
+      })),
+      ...(core === null
+        ? {}
+        : { currentLeader: { leaderId: core.leader?.id ?? -1, leaderEpoch: core.leaderEpoch } }),
+    };
   };
 
   return api({
@@ -165,7 +228,8 @@ export function produce(ports: Ports) {
     // Everything of the request is appended (copied) before the handler returns.
     synchronous: true,
     overlapping: true,
-    handle(request: ProduceRequest, { apiVersion, listener }: RequestContext) {
+    handle(request: ProduceRequest, context: RequestContext) {
+      const { apiVersion, listener } = context;
       let left = 1;
       const answered = new Later<Partially<Response>>();
       const responses = request.topicData.map(() => ({
@@ -214,7 +278,7 @@ export function produce(ports: Ports) {
                 'clients must not write to internal topics',
               ),
             );
-          else append(known.id, index, records as Buffer | null, request, apiVersion, done);
+          else append(known.id, index, records as Buffer | null, request, context, done);
         }
       });
       if (request.acks === 0) return null;

@@ -12,6 +12,7 @@ import type { TailMemory } from '../log/tail-memory.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import type { TopicAdmin } from '../metadata/topic-admin.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { RecordsJudge } from '../partition/records-judge.ts';
 import type { SharePartitions, ShareStore } from '../share/share-partitions.ts';
 
 export interface TrafficObserver {
@@ -91,6 +92,7 @@ export interface Ports {
   ) => Promise<ChangeOutcome[]>;
   readonly nextProducerId: () => Promise<number>;
   readonly traffic: TrafficObserver;
+  readonly records: RecordsJudge;
   /** Keeps memory that an answer refers to until it is sent. */
   readonly tail: Pick<TailMemory, 'hold' | 'isCrowded' | 'release'>;
 }

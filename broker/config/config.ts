@@ -108,6 +108,9 @@ function throttledReplicas(list: string): 'all' | ReadonlySet<string> | null {
   return list === '*' ? 'all' : new Set(list.split(',').map((one) => one.trim()));
 }
 
+/** The largest batch of a topic may always be packed so well: text that repeats itself comes to 50. */
+const UNPACKED_RATIO_MIN = 64;
+
 /** Everything that a topic's settings mean for its partitions. */
 export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules {
   const text = (name: string) => topicValue(name, topic, cluster).value;
@@ -115,6 +118,7 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
   const broker = new BrokerConfig(() => cluster);
   const segmentBytes = Number(topic[INTERNAL_SEGMENT_BYTES] ?? number('segment.bytes'));
   const minInsyncReplicas = number('min.insync.replicas');
+  const maxMessageBytes = number('max.message.bytes');
   const policy = text('cleanup.policy');
   const codec = codecFor(text('compression.type'));
   return {
@@ -134,7 +138,11 @@ export function topicRules(topic: ConfigMapOf, cluster: ConfigMapOf): TopicRules
     partition: {
       minInsyncReplicas,
       replicaLagTimeMaxMs: broker.number('replica.lag.time.max.ms'),
-      maxMessageBytes: number('max.message.bytes'),
+      maxMessageBytes,
+      unpackedBytesMax: Math.max(
+        broker.number('socket.request.max.bytes'),
+        UNPACKED_RATIO_MIN * maxMessageBytes,
+      ),
       segmentBytes,
       logAppendTime: text('message.timestamp.type') === 'LogAppendTime',
       timestampBeforeMaxMs: number('message.timestamp.before.max.ms'),

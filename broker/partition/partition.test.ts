@@ -53,6 +53,7 @@ function setUp(isr = [1, 2]) {
     isCompacted: false,
     codec: null,
     compressionLevel: 0,
+    unpackedBytesMax: 1e8,
     producerExpirationMs: 1e9,
   };
   const partition = new Partition(

@@ -8,10 +8,8 @@
  */
 
 import { type Member, type PartitionLine, sameMember } from '../../kube/partition-line.ts';
-import { codecOf } from '../../proto/kafka/batch-body.ts';
 import { type ErrorName, KafkaError } from '../../proto/kafka/errors.ts';
 import {
-  BATCH_HEADER_BYTES,
   batch,
   batchesOf,
   batchFault,
@@ -30,7 +28,6 @@ import { DamagedLog } from '../log/stored-batches.ts';
 import { AckWaiters, failed, type ProduceResult } from './ack-waiters.ts';
 import { type DeletionResult, DeletionWaiters } from './deletion-waiters.ts';
 import { type IsrRules, LeaderCore } from './leader-core.ts';
-import { canLook, judgeRecords, mustLook } from './packed-core.ts';
 import { judgeBatch, judgeProducer, type ProduceRules } from './produce-core.ts';
 import { judgePlainRecords, type RecordRules, settleTimestamps } from './records-core.ts';
 import { Verifications } from './verifications.ts';
@@ -72,6 +69,8 @@ export interface ProduceRequestOf {
   readonly timeoutMs: number;
   /** The broker's own records: whole and right as they are. */
   readonly trusted?: boolean;
+  /** The batch was judged already: the largest timestamp of its records. What is packed must be. */
+  readonly maxTimestamp?: number;
   /** Records of a transaction that begin it here only where its coordinator vouches for it. */
   readonly mustBeVerified?: boolean;
 }
@@ -269,10 +268,11 @@ export class Partition implements TurnTask {
       if (start === null && !this.log.producers.isOpen(id, epoch))
         return done(failed('INVALID_TXN_STATE', 'the transaction ended meanwhile'));
     }
-    const isPlain = records.length < BATCH_HEADER_BYTES || codecOf(records) === 'none';
+    const { maxTimestamp, trusted = false } = request;
+    const mustJudge = maxTimestamp === undefined;
     const refusal =
-      judgeBatch(records, this.rules, { trusted: request.trusted === true }) ??
-      (isPlain && request.trusted !== true ? judgePlainRecords(records, this.rules, nowMs) : null);
+      (mustJudge ? judgeBatch(records, this.rules, trusted) : null) ??
+      (mustJudge && !trusted ? judgePlainRecords(records, this.rules, nowMs) : null);
     if (refusal !== null) {
       const faults = 'faults' in refusal ? refusal.faults : [];
       return done({ ...failed(refusal.error, refusal.message), faults });
@@ -283,30 +283,16 @@ export class Partition implements TurnTask {
       const { baseOffset, lastOffset } = verdict.of;
       return this.await({ lastOffset, baseOffset, logAppendTimeMs: -1, request, done });
     }
-    let bytes = records;
-    if (request.trusted !== true && mustLook(records, this.rules)) {
-      const looked = judgeRecords(records, this.rules);
-      if (looked.kind === 'refuse')
-        return done({ ...failed(looked.error, looked.message), faults: looked.faults });
-      bytes = looked.bytes;
-      if (bytes.length > this.rules.maxMessageBytes)
-        return done(failed('MESSAGE_TOO_LARGE', 'the batch is too large in the topic’s codec'));
-    }
-    if (!isPlain || request.trusted === true)
-      settleTimestamps(bytes, this.rules, batch.maxTimestamp(bytes), nowMs);
+    if (!mustJudge || trusted)
+      settleTimestamps(records, this.rules, maxTimestamp ?? batch.maxTimestamp(records), nowMs);
     const logAppendTimeMs = this.rules.logAppendTime ? nowMs : -1;
     const baseOffset = this.log.endOffset;
-    this.log.append(bytes, { leaderEpoch: core.line.leaderEpoch });
-    if ((batch.attributes(bytes) & TRANSACTIONAL_BIT) !== 0)
-      this.verifications.forget(batch.producerId(bytes));
-    this.deps.turn.weigh(bytes.length);
+    this.log.append(records, { leaderEpoch: core.line.leaderEpoch });
+    if ((batch.attributes(records) & TRANSACTIONAL_BIT) !== 0)
+      this.verifications.forget(batch.producerId(records));
+    this.deps.turn.weigh(records.length);
     this.await({ lastOffset: this.log.endOffset - 1, baseOffset, logAppendTimeMs, request, done });
     this.deps.turn.schedule(TURN_WRITE, this);
-  }
-
-  /** False: the codecs that this batch needs must be loaded before it is produced. */
-  isReadyFor(records: Buffer): boolean {
-    return !mustLook(records, this.rules) || canLook(records, this.rules);
   }
 
   /**

@@ -35,11 +35,7 @@ function refuse(error: ErrorName, message: string): Refusal {
 /**
  * What is wrong with a batch by its header and checksum alone; null: nothing. Asked before anything is unpacked.
  */
-export function judgeBatch(
-  records: Buffer,
-  rules: ProduceRules,
-  { trusted } = { trusted: false },
-): Refusal | null {
+export function judgeBatch(records: Buffer, rules: ProduceRules, trusted = false): Refusal | null {
   const byteCount = records.length < BATCH_HEADER_BYTES ? 0 : batch.byteCount(records);
   if (byteCount < BATCH_HEADER_BYTES || byteCount > records.length)
     return refuse('CORRUPT_MESSAGE', 'the batch must be as long as its header says');

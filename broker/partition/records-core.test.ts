@@ -21,6 +21,7 @@ const rules = {
   timestampAfterMaxMs: HOUR_MS,
   codec: null,
   compressionLevel: 0,
+  unpackedBytesMax: 1e8,
   maxMessageBytes: 1e6,
   segmentBytes: 1e9,
 };

@@ -22,6 +22,8 @@ export interface RecordRules {
   /** The codec that batches are stored in; null: as they come. */
   readonly codec: Codec | null;
   readonly compressionLevel: number;
+  /** What a batch may unpack to. */
+  readonly unpackedBytesMax: number;
 }
 
 export interface RecordFault {

@@ -57,6 +57,7 @@ function setUp() {
       isCompacted: false,
       codec: null,
       compressionLevel: 0,
+      unpackedBytesMax: 1e8,
       producerExpirationMs: 1e9,
     },
   );

@@ -2,13 +2,13 @@
  * The records inside a batch, for the few who must look: compaction, recompression, checks of
  * compacted topics. Everybody else moves batches as opaque bytes.
  */
-import { crc32c } from '../../stdx/crc32c.ts';
 import { type Codec, codecs, compress, decompress, isCodecReady } from './compression.ts';
 import { MalformedMessage, Reader, Writer, writeInt64At } from './cursor.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_PREFIX_BYTES,
   batch,
+  crcOf,
   DELETE_HORIZON_BIT,
 } from './record-batch.ts';
 
@@ -89,17 +89,32 @@ export function rebuildBatch(
     for (const part of head.finish()) w.bytes(part);
     w.bytes(rest);
   }
-  const body = records.length === 0 ? Buffer.alloc(0) : compress(as.codec, w.toBuffer(), as.level);
-  const built = Buffer.alloc(BATCH_HEADER_BYTES + body.length);
+  const isEmpty = records.length === 0;
+  const codec = isEmpty ? 'none' : as.codec;
+  const built = repacked(b, at, isEmpty ? Buffer.alloc(0) : w.toBuffer(), { ...as, codec });
+  if (horizonMs !== null) {
+    built.writeInt16BE(batch.attributes(built) | DELETE_HORIZON_BIT, AT.attributes);
+    writeInt64At(built, horizonMs, AT.baseTimestamp);
+  }
+  built.writeInt32BE(records.length, AT.count);
+  built.writeUInt32BE(crcOf(built), AT.crc);
+  return built;
+}
+
+/** A batch with the header of the one at `at` and its records, which come unpacked, in another codec. */
+export function repacked(
+  b: Buffer,
+  at: number,
+  records: Buffer,
+  as: { readonly codec: Codec; readonly level: number },
+): Buffer {
+  const body = compress(as.codec, records, as.level);
+  const built = Buffer.allocUnsafeSlow(BATCH_HEADER_BYTES + body.length);
   b.copy(built, 0, at, at + BATCH_HEADER_BYTES);
   body.copy(built, BATCH_HEADER_BYTES);
   built.writeInt32BE(built.length - BATCH_PREFIX_BYTES, AT.batchLength);
-  const codecBits = records.length === 0 ? 0 : codecs.indexOf(as.codec);
-  const horizonBit = horizonMs === null ? 0 : DELETE_HORIZON_BIT;
-  const attributes = (batch.attributes(b, at) & ~7) | codecBits | horizonBit;
+  const attributes = (batch.attributes(b, at) & ~7) | codecs.indexOf(as.codec);
   built.writeInt16BE(attributes, AT.attributes);
-  if (horizonMs !== null) writeInt64At(built, horizonMs, AT.baseTimestamp);
-  built.writeInt32BE(records.length, AT.count);
-  built.writeUInt32BE(crc32c(built, AT.attributes), AT.crc);
+  built.writeUInt32BE(crcOf(built), AT.crc);
   return built;
 }

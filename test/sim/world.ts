@@ -1,5 +1,7 @@
 /** The simulated world: nodes with disks and brokers on them, an API, a network, one seed. */
+
 import { Broker } from '../../broker/broker.ts';
+import { doPackedJob, type PackedJob, PackedJudge } from '../../broker/partition/packed-core.ts';
 import {
   type KafkaBroker,
   type KafkaPartitionMap,
@@ -14,6 +16,7 @@ import { parsePage } from '../../kube/partition-line.ts';
 import { Unencodable } from '../../proto/kafka/cursor.ts';
 import { isBug, setFate } from '../../stdx/bug.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
+import { workersInPlace } from '../../stdx/workers.ts';
 import { SimDisk } from './disk.ts';
 import { SimKube } from './kube.ts';
 import { type Machine, SimNetwork } from './network.ts';
@@ -244,6 +247,7 @@ export class World {
           this.restartLater(node);
         },
         version: 'sim',
+        workers: workersInPlace((job: PackedJob) => doPackedJob(new PackedJudge(), job)),
         ownsProcess: false,
       },
       {

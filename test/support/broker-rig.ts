@@ -2,6 +2,7 @@
  * A whole broker in the process of a test: real time, real sockets, an embedded API server, and files in
  * memory. What it logs as an error and what it takes for a bug is kept to be looked at.
  */
+
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -23,6 +24,7 @@ import { systemClock } from '../../stdx/clock.ts';
 import { memoryDisk } from '../../stdx/disk-memory.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { ROOT } from '../../stdx/root.ts';
+import { WorkerThreads } from '../../stdx/worker-threads.ts';
 import { freePort } from './local.ts';
 import { until } from './wait.ts';
 
@@ -105,6 +107,8 @@ export async function startBrokerRig(
     },
   };
   const port = await freePort();
+  const program = new URL('../../broker/records-worker.ts', import.meta.url);
+  const workers = new WorkerThreads({ program, countMax: 2 });
   const broker = new Broker(
     {
       clock: systemClock,
@@ -117,6 +121,7 @@ export async function startBrokerRig(
       processId: process.pid,
       onFatal: (why) => void bugs.push(why),
       version: 'rig',
+      workers,
       ownsProcess: false,
     },
     {
@@ -156,6 +161,7 @@ export async function startBrokerRig(
     },
     async [Symbol.asyncDispose]() {
       await broker.stop();
+      await workers.close();
       api[Symbol.dispose]();
       await server[Symbol.asyncDispose]();
       process.off('unhandledRejection', onRejection);

@@ -42,6 +42,7 @@ export const partitionRules: PartitionRules = {
   isCompacted: false,
   codec: null,
   compressionLevel: 0,
+  unpackedBytesMax: 1e8,
   producerExpirationMs: 1e9,
 };
 
