@@ -24,6 +24,8 @@ export class ChaosProducer {
   readonly acknowledged: Acknowledged[] = [];
   /** Requests that the client gave up on: whether they were written nobody knows. */
   readonly unknown: string[] = [];
+  /** What became of those, as the client said it. */
+  readonly whys = new Set<string>();
   /** The longest wait for an acknowledgement since it was last asked. */
   private longestMs = 0;
   private waitingSinceMs = 0;
@@ -63,8 +65,9 @@ export class ChaosProducer {
         })) ?? [undefined];
         const offset = Number(done?.baseOffset ?? -1);
         this.acknowledged.push({ value, producer: this.id, partition, offset });
-      } catch {
+      } catch (cause) {
         this.unknown.push(value);
+        this.whys.add(`${value}: ${(cause as Error).message}`);
         // A producer that failed for good is replaced, as an application would.
         await this.producer?.disconnect().catch(() => {});
         await this.connect().catch(() => {});

@@ -96,7 +96,9 @@ def idempotent():
     life = 0
     sent = 0
     while not over:
-        producer = producer_of(**{"max.in.flight.requests.per.connection": 5})
+        # A batch of which some records are given up after a while is sent again without them, under a new
+        # epoch, whether it was written or not: nobody could tell such duplicates from those of a broker.
+        producer = producer_of(**{"max.in.flight.requests.per.connection": 5, "message.timeout.ms": 900000})
         dead = []
 
         def told(error, message, life=life):
@@ -123,7 +125,7 @@ def idempotent():
             time.sleep(0.02)
         if dead:
             tell(kind="died", error=dead[0])
-        producer.flush(60)
+        producer.flush(120)
         life += 1
 
 

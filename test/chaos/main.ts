@@ -362,6 +362,7 @@ console.log(
   `${injected} faults, ${acknowledged.length} writes acknowledged, ${unknown} given up, ` +
     `${consumer.seen.size} records read meanwhile, ${final.size} in the end, ${anomalies.length} anomalies`,
 );
+for (const { whys } of producers) for (const why of whys) console.log(`given up: ${why}`);
 if (judged !== undefined) console.log(judged.summary);
 for (const anomaly of anomalies.slice(0, 40)) console.log(`  ${anomaly}`);
 process.exit(anomalies.length === 0 ? 0 : 1);
