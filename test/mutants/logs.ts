@@ -35,7 +35,7 @@ export const logs: readonly Mutant[] = [
     name: 'recovery-point-too-far',
     breaks: 'the recovery point covers what is on stable storage only',
     file: 'broker/log/partition-log.ts',
-    find: 'this.recoveryPoint = isScanned ? Math.min(known.recoveryPoint, endOffset) : endOffset;',
+    find: 'this.recoveryPoint = opened.recoveryPoint;',
     put: 'this.recoveryPoint = endOffset;',
     by: { seeds: 200, faults: 'power,kill' },
   },
