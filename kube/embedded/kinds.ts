@@ -188,6 +188,20 @@ const builtIns: Readonly<Record<string, readonly BuiltIn[]>> = {
   'flowcontrol.apiserver.k8s.io/v1': [
     { kind: 'FlowSchema', plural: 'flowschemas', cluster: true, status: true },
   ],
+  // Kept, not acted on: everybody who has the token of this API may do everything.
+  'admissionregistration.k8s.io/v1': [
+    {
+      kind: 'ValidatingAdmissionPolicy',
+      plural: 'validatingadmissionpolicies',
+      cluster: true,
+      status: true,
+    },
+    {
+      kind: 'ValidatingAdmissionPolicyBinding',
+      plural: 'validatingadmissionpolicybindings',
+      cluster: true,
+    },
+  ],
   'apiextensions.k8s.io/v1': [
     {
       kind: 'CustomResourceDefinition',

@@ -89,6 +89,37 @@ test('CRDs can be left out, are kept on uninstall, and a namespaced operator get
   assert.equal(none.filter(({ kind }) => kind.startsWith('ClusterRole')).length, 0);
 });
 
+test('Secrets may be kept to namespaces and names, and policies be left out', {
+  skip,
+}, async () => {
+  const rules = (objects: readonly KubeObject[]) =>
+    (objects as (KubeObject & { rules?: { resources: string[] }[] })[]).flatMap((object) =>
+      (object.rules ?? [])
+        .filter(({ resources }) => resources.includes('secrets'))
+        .map((rule) => ({ ...rule, kind: object.kind, namespace: object.metadata.namespace })),
+    );
+  const open = rules(await render());
+  assert.deepEqual(
+    open.map(({ kind }) => kind),
+    ['ClusterRole', 'ClusterRole'],
+  );
+  const objects = await render(
+    '--set',
+    'admissionPolicies.enabled=false',
+    '--set',
+    'secrets.namespaces={kafka},secrets.names={my-cluster-ca,my-cluster-tls}',
+  );
+  const apiGroups = [''];
+  const of = { apiGroups, resources: ['secrets'], kind: 'Role', namespace: 'kafka' };
+  assert.deepEqual(rules(objects), [
+    { ...of, resourceNames: ['my-cluster-ca', 'my-cluster-tls'], verbs: ['get', 'patch'] },
+    { ...of, verbs: ['create'] },
+  ]);
+  assert.equal(objects.filter(({ kind }) => kind.startsWith('ValidatingAdmission')).length, 0);
+  const policies = (await render()).filter(({ kind }) => kind.startsWith('ValidatingAdmission'));
+  assert.equal(policies.length, 12);
+});
+
 test('a value that the schema does not know is refused', { skip }, async () => {
   const { code, stderr } = await runProgram('helm', [
     'template',

@@ -17,3 +17,16 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
+
+{{/* Certificates of TLS: read and written by name, never listed. RBAC knows no names of what is yet to be created. */}}
+{{- define "tenure.secretRules" -}}
+- apiGroups: ['']
+  resources: [secrets]
+  {{- with .Values.secrets.names }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get, patch]
+- apiGroups: ['']
+  resources: [secrets]
+  verbs: [create]
+{{- end -}}

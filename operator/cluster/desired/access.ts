@@ -1,4 +1,7 @@
-/** What a broker may do at the Kubernetes API: its own kinds and Leases, in its own namespace. Pure. */
+/**
+ * What a broker may do at the Kubernetes API: its own kinds and Leases, in its own namespace. Admission policies
+ * of the chart say which fields, and that they are of its own cluster. Pure.
+ */
 import { GROUP, type KafkaCluster } from '../../../kube/kafka-objects.ts';
 import { serviceAccounts } from '../../../kube/objects.ts';
 import { brokersName, type Desired, object, resource } from './names.ts';
@@ -10,7 +13,14 @@ export function access(cluster: KafkaCluster): Desired[] {
   const name = brokersName(cluster);
   const own = ['kafkabrokers', 'kafkapartitionmaps', 'kafkaclusterstates'];
   const rules = [
-    { apiGroups: [GROUP], resources: ['kafkaclusters'], verbs: ['get', 'list', 'watch', 'patch'] },
+    { apiGroups: [GROUP], resources: ['kafkaclusters'], verbs: ['get', 'list', 'watch'] },
+    // Settings that clients change by Kafka's own requests live there.
+    {
+      apiGroups: [GROUP],
+      resources: ['kafkaclusters', 'kafkaclusters/status'],
+      resourceNames: [cluster.metadata.name],
+      verbs: ['patch'],
+    },
     {
       apiGroups: [GROUP],
       resources: ['kafkatopics'],
@@ -18,7 +28,7 @@ export function access(cluster: KafkaCluster): Desired[] {
     },
     {
       apiGroups: [GROUP],
-      resources: ['kafkaclusters/status', 'kafkatopics/status', 'kafkabrokers/status'],
+      resources: ['kafkatopics/status', 'kafkabrokers/status'],
       verbs: ['patch', 'update'],
     },
     { apiGroups: [GROUP], resources: own, verbs: ['get', 'list', 'watch', 'create', 'update'] },
