@@ -46,7 +46,7 @@ export async function listenForClients(
       limit: (key, clientId) => limitFor(image.quotas, { user: ANONYMOUS, clientId }, key),
     }),
   );
-  const dispatch = new Dispatch({ quotas, clock, logger, apis, observer, look });
+  const dispatch = new Dispatch({ quotas, clock, turn, logger, apis, observer, look });
   for (const { name, port, tls } of options.listeners) {
     const listener = await network.listen(
       {

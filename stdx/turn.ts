@@ -3,6 +3,7 @@
  * turn is written, replicated and answered together.
  */
 import type { Clock } from './clock.ts';
+import { LoopShare } from './loop-share.ts';
 
 export interface TurnTask {
   /** Owned by Turn: whether the task is waiting for the end of this turn. */
@@ -18,6 +19,10 @@ export class Turn {
   readonly clock: Clock;
   private readonly phases: TurnTask[][];
   private armed = false;
+  /** Changes with every turn in which something was put off to its end. */
+  ordinal = 0;
+  /** Who has the event loop in it. */
+  readonly share: LoopShare;
   /** Bytes in memory that wait for the end of this turn. */
   private waitingBytes = 0;
   private readonly onError: (cause: unknown) => void;
@@ -31,6 +36,7 @@ export class Turn {
     onBegin: () => void = () => {},
   ) {
     this.clock = clock;
+    this.share = new LoopShare(clock, this);
     this.phases = Array.from({ length: phaseCount }, () => []);
     this.onError = onError;
     this.onBegin = onBegin;
@@ -59,6 +65,7 @@ export class Turn {
   }
 
   private run(): void {
+    this.ordinal = (this.ordinal + 1) | 0;
     this.onBegin();
     this.runPhases();
     // A late phase may have made work for an early one: that waits for the next turn.

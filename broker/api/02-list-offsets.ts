@@ -11,9 +11,11 @@ import {
   listOffsetsResponse,
 } from '../../proto/kafka/messages/02-list-offsets.ts';
 import { batch, batchesOf, recordsOf } from '../../proto/kafka/record-batch.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
 import type { Partition } from '../partition/partition.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { namedOnce } from './repeats.ts';
 
 interface Found {
   readonly timestamp: number;
@@ -125,18 +127,8 @@ const SPECIAL_SINCE: ReadonlyMap<number, number> = new Map([
   [-5, 9],
   [-6, 11],
 ]);
-const TWICE = codeOf('INVALID_REQUEST');
-
-/** A partition that is named twice is answered once, with an error. */
-function askedOnce<P extends { partitionIndex: number }>(partitions: readonly P[]) {
-  const counts = new Map<number, number>();
-  for (const { partitionIndex } of partitions)
-    counts.set(partitionIndex, (counts.get(partitionIndex) ?? 0) + 1);
-  return [...counts].map(([index, count]) => ({
-    ...(partitions.find(({ partitionIndex }) => partitionIndex === index) as P),
-    twice: count > 1,
-  }));
-}
+/** So many partitions are looked into at once. */
+const AT_ONCE = 16;
 
 export function listOffsets(ports: Ports) {
   const look = async (
@@ -172,20 +164,29 @@ export function listOffsets(ports: Ports) {
     name: 'ListOffsets',
     request: listOffsetsRequest,
     response: listOffsetsResponse,
-    async handle({ topics, isolationLevel }, { apiVersion }) {
+    async handle({ topics, isolationLevel }, { apiVersion, connection }) {
+      const pace = new Pace(ports.turn.share, connection);
+      const asked = topics.flatMap(({ name, partitions }) =>
+        partitions.map((of) => ({ name, of })),
+      );
+      // A partition that is named twice is answered once, with an error.
+      const answers = await mapSomeAtOnce(
+        pace,
+        namedOnce(asked, ({ name, of }) => `${name}:${of.partitionIndex}`),
+        AT_ONCE,
+        async ({ again, item: { name, of } }) => {
+          const { partitionIndex } = of;
+          const errorCode = codeOf('INVALID_REQUEST');
+          if (again) return { name, answer: { partitionIndex, errorCode, ...NONE } };
+          return { name, answer: await look(name, of, isolationLevel === 1, apiVersion) };
+        },
+      );
+      const byTopic = Map.groupBy(answers, ({ name }) => name);
       return {
-        topics: await Promise.all(
-          topics.map(async ({ name, partitions }) => ({
-            name,
-            partitions: await Promise.all(
-              askedOnce(partitions).map((of) =>
-                of.twice
-                  ? { partitionIndex: of.partitionIndex, errorCode: TWICE, ...NONE }
-                  : look(name, of, isolationLevel === 1, apiVersion),
-              ),
-            ),
-          })),
-        ),
+        topics: [...byTopic].map(([name, of]) => ({
+          name,
+          partitions: of.map(({ answer }) => answer),
+        })),
       };
     },
     failed: ({ topics }, error) => ({

@@ -5,6 +5,7 @@ import {
   offsetFetchRequest,
   offsetFetchResponse,
 } from '../../proto/kafka/messages/09-offset-fetch.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -17,7 +18,8 @@ interface Asked {
 export function offsetFetch(ports: Ports) {
   const { image, groups } = ports;
 
-  const fetchGroup = (
+  const fetchGroup = async (
+    pace: Pace,
     groupId: string,
     topics: readonly Asked[] | null,
     of: { byId: boolean; stable: boolean; memberId: string | null; memberEpoch: number },
@@ -31,14 +33,14 @@ export function offsetFetch(ports: Ports) {
     return {
       groupId,
       errorCode: 0,
-      topics: wanted.map(({ name, topicId, partitionIndexes }) => {
+      topics: await mapInTurns(pace, wanted, async ({ name, topicId, partitionIndexes }) => {
         const known = byId && topics !== null ? image.topicById(topicId) : image.topic(name);
         const topic = known?.name ?? name;
         const unknown = byId && known === null;
         return {
           name: topic,
           topicId: known?.id ?? topicId,
-          partitions: partitionIndexes.map((partitionIndex) => {
+          partitions: await mapInTurns(pace, partitionIndexes, (partitionIndex) => {
             const found = unknown ? null : offsets.get(groupId, topic, partitionIndex);
             // An open transaction may still move it (KIP-447).
             if (stable && offsets.isUnstable(groupId, topic, partitionIndex))
@@ -61,21 +63,22 @@ export function offsetFetch(ports: Ports) {
     name: 'OffsetFetch',
     request: offsetFetchRequest,
     response: offsetFetchResponse,
-    handle(request, { apiVersion }) {
+    async handle(request, { apiVersion, connection }) {
+      const pace = new Pace(ports.turn.share, connection);
       if (apiVersion >= 8) {
         return {
-          groups: request.groups.map(({ groupId, topics, memberId, memberEpoch }) =>
-            fetchGroup(groupId, topics, {
+          groups: await mapInTurns(pace, request.groups, (of) =>
+            fetchGroup(pace, of.groupId, of.topics, {
               byId: apiVersion >= 10,
               stable: request.requireStable,
-              memberId,
-              memberEpoch,
+              memberId: of.memberId,
+              memberEpoch: of.memberEpoch,
             }),
           ),
         };
       }
       const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
-      const { errorCode, topics: found } = fetchGroup(request.groupId, topics, {
+      const { errorCode, topics: found } = await fetchGroup(pace, request.groupId, topics, {
         byId: false,
         stable: request.requireStable,
         memberId: null,
@@ -119,8 +122,11 @@ const unstable = (partitionIndex: number) => ({
 /** Every partition that a group has an offset for, by topic. */
 function allOf(offsets: Iterable<{ topic: string; partition: number }>): Asked[] {
   const topics = new Map<string, number[]>();
-  for (const { topic, partition } of offsets)
-    topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  for (const { topic, partition } of offsets) {
+    const known = topics.get(topic);
+    if (known === undefined) topics.set(topic, [partition]);
+    else known.push(partition);
+  }
   return [...topics].map(([name, partitionIndexes]) => ({
     name,
     topicId: ZERO_UUID,

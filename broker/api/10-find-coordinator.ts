@@ -7,6 +7,7 @@ import {
   findCoordinatorRequest,
   findCoordinatorResponse,
 } from '../../proto/kafka/messages/10-find-coordinator.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import { OFFSETS_TOPIC, type Ports, SHARE_TOPIC, TRANSACTIONS_TOPIC } from './ports.ts';
 
@@ -68,9 +69,14 @@ export function findCoordinator(ports: Ports) {
     name: 'FindCoordinator',
     request: findCoordinatorRequest,
     response: findCoordinatorResponse,
-    handle({ key, keyType, coordinatorKeys }, { apiVersion, listener }) {
-      if (apiVersion >= 4)
-        return { coordinators: coordinatorKeys.map((one) => find(one, keyType, listener)) };
+    async handle({ key, keyType, coordinatorKeys }, { apiVersion, connection, listener }) {
+      if (apiVersion >= 4) {
+        const pace = new Pace(ports.turn.share, connection);
+        const coordinators = await mapInTurns(pace, coordinatorKeys, (one) =>
+          find(one, keyType, listener),
+        );
+        return { coordinators };
+      }
       return find(key, keyType, listener);
     },
     failed: ({ key, coordinatorKeys }, error, apiVersion) => {

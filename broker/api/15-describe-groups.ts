@@ -4,11 +4,12 @@ import {
   describeGroupsRequest,
   describeGroupsResponse,
 } from '../../proto/kafka/messages/15-describe-groups.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { metadataOf } from '../coordinator/group.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function describeGroups({ groups }: Ports) {
+export function describeGroups({ groups, turn }: Ports) {
   const describe = (groupId: string, apiVersion: number) => {
     const group = groups.describe(groupId);
     if (typeof group === 'string') return { errorCode: codeOf(group), groupId };
@@ -44,8 +45,12 @@ export function describeGroups({ groups }: Ports) {
     name: 'DescribeGroups',
     request: describeGroupsRequest,
     response: describeGroupsResponse,
-    handle: (request, { apiVersion }) => ({
-      groups: request.groups.map((groupId) => describe(groupId, apiVersion)),
+    handle: async (request, { apiVersion, connection }) => ({
+      groups: await mapInTurns(
+        new Pace(turn.share, connection),
+        new Set(request.groups),
+        (groupId) => describe(groupId, apiVersion),
+      ),
     }),
     failed: (request, error) => ({
       groups: request.groups.map((groupId) => ({ errorCode: codeOf(error), groupId })),

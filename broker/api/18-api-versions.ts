@@ -20,12 +20,12 @@ export function apiVersions(ports: Ports, served: () => readonly Api[]) {
     urgent: true,
     handle(
       { clientSoftwareName, clientSoftwareVersion, clusterId, nodeId },
-      { apiVersion, noteSoftware },
+      { apiVersion, connection },
     ) {
       if (apiVersion >= 3) {
         const valid = SOFTWARE.test(clientSoftwareName) && SOFTWARE.test(clientSoftwareVersion);
         if (!valid) return { errorCode: codeOf('INVALID_REQUEST') };
-        noteSoftware(clientSoftwareName, clientSoftwareVersion);
+        connection.software = { name: clientSoftwareName, version: clientSoftwareVersion };
       }
       if ((clusterId === null) !== nodeId < 0) return { errorCode: codeOf('INVALID_REQUEST') };
       const otherCluster = clusterId !== null && clusterId !== ports.image.clusterId;

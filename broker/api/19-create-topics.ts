@@ -10,15 +10,20 @@ import {
   createTopicsRequest,
   createTopicsResponse,
 } from '../../proto/kafka/messages/19-create-topics.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
 import { topicConfigFault } from '../config/faults.ts';
 import type { NewTopic } from '../metadata/topic-admin.ts';
 import { topicNameFault } from '../metadata/topic-plan-core.ts';
 import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
-import { describeTopicConfig } from './topic-config-answers.ts';
+import { namedOnce } from './repeats.ts';
+import { type TopicConfigView, topicConfigView } from './topic-config-answers.ts';
 
 /** Kafka's own limit for one request. */
 export const PARTITIONS_MAX = 10_000;
+
+/** Of one request; the others wait for them. */
+export const TOPICS_AT_ONCE = 100;
 
 /** What a client hears that changes topics faster than it may. */
 export const MUTATION_QUOTA =
@@ -116,18 +121,18 @@ export function createTopics(ports: Ports) {
   const create = async (
     asked: Asked,
     request: CreateTopicsRequest,
+    describe: TopicConfigView,
     { admitMutations, apiVersion }: RequestContext,
   ) => {
     try {
       const topic = wantedTopic(ports, asked);
-      const shown = { synonyms: false, documentation: false };
       const described = {
         name: asked.name,
         errorCode: 0,
         errorMessage: null,
         numPartitions: topic.partitions,
         replicationFactor: topic.replicas,
-        configs: describeTopicConfig(topic.config, ports.image.clusterConfig, null, shown),
+        configs: describe(topic.config, null),
       };
       await ports.admin.refuseExisting(asked.name);
       if (request.validateOnly) return described;
@@ -154,16 +159,19 @@ export function createTopics(ports: Ports) {
     request: createTopicsRequest,
     response: createTopicsResponse,
     async handle(request, context) {
-      const counts = new Map<string, number>();
-      for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+      const asked = namedOnce(request.topics, ({ name }) => name);
       if (partitionsIn(request, ports.config.number('num.partitions')) > PARTITIONS_MAX)
-        return { topics: [...counts.keys()].map((name) => failure(name, ...TOO_MANY)) };
-      const topics = await Promise.all(
-        [...counts].map(([name, count]) => {
-          const asked = request.topics.find((topic) => topic.name === name) as Asked;
-          if (count > 1) return failure(name, 'INVALID_REQUEST', 'a topic must be named once');
-          return create(asked, request, context);
-        }),
+        return { topics: asked.map(({ item }) => failure(item.name, ...TOO_MANY)) };
+      const shown = { synonyms: false, documentation: false };
+      const view = topicConfigView(ports.image.clusterConfig, shown);
+      const topics = await mapSomeAtOnce(
+        new Pace(ports.turn.share, context.connection),
+        asked,
+        TOPICS_AT_ONCE,
+        async ({ again, item }) =>
+          again
+            ? failure(item.name, 'INVALID_REQUEST', 'a topic must be named once')
+            : create(item, request, view, context),
       );
       return { topics };
     },

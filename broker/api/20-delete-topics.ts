@@ -5,9 +5,11 @@ import {
   deleteTopicsRequest,
   deleteTopicsResponse,
 } from '../../proto/kafka/messages/20-delete-topics.ts';
-import { MUTATION_QUOTA } from './19-create-topics.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
+import { MUTATION_QUOTA, TOPICS_AT_ONCE } from './19-create-topics.ts';
 import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { namedOnce } from './repeats.ts';
 
 export function deleteTopics(ports: Ports) {
   const remove = async (
@@ -53,9 +55,20 @@ export function deleteTopics(ports: Ports) {
       const { apiVersion } = context;
       const asked =
         apiVersion >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
-      return {
-        responses: await Promise.all(asked.map((topic) => remove(topic, timeoutMs, context))),
-      };
+      const responses = await mapSomeAtOnce(
+        new Pace(ports.turn.share, context.connection),
+        namedOnce(asked, ({ name, topicId }) => name ?? topicId),
+        TOPICS_AT_ONCE,
+        async ({ again, item }) =>
+          again
+            ? {
+                ...item,
+                errorCode: codeOf('INVALID_REQUEST'),
+                errorMessage: 'a topic must be named once',
+              }
+            : remove(item, timeoutMs, context),
+      );
+      return { responses };
     },
     failed: ({ topics, topicNames }, error) => ({
       responses: [...topics, ...topicNames.map((name) => ({ name, topicId: ZERO_UUID }))].map(

@@ -4,6 +4,7 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '../../proto/kafka/messages/23-offset-for-leader-epoch.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -38,12 +39,14 @@ export function offsetForLeaderEpoch(ports: Ports) {
     name: 'OffsetForLeaderEpoch',
     request: offsetForLeaderEpochRequest,
     response: offsetForLeaderEpochResponse,
-    handle: ({ topics }) => ({
-      topics: topics.map(({ topic, partitions }) => ({
+    async handle({ topics }, { connection }) {
+      const pace = new Pace(ports.turn.share, connection);
+      const found = await mapInTurns(pace, topics, async ({ topic, partitions }) => ({
         topic,
-        partitions: partitions.map((of) => look(topic, of)),
-      })),
-    }),
+        partitions: await mapInTurns(pace, partitions, (of) => look(topic, of)),
+      }));
+      return { topics: found };
+    },
     failed: ({ topics }, error) => ({
       topics: topics.map(({ topic, partitions }) => ({
         topic,

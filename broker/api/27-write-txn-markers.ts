@@ -27,13 +27,14 @@ export function writeTxnMarkers({ image, writeMarkers }: Ports) {
       const results = await writeMarkers(wanted);
       return {
         markers: markers.map(({ producerId, topics }, m) => {
-          const errors = [...(results[m] ?? [])];
+          const errors = results[m] ?? [];
+          let next = 0;
           return {
             producerId,
             topics: topics.map(({ name, partitionIndexes }) => ({
               name,
               partitions: partitionIndexes.map((partitionIndex) => {
-                const error = errors.shift() ?? 'UNKNOWN_SERVER_ERROR';
+                const error = errors[next++] ?? 'UNKNOWN_SERVER_ERROR';
                 const isUnknown = image.topic(name)?.partitions[partitionIndex] === undefined;
                 return {
                   partitionIndex,

@@ -5,15 +5,18 @@ import {
   describeConfigsRequest,
   describeConfigsResponse,
 } from '../../proto/kafka/messages/32-describe-configs.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { distinct, resourceKey } from './repeats.ts';
 import {
   BROKER_RESOURCE,
   describeBrokerConfig,
   describeGroupConfig,
-  describeTopicConfig,
   GROUP_RESOURCE,
   TOPIC_RESOURCE,
+  type TopicConfigView,
+  topicConfigView,
 } from './topic-config-answers.ts';
 
 export function describeConfigs(ports: Ports) {
@@ -21,10 +24,13 @@ export function describeConfigs(ports: Ports) {
   const describe = (
     resource: DescribeConfigsRequest['resources'][number],
     shown: { synonyms: boolean; documentation: boolean },
+    topicConfig: TopicConfigView,
   ) => {
     const { resourceType, resourceName, configurationKeys } = resource;
     const keys =
-      configurationKeys === null || configurationKeys.length === 0 ? null : configurationKeys;
+      configurationKeys === null || configurationKeys.length === 0
+        ? null
+        : new Set(configurationKeys);
     const failed = (error: ErrorName, errorMessage: string) => ({
       errorCode: codeOf(error),
       errorMessage,
@@ -38,7 +44,7 @@ export function describeConfigs(ports: Ports) {
         return failed('UNKNOWN_TOPIC_OR_PARTITION', `topic ${resourceName} is unknown`);
       return {
         ...ok,
-        configs: describeTopicConfig(image.topicConfig(topic.id), image.clusterConfig, keys, shown),
+        configs: topicConfig(image.topicConfig(topic.id), keys),
       };
     }
     if (resourceType === BROKER_RESOURCE) {
@@ -65,11 +71,16 @@ export function describeConfigs(ports: Ports) {
     name: 'DescribeConfigs',
     request: describeConfigsRequest,
     response: describeConfigsResponse,
-    handle: ({ resources, includeSynonyms, includeDocumentation }) => ({
-      results: resources.map((resource) =>
-        describe(resource, { synonyms: includeSynonyms, documentation: includeDocumentation }),
-      ),
-    }),
+    async handle({ resources, includeSynonyms, includeDocumentation }, { connection }) {
+      const shown = { synonyms: includeSynonyms, documentation: includeDocumentation };
+      const topicConfig = topicConfigView(image.clusterConfig, shown);
+      const results = await mapInTurns(
+        new Pace(ports.turn.share, connection),
+        distinct(resources, resourceKey),
+        (resource) => describe(resource, shown, topicConfig),
+      );
+      return { results };
+    },
     failed: ({ resources }, error) => ({
       results: resources.map(({ resourceType, resourceName }) => ({
         errorCode: codeOf(error),

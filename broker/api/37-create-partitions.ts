@@ -5,9 +5,11 @@ import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../../proto/kafka/messages/37-create-partitions.ts';
-import { MUTATION_QUOTA, PARTITIONS_MAX, TOO_MANY } from './19-create-topics.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
+import { MUTATION_QUOTA, PARTITIONS_MAX, TOO_MANY, TOPICS_AT_ONCE } from './19-create-topics.ts';
 import { api, type RequestContext } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { namedOnce } from './repeats.ts';
 
 export function createPartitions(ports: Ports) {
   /** New partitions of all topics of a request together. */
@@ -72,7 +74,17 @@ export function createPartitions(ports: Ports) {
     request: createPartitionsRequest,
     response: createPartitionsResponse,
     handle: async (request, context) => ({
-      results: await Promise.all(request.topics.map((topic) => grow(topic, request, context))),
+      results: await mapSomeAtOnce(
+        new Pace(ports.turn.share, context.connection),
+        namedOnce(request.topics, ({ name }) => name),
+        TOPICS_AT_ONCE,
+        async ({ again, item: topic }) => {
+          const errorMessage = 'a topic must be named once';
+          if (again)
+            return { name: topic.name, errorCode: codeOf('INVALID_REQUEST'), errorMessage };
+          return grow(topic, request, context);
+        },
+      ),
     }),
     failed: ({ topics }, error) => ({
       results: topics.map(({ name }) => ({ name, errorCode: codeOf(error) })),

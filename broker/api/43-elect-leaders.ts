@@ -6,6 +6,7 @@ import {
 } from '../../proto/kafka/messages/43-elect-leaders.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { distinct } from './repeats.ts';
 
 const UNCLEAN = 1;
 
@@ -40,8 +41,11 @@ export function electLeaders({ image, changePartitions }: Ports) {
         topic: name,
         partitions: partitions.flatMap((line) => (line === undefined ? [] : [line.partition])),
       }));
-      const wanted = (topicPartitions ?? all).flatMap(({ topic, partitions }) =>
-        partitions.map((partition) => ({ topic, partition })),
+      const wanted = distinct(
+        (topicPartitions ?? all).flatMap(({ topic, partitions }) =>
+          partitions.map((partition) => ({ topic, partition })),
+        ),
+        ({ topic, partition }) => `${topic}:${partition}`,
       );
       const known = wanted.filter(
         ({ topic, partition }) => image.topic(topic)?.partitions[partition] !== undefined,

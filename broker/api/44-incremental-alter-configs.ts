@@ -4,9 +4,11 @@ import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from '../../proto/kafka/messages/44-incremental-alter-configs.ts';
-import { changesOf, configTarget } from './config-changes.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
+import { changesOf, configTarget, RESOURCES_AT_ONCE } from './config-changes.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { namedOnce, resourceKey } from './repeats.ts';
 
 export function incrementalAlterConfigs(ports: Ports) {
   return api({
@@ -14,10 +16,14 @@ export function incrementalAlterConfigs(ports: Ports) {
     name: 'IncrementalAlterConfigs',
     request: incrementalAlterConfigsRequest,
     response: incrementalAlterConfigsResponse,
-    async handle({ resources, validateOnly }) {
-      const responses = await Promise.all(
-        resources.map(async ({ resourceType, resourceName, configs }) => {
+    async handle({ resources, validateOnly }, { connection }) {
+      const responses = await mapSomeAtOnce(
+        new Pace(ports.turn.share, connection),
+        namedOnce(resources, resourceKey),
+        RESOURCES_AT_ONCE,
+        async ({ again, item: { resourceType, resourceName, configs } }) => {
           try {
+            if (again) throw new KafkaError('INVALID_REQUEST', 'a resource must be named once');
             const target = configTarget(ports, resourceType, resourceName);
             const changes = changesOf(
               target,
@@ -38,7 +44,7 @@ export function incrementalAlterConfigs(ports: Ports) {
               resourceName,
             };
           }
-        }),
+        },
       );
       return { responses };
     },

@@ -5,29 +5,37 @@ import {
   listPartitionReassignmentsRequest,
   listPartitionReassignmentsResponse,
 } from '../../proto/kafka/messages/46-list-partition-reassignments.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { distinct } from './repeats.ts';
 
-export function listPartitionReassignments({ image }: Ports) {
+export function listPartitionReassignments({ image, turn }: Ports) {
   return api({
     key: 46,
     name: 'ListPartitionReassignments',
     request: listPartitionReassignmentsRequest,
     response: listPartitionReassignmentsResponse,
-    handle({ topics }) {
-      const wanted = topics ?? image.topics().map(({ name }) => ({ name, partitionIndexes: null }));
-      const found = wanted.map(({ name, partitionIndexes }) => ({
-        name,
-        partitions: (image.topic(name)?.partitions ?? [])
-          .filter((line) => line !== undefined && isMoving(line))
-          .filter(({ partition }) => partitionIndexes?.includes(partition) ?? true)
-          .map(({ partition, replicas, adding, removing }) => ({
-            partitionIndex: partition,
-            replicas: [...replicas],
-            addingReplicas: [...adding],
-            removingReplicas: [...removing],
-          })),
-      }));
+    async handle({ topics }, { connection }) {
+      const asked = topics === null ? null : distinct(topics, ({ name }) => name);
+      const wanted: readonly { name: string; partitionIndexes: number[] | null }[] =
+        asked ?? image.topics().map(({ name }) => ({ name, partitionIndexes: null }));
+      const pace = new Pace(turn.share, connection);
+      const found = await mapInTurns(pace, wanted, ({ name, partitionIndexes }) => {
+        const indexes = partitionIndexes === null ? null : new Set(partitionIndexes);
+        return {
+          name,
+          partitions: (image.topic(name)?.partitions ?? [])
+            .filter((line) => line !== undefined && isMoving(line))
+            .filter(({ partition }) => indexes === null || indexes.has(partition))
+            .map(({ partition, replicas, adding, removing }) => ({
+              partitionIndex: partition,
+              replicas: [...replicas],
+              addingReplicas: [...adding],
+              removingReplicas: [...removing],
+            })),
+        };
+      });
       const moving = found.filter(({ partitions }) => partitions.length > 0);
       return { errorCode: 0, errorMessage: null, topics: moving };
     },

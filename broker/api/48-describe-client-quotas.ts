@@ -1,5 +1,5 @@
 /** DescribeClientQuotas (48). Which limits there are, by entity (KIP-546). */
-import { codeOf } from '../../proto/kafka/errors.ts';
+import { codeOf, KafkaError } from '../../proto/kafka/errors.ts';
 import {
   describeClientQuotasRequest,
   describeClientQuotasResponse,
@@ -35,6 +35,8 @@ export function describeClientQuotas({ image }: Ports) {
         const errorMessage = `${odd.entityType} must be one of ${Object.keys(entityFields).join(', ')}`;
         return { errorCode: codeOf('UNSUPPORTED_VERSION'), errorMessage, entries: null };
       }
+      if (new Set(components.map(({ entityType }) => entityType)).size < components.length)
+        throw new KafkaError('INVALID_REQUEST', 'a type of entity must be named once');
       const picked = image.quotas.filter((quota) => {
         const fits = components.every(({ entityType, matchType, match }) => {
           const value = quota[entityFields[entityType as EntityType]];

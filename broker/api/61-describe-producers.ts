@@ -4,11 +4,13 @@ import {
   describeProducersRequest,
   describeProducersResponse,
 } from '../../proto/kafka/messages/61-describe-producers.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
+import { distinct } from './repeats.ts';
 
-export function describeProducers({ image, partition: partitionOf }: Ports) {
-  const describe = (name: string, partitionIndex: number) => {
+export function describeProducers({ image, partition: partitionOf, turn }: Ports) {
+  const describe = async (pace: Pace, name: string, partitionIndex: number) => {
     const topic = image.topic(name);
     const failed = (error: ErrorName) => ({ partitionIndex, errorCode: codeOf(error) });
     if (topic === null || topic.partitions[partitionIndex] === undefined)
@@ -16,7 +18,9 @@ export function describeProducers({ image, partition: partitionOf }: Ports) {
     const partition = partitionOf(topic.id, partitionIndex);
     if (partition === null || partition.role.kind === 'offline')
       return failed('NOT_LEADER_OR_FOLLOWER');
-    const activeProducers = [...partition.log.producers.entries()].map(
+    const activeProducers = await mapInTurns(
+      pace,
+      [...partition.log.producers.entries()],
       ([producerId, producer]) => ({
         producerId,
         producerEpoch: producer.epoch,
@@ -33,12 +37,17 @@ export function describeProducers({ image, partition: partitionOf }: Ports) {
     name: 'DescribeProducers',
     request: describeProducersRequest,
     response: describeProducersResponse,
-    handle: ({ topics }) => ({
-      topics: topics.map(({ name, partitionIndexes }) => ({
+    async handle({ topics }, { connection }) {
+      const pace = new Pace(turn.share, connection);
+      const asked = distinct(topics, ({ name }) => name);
+      const described = await mapInTurns(pace, asked, async ({ name, partitionIndexes }) => ({
         name,
-        partitions: partitionIndexes.map((index) => describe(name, index)),
-      })),
-    }),
+        partitions: await mapInTurns(pace, new Set(partitionIndexes), (index) =>
+          describe(pace, name, index),
+        ),
+      }));
+      return { topics: described };
+    },
     failed: ({ topics }, error) => ({
       topics: topics.map(({ name, partitionIndexes }) => ({
         name,

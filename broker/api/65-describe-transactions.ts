@@ -4,10 +4,11 @@ import {
   describeTransactionsRequest,
   describeTransactionsResponse,
 } from '../../proto/kafka/messages/65-describe-transactions.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function describeTransactions({ transactions }: Ports) {
+export function describeTransactions({ transactions, turn }: Ports) {
   const describe = (transactionalId: string) => {
     const failed = (errorCode: number) => ({ errorCode, transactionalId });
     try {
@@ -34,7 +35,13 @@ export function describeTransactions({ transactions }: Ports) {
     name: 'DescribeTransactions',
     request: describeTransactionsRequest,
     response: describeTransactionsResponse,
-    handle: ({ transactionalIds }) => ({ transactionStates: transactionalIds.map(describe) }),
+    handle: async ({ transactionalIds }, { connection }) => ({
+      transactionStates: await mapInTurns(
+        new Pace(turn.share, connection),
+        new Set(transactionalIds),
+        describe,
+      ),
+    }),
     failed: ({ transactionalIds }, error) => ({
       transactionStates: transactionalIds.map((transactionalId) => ({
         errorCode: codeOf(error),

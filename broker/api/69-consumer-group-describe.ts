@@ -4,6 +4,7 @@ import {
   consumerGroupDescribeRequest,
   consumerGroupDescribeResponse,
 } from '../../proto/kafka/messages/69-consumer-group-describe.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { type Assignment, listOf, NOTHING } from '../coordinator/assignment.ts';
 import { preferredAssignor, stateOf } from '../coordinator/consumer-group.ts';
 import { api } from './handler.ts';
@@ -11,7 +12,7 @@ import type { Ports } from './ports.ts';
 
 const CONSUMER_MEMBER = 1;
 
-export function consumerGroupDescribe({ config, groups, image }: Ports) {
+export function consumerGroupDescribe({ config, groups, image, turn }: Ports) {
   const shown = (assignment: Assignment) => ({
     topicPartitions: listOf(assignment).map(({ topicId, partitions }) => ({
       topicId,
@@ -54,7 +55,9 @@ export function consumerGroupDescribe({ config, groups, image }: Ports) {
     name: 'ConsumerGroupDescribe',
     request: consumerGroupDescribeRequest,
     response: consumerGroupDescribeResponse,
-    handle: ({ groupIds }) => ({ groups: groupIds.map(describe) }),
+    handle: async ({ groupIds }, { connection }) => ({
+      groups: await mapInTurns(new Pace(turn.share, connection), new Set(groupIds), describe),
+    }),
     failed: ({ groupIds }, error) => ({
       groups: groupIds.map((groupId) => ({ errorCode: codeOf(error), groupId })),
     }),

@@ -23,7 +23,7 @@ export function listConfigResources({ image }: Ports) {
       const asked = apiVersion === 0 ? [CLIENT_METRICS] : resourceTypes;
       if (asked.some((type) => !LISTABLE.includes(type)))
         return { errorCode: codeOf('UNSUPPORTED_VERSION') };
-      const types = asked.length === 0 ? LISTABLE : asked;
+      const types = asked.length === 0 ? LISTABLE : [...new Set(asked)];
       const namesOf = (type: number): string[] => {
         if (type === TOPIC_RESOURCE) return image.topics().map(({ name }) => name);
         if (type === BROKER_RESOURCE || type === BROKER_LOGGER)

@@ -5,7 +5,7 @@ import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from '../../proto/kafka/messages/75-describe-topic-partitions.ts';
-import { describePartitions } from './03-metadata.ts';
+import { describePartition } from './03-metadata.ts';
 import { api } from './handler.ts';
 import { INTERNAL_TOPICS, type Ports } from './ports.ts';
 
@@ -44,10 +44,10 @@ export function describeTopicPartitions(ports: Ports) {
           });
           continue;
         }
-        const all = describePartitions(ports, topic).filter(
-          ({ partitionIndex }) => partitionIndex >= start,
+        const all = topic.partitions.filter(
+          (line) => line !== undefined && line.partition >= start,
         );
-        const partitions = all.slice(0, left);
+        const partitions = all.slice(0, left).map((line) => describePartition(ports, line));
         left -= partitions.length;
         described.push({
           errorCode: 0,

@@ -4,11 +4,12 @@ import {
   shareGroupDescribeRequest,
   shareGroupDescribeResponse,
 } from '../../proto/kafka/messages/77-share-group-describe.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { listOf } from '../coordinator/assignment.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
-export function shareGroupDescribe({ groups, image }: Ports) {
+export function shareGroupDescribe({ groups, image, turn }: Ports) {
   const describe = (groupId: string) => {
     const group = groups.describeShare(groupId);
     if (typeof group === 'string') return { errorCode: codeOf(group), groupId };
@@ -45,7 +46,9 @@ export function shareGroupDescribe({ groups, image }: Ports) {
     name: 'ShareGroupDescribe',
     request: shareGroupDescribeRequest,
     response: shareGroupDescribeResponse,
-    handle: ({ groupIds }) => ({ groups: groupIds.map(describe) }),
+    handle: async ({ groupIds }, { connection }) => ({
+      groups: await mapInTurns(new Pace(turn.share, connection), new Set(groupIds), describe),
+    }),
     failed: ({ groupIds }, error) => ({
       groups: groupIds.map((groupId) => ({ errorCode: codeOf(error), groupId })),
     }),

@@ -4,6 +4,7 @@ import {
   streamsGroupDescribeRequest,
   streamsGroupDescribeResponse,
 } from '../../proto/kafka/messages/89-streams-group-describe.ts';
+import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
 import { type Assignment, NOTHING } from '../coordinator/assignment.ts';
 import { type StreamsGroup, streamsStateOf } from '../coordinator/streams-group.ts';
 import { listsOf } from '../coordinator/streams-tasks.ts';
@@ -40,7 +41,7 @@ function topologyOf({ configured, topology }: StreamsGroup) {
   };
 }
 
-export function streamsGroupDescribe({ groups }: Ports) {
+export function streamsGroupDescribe({ groups, turn }: Ports) {
   const describe = (groupId: string, includeDescription: boolean) => {
     const group = groups.describeStreams(groupId);
     if (typeof group === 'string') return { errorCode: codeOf(group), groupId };
@@ -83,8 +84,10 @@ export function streamsGroupDescribe({ groups }: Ports) {
     name: 'StreamsGroupDescribe',
     request: streamsGroupDescribeRequest,
     response: streamsGroupDescribeResponse,
-    handle: ({ groupIds, includeTopologyDescription }) => ({
-      groups: groupIds.map((groupId) => describe(groupId, includeTopologyDescription)),
+    handle: async ({ groupIds, includeTopologyDescription }, { connection }) => ({
+      groups: await mapInTurns(new Pace(turn.share, connection), new Set(groupIds), (groupId) =>
+        describe(groupId, includeTopologyDescription),
+      ),
     }),
     failed: ({ groupIds }, error) => ({
       groups: groupIds.map((groupId) => ({ errorCode: codeOf(error), groupId })),

@@ -5,11 +5,14 @@ import {
   describeShareGroupOffsetsRequest,
   describeShareGroupOffsetsResponse,
 } from '../../proto/kafka/messages/90-describe-share-group-offsets.ts';
+import { mapSomeAtOnce, Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import { INTERNAL_TOPICS, type Ports } from './ports.ts';
+import { distinct } from './repeats.ts';
 
 /** State of records that are still to be read. */
 const AVAILABLE = 0;
+const GROUPS_AT_ONCE = 10;
 
 export function describeShareGroupOffsets(ports: Ports) {
   const { groups, image, shareStore } = ports;
@@ -68,10 +71,13 @@ export function describeShareGroupOffsets(ports: Ports) {
     name: 'DescribeShareGroupOffsets',
     request: describeShareGroupOffsetsRequest,
     response: describeShareGroupOffsetsResponse,
-    async handle(request) {
+    async handle(request, { connection }) {
       return {
-        groups: await Promise.all(
-          request.groups.map(({ groupId, topics }) => describe(groupId, topics)),
+        groups: await mapSomeAtOnce(
+          new Pace(ports.turn.share, connection),
+          distinct(request.groups, ({ groupId }) => groupId),
+          GROUPS_AT_ONCE,
+          ({ groupId, topics }) => describe(groupId, topics),
         ),
       };
     },

@@ -12,6 +12,9 @@ import { BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE } from './topic-config-
 
 export const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
+/** Of one request; the others wait for them. */
+export const RESOURCES_AT_ONCE = 100;
+
 export interface ConfigOperation {
   readonly name: string;
   readonly operation: number;
@@ -114,7 +117,7 @@ function combined(target: ConfigTarget, name: string, operation: number, value: 
     throw new KafkaError('INVALID_CONFIG', `${name} must be a list to append to or subtract from`);
   const current = String(target.current[name] ?? target.presetOf(name));
   const items = current.split(',').filter((item) => item !== '');
-  const given = value.split(',');
-  const kept = items.filter((item) => !given.includes(item));
+  const given = new Set(value.split(','));
+  const kept = items.filter((item) => !given.has(item));
   return (operation === OPERATION.append ? [...kept, ...given] : kept).join(',');
 }

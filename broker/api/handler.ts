@@ -3,11 +3,14 @@
 import type { ErrorName } from '../../proto/kafka/errors.ts';
 import type { Message } from '../../proto/kafka/schema.ts';
 import type { Later } from '../../stdx/later.ts';
+import type { Sharer } from '../../stdx/loop-share.ts';
 import type { AnswerMemory } from '../memory/connection-memory.ts';
 
-/** The connection that a request came through, for what must not outlive it. */
-export interface ClientConnection {
+/** The connection that a request came through: for what must not outlive it, and whose share of the loop it is. */
+export interface ClientConnection extends Sharer {
   readonly isClosed: boolean;
+  /** What the client says that it is. */
+  software: { name: string; version: string };
   /** Runs `run` once when the connection ends, at once where it has; once for each `owner`. */
   whenClosed(owner: object, run: () => void): void;
   /** Room for what is read for the answer. */
@@ -33,7 +36,6 @@ export interface RequestContext {
    * is over it and of a version that can be told so.
    */
   readonly admitMutations: (partitions: number, isStrict: boolean) => boolean;
-  readonly noteSoftware: (name: string, version: string) => void;
 }
 
 /** A response, now or later; null where the request wants none (acks=0). */

@@ -77,21 +77,27 @@ function brokerEntry(setting: Setting, cluster: ConfigMapOf, broker: ConfigMapOf
   };
 }
 
-export function describeTopicConfig(
-  topic: ConfigMapOf,
-  cluster: ConfigMapOf,
-  keys: readonly string[] | null,
-  shown: Shown,
-) {
-  return topicSettings
-    .filter(({ name }) => keys === null || keys.includes(name))
-    .map((setting) => topicEntry(setting, topic, cluster, shown));
+type Keys = ReadonlySet<string> | null;
+
+/** What topics have configured, as one request shows it: what they inherit is made once for all of them. */
+export function topicConfigView(cluster: ConfigMapOf, shown: Shown) {
+  const entries = topicSettings.map((setting) => ({
+    setting,
+    inherited: topicEntry(setting, {}, cluster, shown),
+  }));
+  return (topic: ConfigMapOf, keys: Keys) =>
+    entries
+      .filter(({ setting }) => keys === null || keys.has(setting.name))
+      .map(({ inherited, setting }) =>
+        topic[setting.name] === undefined ? inherited : topicEntry(setting, topic, cluster, shown),
+      );
 }
+export type TopicConfigView = ReturnType<typeof topicConfigView>;
 
 export function describeBrokerConfig(
   cluster: ConfigMapOf,
   broker: ConfigMapOf,
-  keys: readonly string[] | null,
+  keys: Keys,
   shown: Shown,
   self: number,
 ) {
@@ -107,16 +113,12 @@ export function describeBrokerConfig(
     { ...own, name: 'broker.id' },
     ...brokerSettings.map((setting) => brokerEntry(setting, cluster, broker, shown)),
   ];
-  return all.filter(({ name }) => keys === null || keys.includes(name));
+  return all.filter(({ name }) => keys === null || keys.has(name));
 }
 
-export function describeGroupConfig(
-  group: ConfigMapOf,
-  cluster: ConfigMapOf,
-  keys: readonly string[] | null,
-) {
+export function describeGroupConfig(group: ConfigMapOf, cluster: ConfigMapOf, keys: Keys) {
   return groupSettings
-    .filter(({ name }) => keys === null || keys.includes(name))
+    .filter(({ name }) => keys === null || keys.has(name))
     .map(({ name, type, doc }) => {
       const { origin, value } = groupValue(name, group, cluster);
       return {

@@ -83,6 +83,9 @@ export class Connection implements TurnTask, MemoryWaiter, ClientConnection {
   private muted: Disposable | null = null;
   /** A request is worked at beside which none is begun. */
   private isAlone = false;
+  /** The next request waits until there is time for it; there is, for one. */
+  private waitsForLoop = false;
+  private hasLoop = false;
   /** The one that is being handed on, and its size. */
   private beginning: Slot | null = null;
   private beginningBytes = 0;
@@ -94,6 +97,8 @@ export class Connection implements TurnTask, MemoryWaiter, ClientConnection {
   private unsentSinceMs = 0;
   private unsentBytes = 0;
   lastActiveMs: number;
+  usedMs = 0;
+  usedAtMs = 0;
   /** Told by ApiVersions; shown in metrics. */
   software = { name: 'unknown', version: 'unknown' };
   /** What is to be done when this connection ends, by who asked for it. */
@@ -225,7 +230,27 @@ export class Connection implements TurnTask, MemoryWaiter, ClientConnection {
     if (this.isAlone || this.muted !== null) return false;
     const { length } = this.slots;
     if (kind === 'overlapping' ? length >= IN_FLIGHT_MAX : length > 0) return false;
-    return (this.socket?.writableLength ?? 0) <= UNSENT_BYTES_MAX;
+    if ((this.socket?.writableLength ?? 0) > UNSENT_BYTES_MAX) return false;
+    return kind === 'urgent' || this.mayHaveLoop();
+  }
+
+  /** Where requests had enough of this turn, those that come next wait: whoever had least lately is first. */
+  private mayHaveLoop(): boolean {
+    if (this.hasLoop) {
+      this.hasLoop = false;
+      return true;
+    }
+    const { share } = this.deps.turn;
+    if (!this.waitsForLoop && !share.isSpent) return true;
+    if (this.waitsForLoop) return false;
+    this.waitsForLoop = true;
+    share.wait(this, () => {
+      this.waitsForLoop = false;
+      this.hasLoop = true;
+      this.goOn();
+      this.hasLoop = false;
+    });
+    return false;
   }
 
   /** Whether there is memory for what the request will need beside itself. */

@@ -10,6 +10,7 @@ import { setFate } from '../../stdx/bug.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Later } from '../../stdx/later.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { Turn } from '../../stdx/turn.ts';
 import { type Api, api, type HandlerResult } from '../api/handler.ts';
 import type { Connection } from './connection.ts';
 import { Dispatch } from './dispatch.ts';
@@ -32,6 +33,7 @@ async function ask(handle: () => HandlerResult<object>, failed: () => object = (
   using _ = setFate((doing) => void bugs.push(doing));
   const dispatch = new Dispatch({
     clock,
+    turn: new Turn(clock, 1, () => assert.fail()),
     logger: { error: (message: string) => void lines.push(message) } as unknown as Logger,
     apis: new Map<number, Api>([
       [

@@ -20,6 +20,11 @@ const SAFE_HIGH = 0x1f_ffff;
 /** Kafka 4.4 refuses longer arrays than this, whatever the frame's size. */
 export const ARRAY_LENGTH_MAX = 1_000_000;
 export const TAGGED_FIELDS_MAX = 10_000;
+/** As good as no bound. */
+const ANY_COUNT = 0x3fff_ffff;
+
+/** There are more elements than are to be read or written at once: the work must be cut up. */
+export class TooManyAtOnce extends Error {}
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 function int32Of(a: number, b: number, c: number, d: number): number {
@@ -62,6 +67,8 @@ export class Reader {
    * them: what is read can then be written again to the byte.
    */
   readonly isExact: boolean;
+  /** How many elements of lists, and tagged fields that nobody knows, may still be read. */
+  elementsLeft = ANY_COUNT;
 
   constructor(buffer: Buffer, at = 0, end = buffer.length, isExact = false) {
     this.buffer = buffer;
@@ -163,7 +170,14 @@ export class Reader {
         `an array of ${count} elements must fit into the ${this.remaining} bytes left and must not exceed ${ARRAY_LENGTH_MAX}`,
       );
     }
+    this.count(count);
     return count;
+  }
+
+  /** @throws TooManyAtOnce */
+  count(elements: number): void {
+    this.elementsLeft -= elements;
+    if (this.elementsLeft < 0) throw new TooManyAtOnce();
   }
 }
 
@@ -174,6 +188,8 @@ export class Writer {
   private at = 0;
   private readonly chunks: Buffer[] = [];
   private chunksByteCount = 0;
+  /** How many elements of lists may still be written. */
+  elementsLeft = ANY_COUNT;
 
   constructor(capacity = 512) {
     this.buffer = Buffer.allocUnsafe(capacity);
@@ -182,6 +198,12 @@ export class Writer {
   /** Bytes written so far. */
   get byteCount(): number {
     return this.chunksByteCount + this.at - this.start;
+  }
+
+  /** @throws TooManyAtOnce */
+  count(elements: number): void {
+    this.elementsLeft -= elements;
+    if (this.elementsLeft < 0) throw new TooManyAtOnce();
   }
 
   private room(byteCount: number): number {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MalformedMessage, Unencodable } from './cursor.ts';
+import { plainFrame } from '../../test/support/hostile-frames.ts';
+import { MalformedMessage, Reader, TooManyAtOnce, Unencodable, Writer } from './cursor.ts';
 import { apis } from './messages/index.ts';
 import { message, sentence, string } from './schema.ts';
 
@@ -78,4 +79,46 @@ test('a name that is too long is not written, and of a sentence as much as fits'
   const { why } = said.decode(said.encode({ why: long }, 0), 0);
   assert.ok(long.startsWith(why.slice(0, -1)));
   assert.ok(Buffer.byteLength(why) > 0x7fff / 4);
+});
+
+function run<T>(steps: Generator<void, T>): { value: T; count: number } {
+  for (let count = 0; ; count++) {
+    const step = steps.next();
+    if (step.done === true) return { value: step.value, count };
+  }
+}
+
+test('in steps every request is read and written as at once', () => {
+  for (const { request } of Object.values(apis)) {
+    for (let version = request.versions[0]; version <= request.versions[1]; version++) {
+      const bytes = plainFrame({ key: 0, request }, version);
+      const from = bytes.indexOf('ready') + 5 + (request.isFlexible(version) ? 1 : 0);
+      const body = bytes.subarray(from);
+      const atOnce = request.decode(body, version) as object;
+      const { value } = run(
+        request.readInSteps(new Reader(body), version) as Generator<void, object>,
+      );
+      assert.deepEqual(value, atOnce);
+      const w = new Writer();
+      run(request.writeInSteps(w, version, value as never));
+      assert.deepEqual(w.toBuffer(), request.encode(value as never, version));
+    }
+  }
+});
+
+test('many elements are read and written in many steps, or not at all where that is too many', () => {
+  const { request } = apis.Metadata;
+  const topics = Array.from({ length: 10_000 }, (_, i) => ({ name: `t${i}` }));
+  const w = new Writer();
+  const written = run(request.writeInSteps(w, 8, { topics }));
+  const bytes = w.toBuffer();
+  const read = run(request.readInSteps(new Reader(bytes), 8));
+  assert.ok(written.count > 300 && read.count > 300);
+  assert.deepEqual(read.value, request.decode(bytes, 8));
+  const reader = new Reader(bytes);
+  reader.elementsLeft = 9_999;
+  assert.throws(() => request.read(reader, 8), TooManyAtOnce);
+  const writer = new Writer();
+  writer.elementsLeft = 9_999;
+  assert.throws(() => request.write(writer, 8, { topics }), TooManyAtOnce);
 });

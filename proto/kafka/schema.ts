@@ -33,7 +33,14 @@ export {
 export interface Codec<T> {
   read(reader: Reader): T;
   write(writer: Writer, value: T): void;
+  /** The same in steps of about `STEP_ELEMENTS`, where there may be lists in it. */
+  readonly steps?: {
+    read(reader: Reader): Generator<void, T>;
+    write(writer: Writer, value: T): Generator<void, void>;
+  };
 }
+
+const STEP_ELEMENTS = 32;
 
 /** `tagged`: inside a tagged field, where a struct's null marker is a varint. */
 export interface Layout {
@@ -97,11 +104,14 @@ export function array<T>(element: Type<T>): Type<T[]> {
     zero: () => [],
     codec(layout) {
       const inner = element.codec({ ...layout, nullable: false, tagged: false });
+      const readCount = (r: Reader) => {
+        const length = readLength(r, layout.flexible, true);
+        return length < 0 ? length : r.arrayLength(length);
+      };
       return {
         read(r) {
-          const length = readLength(r, layout.flexible, true);
+          const length = readCount(r);
           if (length < 0) return orNull(layout, 'an array');
-          r.arrayLength(length);
           const list: T[] = [];
           for (let i = 0; i < length; i++) list.push(inner.read(r));
           return list;
@@ -109,7 +119,30 @@ export function array<T>(element: Type<T>): Type<T[]> {
         write(w, value) {
           if (value === null) return writeLength(w, -1, layout.flexible, true);
           writeLength(w, value.length, layout.flexible, true);
+          w.count(value.length);
           for (const item of value) inner.write(w, item);
+        },
+        steps: {
+          *read(r) {
+            const length = readCount(r);
+            if (length < 0) return orNull(layout, 'an array');
+            const list: T[] = [];
+            for (let i = 0; i < length; i++) {
+              if (i % STEP_ELEMENTS === 0) yield;
+              list.push(inner.steps === undefined ? inner.read(r) : yield* inner.steps.read(r));
+            }
+            return list;
+          },
+          *write(w, value) {
+            if (value === null) return writeLength(w, -1, layout.flexible, true);
+            writeLength(w, value.length, layout.flexible, true);
+            w.count(value.length);
+            for (let i = 0; i < value.length; i++) {
+              if (i % STEP_ELEMENTS === 0) yield;
+              if (inner.steps === undefined) inner.write(w, value[i] as T);
+              else yield* inner.steps.write(w, value[i] as T);
+            }
+          },
         },
       };
     },
@@ -184,6 +217,7 @@ function readTagged(r: Reader, target: Record<string, unknown>, tagged: readonly
   if (count > TAGGED_FIELDS_MAX) {
     throw new MalformedMessage(`there must be at most ${TAGGED_FIELDS_MAX} tagged fields`);
   }
+  r.count(count);
   for (let i = 0; i < count; i++) {
     const tag = r.uvarint();
     const end = r.uvarint() + r.at;
@@ -244,7 +278,28 @@ function structCodec(fields: Fields, layout: Layout): Codec<Record<string, unkno
     }
     if (flexible) writeTagged(w, value, tagged);
   };
-  if (!layout.nullable) return { read: readBody, write: writeBody };
+  const steps = plain.some(({ codec }) => codec.steps !== undefined)
+    ? {
+        *read(r: Reader) {
+          const value: Record<string, unknown> = {};
+          for (const { name, codec } of plain)
+            value[name] = codec.steps === undefined ? codec.read(r) : yield* codec.steps.read(r);
+          for (const { name, zero } of optional) value[name] = zero();
+          if (flexible) readTagged(r, value, tagged);
+          return value;
+        },
+        *write(w: Writer, value: Record<string, unknown>) {
+          for (const { name, codec, zero } of plain) {
+            const v = value[name] === undefined ? zero() : value[name];
+            if (codec.steps === undefined) codec.write(w, v);
+            else yield* codec.steps.write(w, v);
+          }
+          if (flexible) writeTagged(w, value, tagged);
+        },
+      }
+    : undefined;
+  if (!layout.nullable)
+    return { read: readBody, write: writeBody, ...(steps === undefined ? {} : { steps }) };
   return {
     read(r) {
       const present = layout.tagged ? r.uvarint() !== 0 : r.int8() >= 0;
@@ -272,6 +327,9 @@ export interface Message<T> extends MessageInfo {
   /** @throws MalformedMessage where the bytes are not this message in this version. */
   read(reader: Reader, version: number): T;
   write(writer: Writer, version: number, value: Partially<T>): void;
+  /** As `read` and `write`, a few elements at a time. */
+  readInSteps(reader: Reader, version: number): Generator<void, T>;
+  writeInSteps(writer: Writer, version: number, value: Partially<T>): Generator<void, void>;
   /** @param isExact as of `Reader` */
   decode(buffer: Buffer, version: number, isExact?: boolean): T;
   encode(value: Partially<T>, version: number): Buffer;
@@ -307,6 +365,15 @@ export function message<F extends Fields>(info: MessageInfo, fields: F): Message
     isFlexible,
     read: (reader, version) => codecFor(version).read(reader),
     write: (writer, version, value) => codecFor(version).write(writer, value as StructOf<F>),
+    *readInSteps(reader, version) {
+      const codec = codecFor(version);
+      return codec.steps === undefined ? codec.read(reader) : yield* codec.steps.read(reader);
+    },
+    *writeInSteps(writer, version, value) {
+      const codec = codecFor(version);
+      if (codec.steps === undefined) codec.write(writer, value as StructOf<F>);
+      else yield* codec.steps.write(writer, value as StructOf<F>);
+    },
     decode(buffer, version, isExact = false) {
       const reader = new Reader(buffer, 0, buffer.length, isExact);
       const value = codecFor(version).read(reader);

@@ -146,6 +146,7 @@ const ports = {
   tail,
 } as unknown as Ports;
 const dispatch = new Dispatch({
+  turn,
   look: ignore,
   clock,
   logger: silent,
@@ -164,6 +165,8 @@ const connection = {
   listener: 'internal',
   id: 1,
   memory,
+  usedMs: 0,
+  usedAtMs: 0,
 } as unknown as Connection;
 
 function frameOf(key: number, version: number, write: (w: Writer) => void): Buffer {
