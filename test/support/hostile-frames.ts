@@ -54,6 +54,8 @@ export interface Hostility {
   readonly length?: number;
   /** Unknown tagged fields: many of nothing, or one of so many bytes. */
   readonly tags?: 'many' | 'endless' | 'large';
+  /** A list of so many elements, whose strings differ. */
+  readonly count?: number;
 }
 
 /** Names of things that exist, for the fields that are as they should be. */
@@ -64,6 +66,8 @@ class HostileFrame {
   private w = new Writer(256);
   readonly sites: SiteKind[] = [];
   private readonly hostility: Hostility | null;
+  /** Of the element of a long list that is being written. */
+  private nth = -1;
 
   constructor(hostility: Hostility | null) {
     this.hostility = hostility;
@@ -138,8 +142,14 @@ class HostileFrame {
     const { w } = this;
     if (type.element !== undefined) {
       const hostility = this.at('list');
-      this.length(hostility?.length ?? 1, flexible, true);
-      this.value({ type: type.element, options: {} }, version, flexible);
+      const count = hostility?.count ?? 1;
+      this.length(hostility?.length ?? count, flexible, true);
+      const element = { type: type.element, options: {} };
+      for (let i = 0; i < count; i++) {
+        if (count > 1) this.nth = i;
+        this.value(element, version, flexible);
+      }
+      if (count > 1) this.nth = -1;
     } else if (type.fields !== undefined) {
       const { nullable, nullableUntil = 0x7fff } = options;
       const isMarked = nullable !== undefined && version >= nullable && version <= nullableUntil;
@@ -149,17 +159,21 @@ class HostileFrame {
     } else this.scalar(type, flexible);
   }
 
+  private text(): Buffer {
+    return this.nth < 0 ? PLAIN_TEXT : Buffer.from(`t${this.nth.toString(36)}`);
+  }
+
   private scalar(type: Type<unknown>, flexible: boolean): void {
     const { w } = this;
     if (type === bool || type === int8) w.int8(0);
     else if (type === int16 || type === uint16)
       w.int16(-1); // acks of all replicas: it is answered
-    else if (type === int32 || type === uint32) w.int32(0);
+    else if (type === int32 || type === uint32) w.int32(Math.max(this.nth, 0));
     else if (type === int64 || type === float64) w.bytes(Buffer.alloc(8));
     else if (type === uuid) w.bytes(UUID);
     else if (type === (bytes as Type<unknown>) || type === (records as Type<unknown>))
       this.sized('blob', Buffer.alloc(0), flexible);
-    else if (type === string) this.sized('text', PLAIN_TEXT, flexible);
+    else if (type === string) this.sized('text', this.text(), flexible);
     else throw new Error('a type of the protocol that is not known here');
   }
 }
@@ -186,6 +200,14 @@ function frameOf({ key, request }: ApiSchema, version: number, hostility: Hostil
 /** A request as it should be. */
 export const plainFrame = (api: ApiSchema, version: number): Buffer =>
   frameOf(api, version, null).bytes;
+
+/** Requests with a list of so many elements, for each list that this version has. */
+export function longFrames(api: ApiSchema, version: number, count: number): Buffer[] {
+  const { sites } = frameOf(api, version, null);
+  return sites.flatMap((kind, site) =>
+    kind === 'list' ? [frameOf(api, version, { site, count }).bytes] : [],
+  );
+}
 
 /** Every way in which a request of this version can be wrong in one place. */
 export function* hostileFrames(
