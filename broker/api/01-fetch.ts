@@ -422,7 +422,8 @@ export function fetch(ports: Ports) {
     name: 'Fetch',
     request: fetchRequest,
     response: fetchResponse,
-    handle(request: FetchRequest, { apiVersion, connection, listener, whenSent }) {
+    handle(request: FetchRequest, context) {
+      const { apiVersion, connection, listener } = context;
       const plan = sessions.plan(request, apiVersion, ports.clock.monotonicMs());
       if (plan.kind === 'error') return { errorCode: codeOf(plan.error), sessionId: 0 };
       const incremental = plan.kind === 'incremental';
@@ -431,7 +432,8 @@ export function fetch(ports: Ports) {
       const bytesMax = Math.min(request.maxBytes, ports.config.number('fetch.max.bytes'));
       const done = (results: Result[]) => {
         if (sessionId !== 0) rotate(partitions, results);
-        if (results.some(({ slabs }) => slabs.length > 0)) whenSent(() => release(results));
+        if (results.some(({ slabs }) => slabs.length > 0))
+          context.afterwards = () => release(results);
         return respond(results, { sessionId, incremental, listener });
       };
       const results = poll({

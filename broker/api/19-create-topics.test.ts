@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '../../proto/kafka/errors.ts';
+import { systemClock } from '../../stdx/clock.ts';
+import { Turn } from '../../stdx/turn.ts';
 import { createTopics } from './19-create-topics.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import type { Ports } from './ports.ts';
 
 const made: string[] = [];
 const ports = {
+  turn: new Turn(systemClock, 1, () => assert.fail()),
   config: { number: () => 5 },
   image: {
     stayingBrokers: () => [{}, {}, {}],
@@ -24,7 +27,11 @@ const ports = {
     waitForPartitions: async () => {},
   },
 } as unknown as Ports;
-const context = { apiVersion: 7, admitMutations: () => true } as never;
+const context = {
+  apiVersion: 7,
+  admitMutations: () => true,
+  connection: { usedMs: 0, usedAtMs: 0 },
+} as never;
 const topic = (name: string, numPartitions: number) => ({
   name,
   numPartitions,

@@ -21,6 +21,7 @@ export function createPartitions(ports: Ports) {
   const grow = async (
     { name, count, assignments }: CreatePartitionsRequest['topics'][number],
     request: CreatePartitionsRequest,
+    isTooMany: boolean,
     { admitMutations, apiVersion }: RequestContext,
   ) => {
     try {
@@ -34,7 +35,7 @@ export function createPartitions(ports: Ports) {
           'INVALID_PARTITIONS',
           `topic ${name} has ${current} partitions, the new number must be higher`,
         );
-      if (newIn(request) > PARTITIONS_MAX) throw new KafkaError(...TOO_MANY);
+      if (isTooMany) throw new KafkaError(...TOO_MANY);
       let all: number[][] | null = null;
       if (assignments !== null) {
         if (assignments.length !== count - current)
@@ -73,8 +74,9 @@ export function createPartitions(ports: Ports) {
     name: 'CreatePartitions',
     request: createPartitionsRequest,
     response: createPartitionsResponse,
-    handle: async (request, context) => ({
-      results: await mapSomeAtOnce(
+    async handle(request, context) {
+      const isTooMany = newIn(request) > PARTITIONS_MAX;
+      const results = await mapSomeAtOnce(
         new Pace(ports.turn.share, context.connection),
         namedOnce(request.topics, ({ name }) => name),
         TOPICS_AT_ONCE,
@@ -82,10 +84,11 @@ export function createPartitions(ports: Ports) {
           const errorMessage = 'a topic must be named once';
           if (again)
             return { name: topic.name, errorCode: codeOf('INVALID_REQUEST'), errorMessage };
-          return grow(topic, request, context);
+          return grow(topic, request, isTooMany, context);
         },
-      ),
-    }),
+      );
+      return { results };
+    },
     failed: ({ topics }, error) => ({
       results: topics.map(({ name }) => ({ name, errorCode: codeOf(error) })),
     }),

@@ -271,7 +271,8 @@ export function shareFetch(ports: Ports) {
     name: 'ShareFetch',
     request: shareFetchRequest,
     response: shareFetchResponse,
-    async handle(request, { listener, whenSent, connection }) {
+    async handle(request, context) {
+      const { connection, listener } = context;
       const groupId = request.groupId ?? '';
       const memberId = request.memberId ?? '';
       const { shareSessionEpoch: epoch } = request;
@@ -314,7 +315,7 @@ export function shareFetch(ports: Ports) {
         session.partitions.set(keyOf(of), of);
       }
       const slabs = outcomes.flatMap((outcome) => outcome.slabs);
-      if (slabs.length > 0) whenSent(() => ports.tail.release(slabs));
+      if (slabs.length > 0) context.afterwards = () => ports.tail.release(slabs);
       const topics = new Map<string, PartitionAnswer[]>();
       for (const { of, answer } of outcomes) {
         const known = topics.get(of.topicId);

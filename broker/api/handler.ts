@@ -30,7 +30,7 @@ export interface RequestContext {
   readonly listener: string;
   readonly connection: ClientConnection;
   /** Runs once the answer was handed to the system, or never will be. */
-  readonly whenSent: (run: () => void) => void;
+  afterwards: (() => void) | null;
   /**
    * Counts partitions that are made or deleted against the client's quota (KIP-599); false where it
    * is over it and of a version that can be told so.

@@ -43,8 +43,8 @@ async function ask(handle: () => HandlerResult<object>, failed: () => object = (
           name: 'DeleteGroups',
           request: deleteGroupsRequest,
           response: deleteGroupsResponse,
-          handle: (_request, { whenSent }) => {
-            whenSent(() => sent++);
+          handle: (_request, context) => {
+            context.afterwards = () => sent++;
             return handle() as never;
           },
           failed: failed as never,

@@ -85,8 +85,6 @@ interface Exchange extends RequestContext {
   readonly done: (answer: Answer, whenSent: (() => void) | null) => void;
   request: unknown;
   busyMs: number;
-  /** What was asked to be run once the answer is sent. */
-  afterwards: (() => void) | null;
 }
 
 /** Begins an answer: room for the size field, and the response header. */
@@ -181,9 +179,6 @@ export class Dispatch {
       request: LATER,
       busyMs: 0,
       afterwards: null,
-      whenSent: (run) => {
-        exchange.afterwards = run;
-      },
       admitMutations: (partitions, isStrict) => {
         const { quotas } = this.deps;
         const key = 'controller_mutation_rate';
