@@ -15,15 +15,12 @@ function stage() {
       nowMs += ms;
     },
     now: () => nowMs,
-    async endTurn() {
+    endTurn: async () => {
       turn.ordinal++;
       for (const run of ends.splice(0)) {
         run();
         await settled();
       }
-    },
-    get isIdle() {
-      return ends.length === 0;
     },
   };
 }

@@ -165,7 +165,7 @@ export async function mapSomeAtOnce<T, R>(
   atOnce: number,
   change: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
-  const changed: R[] = new Array(list.length);
+  const changed: R[] = [];
   const entries = list.entries();
   const work = async () => {
     for (const [index, item] of entries) {
