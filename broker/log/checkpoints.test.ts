@@ -98,3 +98,32 @@ test('a name that nothing is written down under costs nothing to begin', () => {
   for (let partition = 1; partition < 50; partition++) open('a', partition);
   assert.equal(writes, 0);
 });
+
+test('what is known of a log that is not open yet is still known after the others were written down', () => {
+  const { start } = stage();
+  const first = start();
+  const both = [0, 1].map((partition) => first.open('x', partition));
+  for (const { log } of both) {
+    put(log, 8);
+    log.advanceStartOffset(6);
+  }
+  first.directories.checkpoint(both.map((one) => ({ ...one, highWatermark: 7 })));
+  const second = start();
+  second.directories.checkpoint([{ ...second.open('x', 0), highWatermark: 8 }]);
+  const third = start();
+  const found = [0, 1].map((partition) => third.open('x', partition));
+  assert.deepEqual(
+    found.map(({ highWatermark, log }) => [log.startOffset, highWatermark]),
+    [
+      [6, 8],
+      [6, 7],
+    ],
+  );
+  // One that has ended is told of no more.
+  const [old] = found;
+  old?.log.abandon();
+  if (old !== undefined) third.directories.setAside(old, old.log, 'delete');
+  third.directories.checkpoint(found.slice(1));
+  const fourth = start();
+  assert.deepEqual([fourth.open('x', 0).highWatermark, fourth.open('x', 1).highWatermark], [0, 7]);
+});

@@ -55,14 +55,19 @@ export class Checkpoints {
     return forEachKind((kind) => this.known[kind].get(key) ?? 0);
   }
 
-  /** Writes down all logs of the directory. @throws DiskError */
+  /**
+   * Writes down what logs of the directory have come to. Of those that are not told of and have not ended,
+   * because they could not be opened yet, the files say what they said. @throws DiskError
+   */
   write(logs: Iterable<readonly [LogName, LogOffsets]>): void {
-    const next = forEachKind(() => new Map<string, number>());
+    const next = forEachKind((kind) => new Map(this.known[kind]));
+    for (const old of this.ended) for (const kind of KINDS) next[kind].delete(old);
     for (const [name, offsets] of logs) {
       const key = keyOf(name);
       for (const kind of KINDS) {
         const offset = offsets[kind];
-        if (offset !== null) next[kind].set(key, offset);
+        if (offset === null) next[kind].delete(key);
+        else next[kind].set(key, offset);
       }
     }
     this.known = next;
