@@ -519,12 +519,12 @@ export class BrokerMetrics implements TrafficObserver, RequestObserver {
       each(({ bytesMax }) => bytesMax),
     );
     this.labelled(
-      `${name}_used_bytes`,
+      `tenure_memory_budget_used_bytes`,
       'Memory that a class of work takes.',
       each(({ usedBytes }) => usedBytes),
     );
     this.labelled(
-      `${name}_paused_total`,
+      `tenure_memory_budget_paused_total`,
       'How often somebody had to wait for memory.',
       each(({ paused }) => paused),
     );
