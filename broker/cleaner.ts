@@ -2,7 +2,7 @@
 import { type Clock, sleep } from '../stdx/clock.ts';
 import type { Logger } from '../stdx/logger.ts';
 import type { BrokerConfig } from './config/config.ts';
-import { compactLog, isUnreadable } from './log/compaction.ts';
+import { compactLog } from './log/compaction.ts';
 import { dirtyRatio, isDue } from './log/compaction-core.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { Partition } from './partition/partition.ts';
@@ -93,7 +93,14 @@ export class Cleaner implements Disposable {
         pause: (byteCount) => sleep(clock, Math.min(byteCount / bytesPerMs, 1000)),
       });
       if (result === null) return;
-      const { aside, ...counts } = result;
+      const { aside, unreadable, firstUnreadableOffset, ...counts } = result;
+      if (unreadable > 0)
+        logger.warn('batches that cannot be unpacked stay as they are', {
+          topic,
+          partition: index,
+          batches: unreadable,
+          firstOffset: firstUnreadableOffset,
+        });
       logger.info('log compacted', {
         topic,
         partition: index,
@@ -104,8 +111,7 @@ export class Cleaner implements Disposable {
         for (const path of aside) directories.remove(path);
       });
     } catch (cause) {
-      if (!isUnreadable(cause)) return partition.onLogError(cause);
-      logger.warn('compaction gave up on a log', { topic, partition: index, cause });
+      partition.onLogError(cause);
     }
   }
 

@@ -3,7 +3,16 @@
  * while, of every producer the last batch. Pure. Sources: Kafka's documentation of log compaction,
  * KIP-98, KIP-534.
  */
-import { codecOf, type RawRecord, rawRecords, rebuildBatch } from '../../proto/kafka/batch-body.ts';
+import {
+  BatchReader,
+  codecOf,
+  eachRecord,
+  type RawRecord,
+  rawRecords,
+  rebuildBatch,
+} from '../../proto/kafka/batch-body.ts';
+import { CorruptCompression } from '../../proto/kafka/compression.ts';
+import { MalformedMessage } from '../../proto/kafka/cursor.ts';
 import {
   batch,
   CONTROL_BIT,
@@ -35,6 +44,44 @@ class Aborted {
   }
 }
 
+/** What one batch may unpack to: more than a leader ever takes. */
+const UNPACKED_BYTES_MAX = 2 ** 31;
+/** Nobody waits for more than so much of a batch at a time. */
+const STEP_BYTES = 256 * 1024;
+/** A batch that unpacks to more is kept as it is while anything of it is needed. */
+export const REBUILT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Whether it is a batch that cannot be read, and not the disk, or a bug. */
+function isUnreadable(cause: unknown): boolean {
+  return cause instanceof CorruptCompression || cause instanceof MalformedMessage;
+}
+
+/**
+ * Shows every record of a batch, in steps.
+ * @returns the bytes of all; null: it cannot be read, and what was shown is the part that can
+ */
+function* over(b: Buffer, at: number, show: (reader: BatchReader) => void): Steps<number | null> {
+  let reader: BatchReader | null = null;
+  try {
+    reader = new BatchReader(b, at, UNPACKED_BYTES_MAX);
+    for (let until = STEP_BYTES; reader.next(); ) {
+      show(reader);
+      if (reader.byteCount < until) continue;
+      until = reader.byteCount + STEP_BYTES;
+      yield;
+    }
+    return reader.byteCount;
+  } catch (cause) {
+    if (!isUnreadable(cause)) throw cause;
+    return null;
+  } finally {
+    reader?.close();
+  }
+}
+
+/** Work on one batch that can be left off for a while at every step. */
+export type Steps<T> = Generator<void, T, void>;
+
 const isControl = (b: Buffer, at: number) => (batch.attributes(b, at) & CONTROL_BIT) !== 0;
 
 /** First pass: the newest offset of every key in the part of the log that was not compacted yet. */
@@ -61,23 +108,23 @@ export class LatestOffsets {
     return this.keyBytes >= this.keyBytesMax;
   }
 
-  note(b: Buffer, at: number): void {
+  *note(b: Buffer, at: number): Steps<void> {
     const counts = !isControl(b, at) && !this.aborted.has(b, at);
-    if (counts) {
+    if (counts && batch.count(b, at) > 0) {
       const base = batch.baseOffset(b, at);
-      for (const { key, offsetDelta } of rawRecords(b, at)) {
-        if (key === null) continue;
-        const text = key.toString('latin1');
+      yield* over(b, at, (reader) => {
+        if (!reader.hasKey) return;
+        const text = reader.keyText();
         if (!this.offsets.has(text)) this.keyBytes += text.length + KEY_OVERHEAD_BYTES;
-        this.offsets.set(text, base + offsetDelta);
-      }
+        this.offsets.set(text, base + reader.walk.offsetDelta);
+      });
     }
     this.endOffset = batch.lastOffset(b, at) + 1;
   }
 
   /** Whether a newer record of the key is known. */
-  isOutdated(key: Buffer, offset: number): boolean {
-    return offset < (this.offsets.get(key.toString('latin1')) ?? -1);
+  isOutdated(key: string, offset: number): boolean {
+    return offset < (this.offsets.get(key) ?? -1);
   }
 }
 const KEY_OVERHEAD_BYTES = 80;
@@ -91,6 +138,9 @@ export interface CompactionRules {
 export interface CompactionCounts {
   kept: number;
   dropped: number;
+  /** Batches that cannot be unpacked. */
+  unreadable: number;
+  firstUnreadableOffset: number;
 }
 
 /** Second pass: batch by batch in order, what goes into the compacted files. */
@@ -100,7 +150,12 @@ export class BatchFilter {
   private readonly aborted: Aborted;
   /** Producers of which data was seen since their last marker: that marker is still needed. */
   private readonly withData = new Set<number>();
-  readonly counts: CompactionCounts = { kept: 0, dropped: 0 };
+  readonly counts: CompactionCounts = {
+    kept: 0,
+    dropped: 0,
+    unreadable: 0,
+    firstUnreadableOffset: -1,
+  };
 
   constructor(
     latest: LatestOffsets,
@@ -113,31 +168,68 @@ export class BatchFilter {
   }
 
   /** The batch to be written in place of the one at `at`: itself, a smaller one, or none. */
-  filter(b: Buffer, at: number): Buffer | null {
+  *filter(b: Buffer, at: number): Steps<Buffer | null> {
     const whole = b.subarray(at, at + batch.byteCount(b, at));
     if (isControl(b, at)) return this.filterMarker(b, at, whole);
     const isTransactional = (batch.attributes(b, at) & TRANSACTIONAL_BIT) !== 0;
     if (isTransactional) this.withData.add(batch.producerId(b, at));
-    const records = batch.count(b, at) === 0 ? [] : rawRecords(b, at);
-    const gone = this.aborted.has(b, at);
+    if (this.aborted.has(b, at)) {
+      this.counts.dropped += batch.count(b, at);
+      return this.withoutRecords(b, at);
+    }
     const base = batch.baseOffset(b, at);
     const horizonMs = horizonOf(b, at);
-    const kept = gone ? [] : records.filter((record) => this.keeps(record, base, horizonMs));
-    this.counts.kept += kept.length;
-    this.counts.dropped += records.length - kept.length;
-    if (kept.length === 0) return this.mustStay(b, at) ? this.emptied(b, at) : null;
-    const startsHorizon = horizonMs === null && kept.some(({ isTombstone }) => isTombstone);
-    if (kept.length === records.length && !startsHorizon) return whole;
-    return rebuildBatch(b, at, kept, {
+    const count = batch.count(b, at);
+    let kept = 0;
+    let hasTombstone = false;
+    const byteCount =
+      count === 0
+        ? 0
+        : yield* over(b, at, (reader) => {
+            const key = reader.hasKey ? reader.keyText() : null;
+            const isTombstone = reader.walk.valueLength < 0;
+            if (!this.keeps(key, isTombstone, base + reader.walk.offsetDelta, horizonMs)) return;
+            kept++;
+            hasTombstone ||= isTombstone;
+          });
+    if (byteCount === null) return this.unreadable(b, at, whole);
+    const startsHorizon = horizonMs === null && hasTombstone;
+    if (kept > 0 && byteCount > REBUILT_BYTES_MAX) kept = count;
+    this.counts.kept += kept;
+    this.counts.dropped += count - kept;
+    if (kept === 0) return this.withoutRecords(b, at);
+    if (byteCount > REBUILT_BYTES_MAX || (kept === count && !startsHorizon)) return whole;
+    return rebuildBatch(b, at, this.keptOf(b, at, horizonMs), {
       codec: codecOf(b, at),
       level: DEFAULT_LEVEL,
       deleteHorizonMs: startsHorizon ? this.rules.nowMs + this.rules.deleteRetentionMs : horizonMs,
     });
   }
 
-  private keeps(record: RawRecord, base: number, horizonMs: number | null): boolean {
-    const { key, isTombstone, offsetDelta } = record;
-    const offset = base + offsetDelta;
+  private *keptOf(b: Buffer, at: number, horizonMs: number | null): Generator<RawRecord> {
+    const base = batch.baseOffset(b, at);
+    for (const record of eachRecord(b, at, REBUILT_BYTES_MAX)) {
+      const key = record.key === null ? null : record.key.toString('latin1');
+      if (this.keeps(key, record.isTombstone, base + record.offsetDelta, horizonMs)) yield record;
+    }
+  }
+
+  private withoutRecords(b: Buffer, at: number): Buffer | null {
+    return this.mustStay(b, at) ? this.emptied(b, at) : null;
+  }
+
+  /** From before every record was judged: nobody can say what is in it, and it stays as it is. */
+  private unreadable(b: Buffer, at: number, whole: Buffer): Buffer {
+    if (this.counts.unreadable++ === 0) this.counts.firstUnreadableOffset = batch.baseOffset(b, at);
+    return whole;
+  }
+
+  private keeps(
+    key: string | null,
+    isTombstone: boolean,
+    offset: number,
+    horizonMs: number | null,
+  ): boolean {
     if (offset >= this.latest.endOffset) return true;
     if (key === null || this.latest.isOutdated(key, offset)) return false;
     return !isTombstone || horizonMs === null || this.rules.nowMs < horizonMs;

@@ -10,6 +10,7 @@ import {
   buildBatch,
   buildTransactionMarker,
   CONTROL_BIT,
+  crcOf,
   recordsOf,
   TRANSACTIONAL_BIT,
   transactionEndOf,
@@ -395,6 +396,64 @@ test('a tombstone stays for a while and then goes, with everything before it', a
   write(log, filler, 3000);
   await compactLog(log, log.endOffset, { ...rules, nowMs: 2100 }, limits);
   assert.ok(!(await readCommitted(log)).some(({ key }) => key === 'a'), 'gone');
+});
+
+test('batches that cannot be unpacked stay as they are, are told of, and hold nothing else up', async () => {
+  const log = openOn(memoryDisk());
+  const filler = Array.from({ length: 40 }, (_, i): [string, string] => [`f${i}`, 'x'.repeat(60)]);
+  write(log, [['a', '1'], ...filler], 1000);
+  const broken = log.endOffset;
+  for (const codec of [0, 1, 2, 3, 4]) {
+    const garbage = buildBatch([{ key: null, value: Buffer.alloc(30, 0x77) }], {
+      timestampMs: 1000,
+    });
+    garbage.fill(0x99, 61);
+    garbage.writeInt16BE(codec, 21);
+    garbage.writeUInt32BE(crcOf(garbage), 17);
+    log.append(garbage, { leaderEpoch: 0 });
+    log.writePending();
+  }
+  write(log, [['a', '2'], ...filler, ...filler], 1000);
+  const rules = { nowMs: 2000, deleteRetentionMs: 100, producers: log.producers };
+  let steps = 0;
+  const counted = { ...limits, pause: async () => void steps++ };
+  const result = await compactLog(log, log.endOffset, rules, counted);
+  assert.equal(result?.unreadable, 5);
+  assert.equal(result.firstUnreadableOffset, broken);
+  assert.ok(result.recordsDropped >= 41, `${result.recordsDropped} records went`);
+  assert.ok(log.cleanedOffset > broken);
+  let batches = 0;
+  for (let offset = broken; offset < log.writtenOffset; ) {
+    const { writtenOffset: endOffset } = log;
+    const { buffers } = await log.read({ offset, bytesMax: 1e6, endOffset, atLeastOne: true });
+    for (const bytes of buffers)
+      for (const { at, end } of batchesOf(bytes)) {
+        assert.equal(batchFault(bytes, at, end), null);
+        if (bytes[at + 61] === 0x99) batches++;
+        offset = batch.lastOffset(bytes, at) + 1;
+      }
+  }
+  assert.equal(batches, 5);
+});
+
+test('a large batch is gone over in steps, with others served between them', async () => {
+  const log = openOn(memoryDisk());
+  const many = Array.from({ length: 100_000 }, (_, i) => ({
+    key: Buffer.from(`k${i % 10}`),
+    value: Buffer.from('v'),
+  }));
+  const built = buildBatch(many, { timestampMs: 1000 });
+  const bytes = rebuildBatch(built, 0, rawRecords(built), { codec: 'zstd', level: 3 });
+  log.append(bytes, { leaderEpoch: 0 });
+  log.writePending();
+  write(log, [['other', '1']], 1000);
+  log['roll'](log.endOffset, log.producers.toSnapshot());
+  let steps = 0;
+  const pause = async (byteCount: number) => void (steps += byteCount === 0 ? 1 : 0);
+  const rules = { nowMs: 2000, deleteRetentionMs: 100, producers: log.producers };
+  const result = await compactLog(log, log.endOffset, rules, { ...limits, pause });
+  assert.equal(result?.recordsKept, 11);
+  assert.ok(steps >= 6, `${steps} steps`);
 });
 
 test('a log ends with a batch, whatever compaction removes: a copy of it ends at the same offset', async () => {

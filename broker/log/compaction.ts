@@ -3,11 +3,10 @@
  * beside them, and puts those in place. Nobody waits for it: every piece is read by another
  * thread, and between pieces the event loop is free.
  */
-import { canRead } from '../../proto/kafka/batch-body.ts';
-import { CorruptCompression, loadCodecs } from '../../proto/kafka/compression.ts';
-import { MalformedMessage } from '../../proto/kafka/cursor.ts';
+import { canRebuild } from '../../proto/kafka/batch-body.ts';
+import { loadCodecs } from '../../proto/kafka/compression.ts';
 import { batchesOf } from '../../proto/kafka/record-batch.ts';
-import { BatchFilter, type CompactionRules, LatestOffsets } from './compaction-core.ts';
+import { BatchFilter, type CompactionRules, LatestOffsets, type Steps } from './compaction-core.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Segment } from './segment.ts';
 import { readPieces } from './stored-batches.ts';
@@ -24,6 +23,9 @@ export interface CompactionResult {
   readonly bytesAfter: number;
   readonly recordsDropped: number;
   readonly recordsKept: number;
+  /** Batches that cannot be unpacked: they stay as they are. */
+  readonly unreadable: number;
+  readonly firstUnreadableOffset: number;
   /** Files of the replaced segments, to be removed after a while. */
   readonly aside: readonly string[];
 }
@@ -31,9 +33,13 @@ export interface CompactionResult {
 /** The log changed under the compaction: it is given up, and nothing was touched. */
 class Overtaken extends Error {}
 
-/** Whether compaction failed on records that cannot be unpacked, and not on the disk or by a bug. */
-export function isUnreadable(cause: unknown): boolean {
-  return cause instanceof CorruptCompression || cause instanceof MalformedMessage;
+/** Does all steps; the event loop is free between them. */
+async function all<T>(steps: Steps<T>, { pause }: CompactionLimits): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await pause(0);
+  }
 }
 
 /**
@@ -46,7 +52,7 @@ async function* piecesOf(log: PartitionLog, segment: Segment): AsyncGenerator<Bu
   };
   ends();
   for await (const { bytes } of readPieces(segment, log.boundsOf(segment), { check: ends })) {
-    for (const { at } of batchesOf(bytes)) if (!canRead(bytes, at)) await loadCodecs();
+    for (const { at } of batchesOf(bytes)) if (!canRebuild(bytes, at)) await loadCodecs();
     yield bytes;
   }
 }
@@ -84,7 +90,7 @@ async function run(
   const covered: Segment[] = [];
   for (const segment of dirty) {
     for await (const bytes of piecesOf(log, segment)) {
-      for (const { at } of batchesOf(bytes)) latest.note(bytes, at);
+      for (const { at } of batchesOf(bytes)) await all(latest.note(bytes, at), limits);
       await limits.pause(bytes.length);
     }
     covered.push(segment);
@@ -103,7 +109,7 @@ async function run(
         for await (const bytes of piecesOf(log, segment)) {
           const kept: Buffer[] = [];
           for (const { at } of batchesOf(bytes)) {
-            const after = filter.filter(bytes, at);
+            const after = await all(filter.filter(bytes, at), limits);
             if (after !== null) kept.push(after);
           }
           fresh.add(kept, log.config.indexIntervalBytes);
@@ -120,8 +126,9 @@ async function run(
     }
   }
   log.cleanedOffset = Math.max(log.cleanedOffset, latest.endOffset);
-  const { kept, dropped } = filter.counts;
-  return { bytesBefore, bytesAfter, recordsDropped: dropped, recordsKept: kept, aside };
+  const { kept, dropped, ...unreadable } = filter.counts;
+  const records = { recordsDropped: dropped, recordsKept: kept };
+  return { bytesBefore, bytesAfter, ...records, ...unreadable, aside };
 }
 
 /** Neighbours that fit into one segment together. */

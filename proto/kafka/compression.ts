@@ -1,14 +1,9 @@
 /**
- * The codecs of record batches. gzip and zstd come with the platform; snappy and lz4 are a
- * WebAssembly module that is loaded by its first user, because most brokers never need it.
+ * The codecs of record batches; `unpacking.ts` undoes what they do. gzip and zstd come with the platform;
+ * snappy and lz4 are packed by a WebAssembly module that is loaded by its first user, because most brokers
+ * never need it.
  */
-import {
-  gunzipSync,
-  gzipSync,
-  constants as zlib,
-  zstdCompressSync,
-  zstdDecompressSync,
-} from 'node:zlib';
+import { gzipSync, constants as zlib, zstdCompressSync } from 'node:zlib';
 
 /** By their numbers in the attributes of a batch. */
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -24,13 +19,11 @@ const XERIAL_BLOCK_BYTES = 32 * 1024;
 
 interface Wasm {
   lz4Compress(data: Buffer): Buffer;
-  lz4Decompress(data: Buffer): Buffer;
   snappyCompress(data: Buffer): Buffer;
-  snappyDecompress(data: Buffer): Buffer;
 }
 let wasm: Wasm | null = null;
 
-/** Whether `compress` and `decompress` may be called for the codec now. */
+/** Whether `compress` may be called for the codec now. */
 export function isCodecReady(codec: Codec): boolean {
   return wasm !== null || (codec !== 'snappy' && codec !== 'lz4');
 }
@@ -62,24 +55,6 @@ function toXerial(data: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-function fromSnappy(data: Buffer, bytesMax: number): Buffer {
-  if (!data.subarray(0, 8).equals(XERIAL_MAGIC))
-    return Buffer.from(loaded().snappyDecompress(data));
-  const parts: Buffer[] = [];
-  let byteCount = 0;
-  for (let at = XERIAL_HEADER_BYTES; at + 4 <= data.length; ) {
-    const size = data.readInt32BE(at);
-    if (size < 0 || at + 4 + size > data.length)
-      throw new CorruptCompression('a snappy block must lie within its batch');
-    const part = Buffer.from(loaded().snappyDecompress(data.subarray(at + 4, at + 4 + size)));
-    byteCount += part.length;
-    if (byteCount > bytesMax) throw new CorruptCompression(`more than ${bytesMax} bytes unpacked`);
-    parts.push(part);
-    at += 4 + size;
-  }
-  return Buffer.concat(parts);
-}
-
 /** @param level of gzip and zstd; other codecs have none here. */
 export function compress(codec: Codec, data: Buffer, level: number): Buffer {
   switch (codec) {
@@ -93,26 +68,5 @@ export function compress(codec: Codec, data: Buffer, level: number): Buffer {
       return toXerial(data);
     case 'lz4':
       return Buffer.from(loaded().lz4Compress(data));
-  }
-}
-
-/** @throws CorruptCompression */
-export function decompress(codec: Codec, data: Buffer, bytesMax = 256 * 1024 * 1024): Buffer {
-  try {
-    switch (codec) {
-      case 'none':
-        return data;
-      case 'gzip':
-        return gunzipSync(data, { maxOutputLength: bytesMax });
-      case 'zstd':
-        return zstdDecompressSync(data, { maxOutputLength: bytesMax });
-      case 'snappy':
-        return fromSnappy(data, bytesMax);
-      case 'lz4':
-        return Buffer.from(loaded().lz4Decompress(data));
-    }
-  } catch (cause) {
-    if (cause instanceof CorruptCompression) throw cause;
-    throw new CorruptCompression(`the ${codec} data of a batch cannot be unpacked`, { cause });
   }
 }

@@ -218,7 +218,7 @@ test('a bomb is refused by its unpacked size, with nobody kept waiting for it', 
     const { ms, value } = await worstWaitMs(produce('bomb', b));
     // Records of no length end it sooner than the bound does.
     assert.equal(value.errorCode, codeOf('INVALID_RECORD'), `codec ${codec}`);
-    assert.ok(ms < 1500, `a client waited for ${ms} ms`);
+    assert.ok(ms < 4000, `a client waited for ${ms} ms`);
   }
   const head = Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x0f]);
   const long = zstdCompressSync(Buffer.concat([head, zeros]));
@@ -226,7 +226,7 @@ test('a bomb is refused by its unpacked size, with nobody kept waiting for it', 
   assert.equal(errorCode, codeOf('MESSAGE_TOO_LARGE'));
 });
 
-test('a million empty records in a small batch do not stop the broker', async () => {
+test('a million empty records in a small batch stop neither the broker nor its compaction', async () => {
   await createTopic('empty', {
     'cleanup.policy': 'compact',
     'segment.ms': '100',
@@ -237,7 +237,16 @@ test('a million empty records in a small batch do not stop the broker', async ()
   const b = counted(withBody(plain(1), zstdCompressSync(empties(count)), 4), count);
   const { ms, value } = await worstWaitMs(produce('empty', b));
   assert.equal(value.errorCode, 0, value.errorMessage ?? '');
-  assert.ok(ms < 1500, `a client waited for ${ms} ms`);
+  assert.ok(ms < 4000, `a client waited for ${ms} ms`);
+  // Another segment, so that compaction takes this one.
+  const compacted = async () => {
+    for (let i = 0; i < 30; i++) {
+      await produce('empty', plain(2));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  const compaction = await worstWaitMs(compacted());
+  assert.ok(compaction.ms < 4000, `a client waited for ${compaction.ms} ms`);
 });
 
 test('what a connection sends is appended in its order, whatever must be unpacked for it', async () => {
