@@ -174,6 +174,7 @@ export class Coordinators implements TransactionGate, Disposable {
         const partition = this.partitionOf(topic, index);
         return partition?.isLeader === true && partition.leaderEpoch === leaderEpoch;
       },
+      batchBytesMax: (index) => this.partitionOf(topic, index)?.rules.maxMessageBytes ?? Infinity,
       append: (index, bytes) =>
         new Promise<ErrorName>((resolve) => {
           const partition = this.partitionOf(topic, index);

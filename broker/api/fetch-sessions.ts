@@ -23,6 +23,8 @@ export interface FetchSession {
 }
 
 const EVICTABLE_AFTER_MS = 120_000;
+/** Partitions of all sessions together: some 300 bytes each. */
+const PARTITIONS_MAX = 300_000;
 
 /** What a request amounts to. */
 export type FetchPlan =
@@ -37,11 +39,15 @@ export type FetchPlan =
 export class FetchSessions {
   private readonly sessions = new Map<number, FetchSession>();
   private readonly slotsMax: () => number;
+  private readonly partitionsMax: number;
   private nextId = 1;
   evictions = 0;
+  /** Partitions of all sessions. */
+  partitionCount = 0;
 
-  constructor(slotsMax: () => number) {
+  constructor(slotsMax: () => number, partitionsMax = PARTITIONS_MAX) {
     this.slotsMax = slotsMax;
+    this.partitionsMax = partitionsMax;
   }
 
   get count(): number {
@@ -51,7 +57,7 @@ export class FetchSessions {
   plan(request: FetchRequest, apiVersion: number, nowMs: number): FetchPlan {
     const { sessionId, sessionEpoch } = request;
     if (apiVersion < 7 || sessionEpoch === -1 || sessionEpoch === 0) {
-      this.sessions.delete(sessionId);
+      this.close(this.sessions.get(sessionId));
       const partitions = new Map<string, FetchPartition>();
       merge(partitions, request);
       const wants = apiVersion >= 7 && sessionEpoch === 0 && partitions.size > 0;
@@ -66,25 +72,46 @@ export class FetchSessions {
     // The map's order is that of use: the first is the one not used for longest.
     this.sessions.delete(sessionId);
     this.sessions.set(sessionId, session);
+    const before = session.partitions.size;
     for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
       for (const partition of partitions)
         session.partitions.delete(keyOf(topic, topicId, partition));
     }
     merge(session.partitions, request);
-    return { kind: 'incremental', session };
+    this.partitionCount += session.partitions.size - before;
+    if (this.partitionCount <= this.partitionsMax || session.partitions.size <= before)
+      return { kind: 'incremental', session };
+    // Whoever asks for too much asks without a session from now on.
+    this.close(session);
+    return { kind: 'error', error: 'FETCH_SESSION_ID_NOT_FOUND' };
+  }
+
+  private close(session: FetchSession | undefined): void {
+    if (session !== undefined && this.sessions.delete(session.id))
+      this.partitionCount -= session.partitions.size;
+  }
+
+  /** Whether there is room, or was made by ending a session that nobody used for long. */
+  private hasRoom(partitions: number, nowMs: number): boolean {
+    for (;;) {
+      const isFull =
+        this.sessions.size >= this.slotsMax() ||
+        this.partitionCount + partitions > this.partitionsMax;
+      if (!isFull) return true;
+      const [oldest] = this.sessions.values();
+      if (oldest === undefined || nowMs - oldest.lastUsedMs < EVICTABLE_AFTER_MS) return false;
+      this.close(oldest);
+      this.evictions++;
+    }
   }
 
   /** A new session's id, or 0 where there is no room: the client then fetches in full. */
   private open(partitions: Map<string, FetchPartition>, nowMs: number): number {
-    if (this.sessions.size >= this.slotsMax()) {
-      const [oldest] = this.sessions.values();
-      if (oldest === undefined || nowMs - oldest.lastUsedMs < EVICTABLE_AFTER_MS) return 0;
-      this.sessions.delete(oldest.id);
-      this.evictions++;
-    }
+    if (!this.hasRoom(partitions.size, nowMs)) return 0;
     const id = this.nextId;
     this.nextId = id === 0x7fffffff ? 1 : id + 1;
     this.sessions.set(id, { id, epoch: 1, lastUsedMs: nowMs, partitions });
+    this.partitionCount += partitions.size;
     return id;
   }
 }

@@ -315,3 +315,14 @@ test('a member that keeps what it must give up is removed in time', () => {
   assert.equal(sizeOf(beat(two, 5200).assignment ?? NOTHING), 2);
   assert.equal((core.groups.get('g') as ConsumerGroup).members.size, 1);
 });
+
+test('of the patterns that a member asks for one after the other only the last one is kept', () => {
+  const core = newCore();
+  const topics = topicsOf({ a: 1 }, 1);
+  const member = new Client('m', []);
+  const join = { ...member.request(0), topicNames: [], topicRegex: 'a.*' };
+  assert.equal(core.heartbeat(join, topics, 0).answer.error, 'NONE');
+  for (let i = 0; i < 50; i++)
+    core.heartbeat({ ...join, memberEpoch: 0, topicRegex: `a{${i + 1}}` }, topics, 0);
+  assert.ok((core.groups.get('g')?.patterns.size ?? 0) <= 2);
+});

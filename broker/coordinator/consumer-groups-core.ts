@@ -333,7 +333,9 @@ export class ConsumerGroupsCore {
     emit: (record: ConsumerGroupRecord) => void,
   ): void {
     const { groupId } = group;
-    if (group.checkedVersion !== topics.version) {
+    // A member may ask for another pattern with every report: what nobody asks for any more goes.
+    const isCrowded = group.patterns.size > group.members.size;
+    if (group.checkedVersion !== topics.version || isCrowded) {
       const used = new Set([...group.members.values()].map(({ info }) => info.topicRegex));
       for (const pattern of [...group.patterns.keys()]) {
         if (used.has(pattern)) this.resolve(group, pattern, topics, emit);

@@ -23,6 +23,7 @@ class HeldLog {
 
   partitionCount = () => 1;
   isLed = () => true;
+  batchBytesMax = () => 1_000_000;
   async *read(): AsyncGenerator<Buffer> {}
   append(): Promise<ErrorName> {
     return new Promise((resolve) => {

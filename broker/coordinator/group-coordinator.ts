@@ -32,6 +32,7 @@ import {
 import type { OffsetsCore, PartitionOffset } from './offsets-core.ts';
 import { compilePattern } from './patterns.ts';
 import type { RecordPair } from './record-pair.ts';
+import { bytesIn, GROUPS_MAX, judgeAssignments, judgeJoin } from './room-core.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 import type { ShareAnswer, ShareGroup, ShareHeartbeat } from './share-groups-core.ts';
 import type { StreamsGroup } from './streams-group.ts';
@@ -56,11 +57,23 @@ export interface GroupCoordinatorDeps {
   readonly logger: Logger;
   readonly rules: ShardRules;
   readonly topics: TopicsView;
+  /** Most groups of this broker; absent: as many as usual. */
+  readonly groupsMax?: number;
 }
 
 const TICK_MS = 200;
 /** Tombstones of many offsets go out in pieces that fit into any batch limit. */
 const RECORDS_PER_BATCH = 1000;
+
+/** Around a record, and around a batch, besides keys and values. */
+const RECORD_BYTES = 64;
+const NO_ROOM: ErrorName = 'POLICY_VIOLATION';
+const TOO_MANY_GROUPS =
+  'the broker has as many groups as it can have: others must be deleted first';
+const TOO_LARGE = 'what the member says of itself must be smaller';
+/** What Kafka answers as well where offsets do not fit into one batch. */
+const tooManyAtOnce = (own: ErrorName): ErrorName =>
+  own === 'NONE' ? 'INVALID_COMMIT_OFFSET_SIZE' : own;
 
 type GroupsShard = Shard<GroupShard>;
 
@@ -194,10 +207,31 @@ export class GroupCoordinator implements Disposable {
     return 'NONE';
   }
 
+  /** Groups of all protocols that this broker knows of. */
+  get groupCount(): number {
+    let count = 0;
+    for (const { core } of this.shards.loaded()) count += core.groupCount;
+    return count;
+  }
+
+  /** Whether the group is known, or one more may be. */
+  private hasRoomFor({ core }: GroupsShard, groupId: string): boolean {
+    return core.hasGroup(groupId) || this.groupCount < (this.deps.groupsMax ?? GROUPS_MAX);
+  }
+
+  /** What a member says of itself must fit into a batch with room for what follows from it. */
+  private isTooLarge({ partition }: GroupsShard, request: unknown): boolean {
+    return bytesIn(request) > this.deps.log.batchBytesMax(partition) / 2;
+  }
+
   async join(request: JoinRequest): Promise<JoinAnswer> {
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return joinError(shard, request.memberId);
     const consumer = shard.core.consumer.groups.get(request.groupId);
+    const group = shard.core.classic.groups.get(request.groupId);
+    const bounded = judgeJoin(group, request, this.deps.log.batchBytesMax(shard.partition));
+    if (bounded !== 'NONE') return joinError(bounded, request.memberId);
+    if (!this.hasRoomFor(shard, request.groupId)) return joinError(NO_ROOM, request.memberId);
     if (consumer !== undefined && consumer.members.size > 0)
       return this.classicJoin(shard, request);
     const room = shard.core.makeRoomFor('classic', request.groupId);
@@ -214,6 +248,10 @@ export class GroupCoordinator implements Disposable {
     const consumer = shard.core.consumer.groups.get(request.groupId);
     if (consumer !== undefined)
       return shard.core.consumer.classicSync(consumer, request, this.deps.topics);
+    const group = shard.core.classic.groups.get(request.groupId);
+    const bytesMax = this.deps.log.batchBytesMax(shard.partition);
+    const bounded = judgeAssignments(group, request.assignments, bytesMax);
+    if (bounded !== 'NONE') return syncError(bounded);
     const { token, answer } = this.park<SyncAnswer>();
     this.perform(shard, shard.core.classic.sync(request, token, this.deps.clock.monotonicMs()));
     return answer;
@@ -254,6 +292,8 @@ export class GroupCoordinator implements Disposable {
     });
     const shard = this.shards.for(request.groupId);
     if (typeof shard === 'string') return refuse(shard);
+    if (this.isTooLarge(shard, request)) return refuse('INVALID_REQUEST', TOO_LARGE);
+    if (!this.hasRoomFor(shard, request.groupId)) return refuse(NO_ROOM, TOO_MANY_GROUPS);
     const room: RecordPair[] | null =
       request.memberEpoch === 0 ? this.roomFor(shard, request.groupId) : [];
     if (room === null)
@@ -341,6 +381,8 @@ export class GroupCoordinator implements Disposable {
     const { groupId, memberEpoch } = request;
     const shard = this.shards.for(groupId);
     if (typeof shard === 'string') return refuse(shard);
+    if (this.isTooLarge(shard, request)) return refuse('INVALID_REQUEST', TOO_LARGE);
+    if (!this.hasRoomFor(shard, groupId)) return refuse(NO_ROOM, TOO_MANY_GROUPS);
     const { classic, consumer, share, streams } = shard.core;
     const isOther = [classic, consumer, streams].some(({ groups }) => groups.has(groupId));
     if (memberEpoch === 0 && isOther)
@@ -360,6 +402,8 @@ export class GroupCoordinator implements Disposable {
     // Nothing gives way to a request that is refused anyway.
     const senseless = shard.core.streams.judge(request);
     if (senseless !== null) return senseless;
+    if (this.isTooLarge(shard, request)) return streamsRefusal('INVALID_REQUEST', TOO_LARGE);
+    if (!this.hasRoomFor(shard, groupId)) return streamsRefusal(NO_ROOM, TOO_MANY_GROUPS);
     const room = memberEpoch === 0 ? shard.core.makeRoomFor('streams', groupId) : [];
     if (room === null)
       return streamsRefusal('GROUP_ID_NOT_FOUND', `group ${groupId} is no streams group`);
@@ -390,6 +434,7 @@ export class GroupCoordinator implements Disposable {
     const { classic, consumer, share, streams } = shard.core;
     if ([classic, consumer, streams].some(({ groups }) => groups.has(groupId)))
       return 'GROUP_ID_NOT_FOUND';
+    if (!this.hasRoomFor(shard, groupId)) return NO_ROOM;
     const records = share.ensure(groupId, this.deps.clock.monotonicMs());
     return records.length === 0 ? 'NONE' : this.append(shard, records);
   }
@@ -438,12 +483,14 @@ export class GroupCoordinator implements Disposable {
     const nowMs = this.deps.clock.monotonicMs();
     const verdict = shard.core.judgeCommit(request, nowMs);
     if (verdict !== 'NONE') return offsets.map(() => verdict);
+    const { groupId } = request;
+    if (!this.hasRoomFor(shard, groupId)) return offsets.map(() => NO_ROOM);
     const { errors, accepted } = this.sift(offsets);
     if (accepted.length === 0) return errors;
-    const { groupId } = request;
     const records = accepted.map(({ topic, partition, value }) =>
       offsetRecord({ groupId, topic, partition }, value),
     );
+    if (!this.fits(shard, records)) return errors.map(tooManyAtOnce);
     const { offsets: known } = shard.core;
     const order = known.nextOrder();
     known.begin(groupId);
@@ -454,6 +501,14 @@ export class GroupCoordinator implements Disposable {
     for (const { topic, partition, value } of accepted)
       known.put(groupId, topic, partition, value, order);
     return errors;
+  }
+
+  /** A batch that is refused would make the whole shard begin again. */
+  private fits({ partition }: GroupsShard, records: readonly RecordPair[]): boolean {
+    let byteCount = 0;
+    for (const { key, value } of records)
+      byteCount += RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+    return byteCount <= this.deps.log.batchBytesMax(partition) - RECORD_BYTES;
   }
 
   private sift(offsets: readonly OffsetToCommit[]): {
@@ -484,12 +539,14 @@ export class GroupCoordinator implements Disposable {
     if (typeof shard === 'string') return offsets.map(() => shard);
     const verdict = shard.core.judgeTransactionalCommit(request);
     if (verdict !== 'NONE') return offsets.map(() => verdict);
+    const { groupId } = request;
+    if (!this.hasRoomFor(shard, groupId)) return offsets.map(() => NO_ROOM);
     const { errors, accepted } = this.sift(offsets);
     if (accepted.length === 0) return errors;
-    const { groupId } = request;
     const records = accepted.map(({ topic, partition, value }) =>
       offsetRecord({ groupId, topic, partition }, value),
     );
+    if (!this.fits(shard, records)) return errors.map(tooManyAtOnce);
     // Known as pending before it is committed: a reader of stable offsets must wait from now on.
     shard.core.ensure(groupId);
     for (const offset of accepted) shard.core.offsets.putPending(producer.id, groupId, offset);

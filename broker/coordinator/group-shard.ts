@@ -110,6 +110,18 @@ export class GroupShard {
     return this.consumer.groups.has(groupId) || this.streams.groups.has(groupId);
   }
 
+  hasGroup(groupId: string): boolean {
+    return this.protocols.some(({ groups }) => groups.has(groupId));
+  }
+
+  get groupCount(): number {
+    return this.protocols.reduce((sum, { groups }) => sum + groups.size, 0);
+  }
+
+  private get protocols(): readonly { readonly groups: ReadonlyMap<string, unknown> }[] {
+    return [this.classic, this.consumer, this.share, this.streams];
+  }
+
   /** Somebody who only commits offsets has a group too. */
   ensure(groupId: string): void {
     if (!this.isModern(groupId)) this.classic.ensure(groupId);

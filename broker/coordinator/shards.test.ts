@@ -24,6 +24,7 @@ test('a log that refuses writes is not loaded again and again without a pause', 
     name: 'things',
     log: {
       partitionCount: () => 1,
+      batchBytesMax: () => 1_000_000,
       isLed: () => true,
       read: async function* () {
         loads++;
@@ -58,6 +59,7 @@ test('nothing is answered from what was loaded once the partition is not led any
     name: 'things',
     log: {
       partitionCount: () => 1,
+      batchBytesMax: () => 1_000_000,
       isLed: (_partition: number, leaderEpoch: number) => isLed && leaderEpoch === 1,
       read: async function* () {
         yield* [] as Buffer[];

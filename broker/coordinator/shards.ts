@@ -15,6 +15,8 @@ export interface CoordinatorLog {
   partitionCount(): number;
   /** Whether this broker leads the partition, in that epoch and at this moment. */
   isLed(partition: number, leaderEpoch: number): boolean;
+  /** The largest batch that the partition takes. */
+  batchBytesMax(partition: number): number;
   /** Appends and resolves once committed: NONE, or why not. */
   append(partition: number, batch: Buffer): Promise<ErrorName>;
   /** Everything in the partition, in order. */

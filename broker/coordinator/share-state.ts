@@ -39,6 +39,9 @@ export function coordinatorKey({ groupId, topicId, partition }: ShareKey): strin
 /** Record type: the first two bytes of a key. */
 const SNAPSHOT = 0;
 
+/** Partitions of share groups in one partition of __share_group_state. */
+const STATES_MAX = 20_000;
+
 type States = Map<string, ShareState>;
 const UNKNOWN: ShareState = { leaderEpoch: -1, snapshotEpoch: 0, startOffset: -1, batches: [] };
 
@@ -82,10 +85,12 @@ export interface ShareStateDeps {
 
 export class ShareStateCoordinator implements Disposable {
   private readonly clock: Clock;
+  private readonly statesMax: number;
   readonly shards: Shards<States>;
 
-  constructor(deps: ShareStateDeps) {
+  constructor(deps: ShareStateDeps, statesMax = STATES_MAX) {
     this.clock = deps.clock;
+    this.statesMax = statesMax;
     this.shards = new Shards({
       ...deps,
       name: 'share states',
@@ -131,6 +136,8 @@ export class ShareStateCoordinator implements Disposable {
     const id = coordinatorKey(key);
     const shard = this.shards.for(id);
     if (typeof shard === 'string') return shard;
+    if (state !== null && !shard.core.has(id) && shard.core.size >= this.statesMax)
+      return 'POLICY_VIOLATION';
     const timestampMs = this.clock.nowMs();
     // In memory first: the next write must see it. Where the append fails, the shard itself is
     // made anew from the log.

@@ -259,3 +259,12 @@ test('a new coordinator hands out no empty assignment before it looked at the to
   assert.equal(core.groups.get('g')?.target.get('p0-0')?.get('active 0')?.size, 2);
   assert.notEqual(beat(later('p0-0', memberEpoch, null)).error, 'UNKNOWN_MEMBER_ID');
 });
+
+test('a streams group has no more members than its setting says', () => {
+  const core = newCore({ groupSizeMax: 2 });
+  const topics = topicsOf({ in: 2 }, 1);
+  const errors = ['a', 'b', 'c'].map(
+    (memberId) => core.heartbeat(request(memberId), topics, 0).answer.error,
+  );
+  assert.deepEqual(errors, ['NONE', 'NONE', 'GROUP_MAX_SIZE_REACHED']);
+});

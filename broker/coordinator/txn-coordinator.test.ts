@@ -35,6 +35,7 @@ async function setUp() {
     logger: quiet,
     log: {
       partitionCount: () => 1,
+      batchBytesMax: () => 1_000_000,
       isLed: () => true,
       append: async (): Promise<ErrorName> => 'NONE',
       read: async function* () {

@@ -9,6 +9,7 @@ import { buildBatch, recordsOf } from '../../proto/kafka/record-batch.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import type { RecordPair } from './record-pair.ts';
+import { idleIds, TRANSACTIONAL_IDS_MAX } from './room-core.ts';
 import { type CoordinatorLog, type Shard, Shards } from './shards.ts';
 import {
   addPartitions,
@@ -154,6 +155,7 @@ export class TxnCoordinator implements Disposable {
     const shard = this.shards.for(transactionalId);
     if (typeof shard === 'string') return refused(shard);
     const known = shard.core.get(transactionalId);
+    if (known === undefined && !(await this.makeRoom(shard))) return refused('POLICY_VIOLATION');
     // Fetched before anything is decided, so that nothing changes between decision and write.
     const newProducerId =
       known === undefined || isExhausted(known.txn.epoch) ? await this.deps.nextProducerId() : -1;
@@ -178,6 +180,23 @@ export class TxnCoordinator implements Disposable {
     const error = await this.perform(shard, entry, decision);
     return error === 'NONE' ? { error, ...producerAfter(entry.txn) } : refused(error);
   }
+
+  /** Whether there is room for one id more: those idle for longest go, as if their time were over. */
+  private async makeRoom(shard: TxnShard): Promise<boolean> {
+    if (shard.core.size < TRANSACTIONAL_IDS_MAX) return true;
+    const idle = [...shard.core.values()].flatMap(({ busy, txn }) => (busy ? [] : [txn]));
+    const nowMs = this.deps.clock.nowMs();
+    const gone = idleIds(idle, nowMs);
+    if (gone.length === 0) return false;
+    for (const id of gone) (shard.core.get(id) as Entry).busy = true;
+    const batch = buildBatch(gone.map(transactionTombstone), { timestampMs: nowMs });
+    if ((await this.shards.append(shard, batch)) !== 'NONE') return false;
+    for (const id of gone) shard.core.delete(id);
+    this.evicted += gone.length;
+    return true;
+  }
+  /** Ids that were forgotten before their time. */
+  evicted = 0;
 
   private find(
     transactionalId: string,

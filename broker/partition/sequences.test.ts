@@ -13,6 +13,7 @@ import { PartitionLog } from '../log/partition-log.ts';
 import { TailMemory } from '../log/tail-memory.ts';
 import type { ProduceResult } from './ack-waiters.ts';
 import { Partition, TURN_PHASES } from './partition.ts';
+import { Verifications } from './verifications.ts';
 
 const ID = 7;
 
@@ -300,4 +301,12 @@ test('who never comes back for an answer is forgotten in the end', async () => {
   );
   stage.partition.verifications.expire(6);
   assert.equal(await answered(stage, stage.send(0, 5, { ownEpoch: false })), 'NONE');
+});
+
+test('producers that are being verified are bounded in number, however many ids a client makes up', async () => {
+  const verifications = new Verifications(() => false);
+  const of = (producerId: number) => ({ producerId, epoch: 0, baseSequence: 0, ownEpoch: true });
+  for (let id = 0; id < 60_000; id++)
+    await verifications.verify(of(id), 0, async () => 'COORDINATOR_NOT_AVAILABLE');
+  assert.equal(verifications.count, 50_000);
 });

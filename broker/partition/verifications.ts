@@ -10,6 +10,8 @@ import type { ErrorName } from '../../proto/kafka/errors.ts';
 import { isSequenceBefore, type TransactionStart } from '../log/sequence-core.ts';
 
 const ATTEMPTS = 5;
+/** Producers that are known of at most; of others the coordinator is asked again. */
+const PRODUCERS_MAX = 50_000;
 
 /** Answers after which the same batches come again. */
 const NOT_YET: ReadonlySet<ErrorName> = new Set([
@@ -92,8 +94,23 @@ export class Verifications {
       return known;
     }
     const fresh = new Verification(of, nowMs);
+    if (this.byProducer.size >= PRODUCERS_MAX) this.dropOldest();
     this.byProducer.set(of.producerId, fresh);
     return fresh;
+  }
+
+  /** How many producers are known of. */
+  get count(): number {
+    return this.byProducer.size;
+  }
+
+  /** A client may write with any producer id. Who waits for an answer stays. */
+  private dropOldest(): void {
+    for (const [producerId, { waiting }] of this.byProducer) {
+      if (waiting.length > 0) continue;
+      this.byProducer.delete(producerId);
+      return;
+    }
   }
 
   private async askFor(

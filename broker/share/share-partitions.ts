@@ -41,11 +41,14 @@ export interface SharePartitionsDeps {
 }
 
 const TICK_MS = 200;
+/** A view that nobody asked for is read again when somebody does. */
+const UNUSED_MS = 600_000;
 
 export class SharePartition {
   readonly core: SharePartitionCore;
   readonly partition: Partition;
   readonly leaderEpoch: number;
+  usedAtMs = 0;
   private readonly save: () => Promise<ErrorName>;
   private writing: Promise<ErrorName> | null = null;
   private next: Promise<ErrorName> | null = null;
@@ -60,6 +63,10 @@ export class SharePartition {
     this.partition = partition;
     this.leaderEpoch = leaderEpoch;
     this.save = () => save(core);
+  }
+
+  get isSaving(): boolean {
+    return this.writing !== null;
   }
 
   /** Resolves when everything up to this call is written down; calls in between share a write. */
@@ -95,7 +102,10 @@ export class SharePartitions implements Disposable {
     const key = { groupId, topicId: partition.topicId, partition: partition.partition };
     const id = JSON.stringify(key);
     const current = this.loaded.get(id);
-    if (current !== undefined && current.leaderEpoch === partition.leaderEpoch) return current;
+    if (current !== undefined && current.leaderEpoch === partition.leaderEpoch) {
+      current.usedAtMs = this.deps.clock.monotonicMs();
+      return current;
+    }
     if (current !== undefined) this.drop(id);
     let loading = this.known.get(id);
     if (loading === undefined) {
@@ -140,8 +150,14 @@ export class SharePartitions implements Disposable {
       const error = await share.persist();
       if (error !== 'NONE') return error;
     }
+    share.usedAtMs = this.deps.clock.monotonicMs();
     this.loaded.set(id, share);
     return share;
+  }
+
+  /** Views that are in memory. */
+  get count(): number {
+    return this.loaded.size;
   }
 
   private drop(id: string): void {
@@ -181,6 +197,8 @@ export class SharePartitions implements Disposable {
     const nowMs = this.deps.clock.monotonicMs();
     for (const [id, share] of this.loaded) {
       if (!share.partition.isLeader || share.partition.leaderEpoch !== share.leaderEpoch)
+        this.drop(id);
+      else if (share.core.isIdle && !share.isSaving && nowMs - share.usedAtMs >= UNUSED_MS)
         this.drop(id);
       else if (share.core.expireLocks(nowMs)) void share.persist();
     }

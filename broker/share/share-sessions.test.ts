@@ -40,3 +40,18 @@ test('sessions end with the connection that their member last spoke through', ()
   assert.equal(sessions.advance(member('a', two), 1, none, 0), 'SHARE_SESSION_NOT_FOUND');
   assert.equal(typeof sessions.advance(member('b', two), 2, none, 0), 'object');
 });
+
+test('partitions of all sessions are bounded', () => {
+  const sessions = new ShareSessions(() => 9, 10);
+  const added = (count: number) => ({
+    ...none,
+    added: Array.from({ length: count }, (_, partition) => ({ topicId: 't', partition })),
+  });
+  sessions.advance(member('a'), 0, added(6), 0);
+  assert.equal(sessions.advance(member('b'), 0, added(6), 0), 'SHARE_SESSION_LIMIT_REACHED');
+  assert.equal(typeof sessions.advance(member('b'), 0, added(4), 0), 'object');
+  assert.equal(sessions.advance(member('b'), 1, added(5), 0), 'SHARE_SESSION_LIMIT_REACHED');
+  assert.equal(typeof sessions.advance(member('b'), 1, none, 0), 'object');
+  sessions.advance(member('a'), -1, none, 0);
+  assert.equal(sessions.partitionCount, 4);
+});

@@ -26,15 +26,28 @@ export interface ShareSession {
 /** A member that does not come back for so long has no session any more, if others want one. */
 const EVICTABLE_AFTER_MS = 120_000;
 
+/** Partitions of all sessions together. */
+const PARTITIONS_MAX = 300_000;
+
 export const FINAL_EPOCH = -1;
 const keyOf = ({ topicId, partition }: SharedPartition) => `${topicId}:${partition}`;
 
 export class ShareSessions {
   private readonly sessions = new Map<string, ShareSession>();
   private readonly sessionsMax: () => number;
+  private readonly partitionsMax: number;
+  /** Partitions of all sessions. */
+  partitionCount = 0;
 
-  constructor(sessionsMax: () => number) {
+  constructor(sessionsMax: () => number, partitionsMax = PARTITIONS_MAX) {
     this.sessionsMax = sessionsMax;
+    this.partitionsMax = partitionsMax;
+  }
+
+  private end(id: string, session: ShareSession | undefined): void {
+    if (session === undefined) return;
+    this.sessions.delete(id);
+    this.partitionCount -= session.partitions.size;
   }
 
   /** The session of a request, moved on to its next epoch; or why there is none. */
@@ -46,8 +59,8 @@ export class ShareSessions {
   ): ShareSession | ErrorName {
     const id = `${member.groupId} ${member.memberId}`;
     if (epoch === 0) {
-      this.sessions.delete(id);
-      if (!this.hasRoom(nowMs)) return 'SHARE_SESSION_LIMIT_REACHED';
+      this.end(id, this.sessions.get(id));
+      if (!this.hasRoom(change.added.length, nowMs)) return 'SHARE_SESSION_LIMIT_REACHED';
       const session = {
         ...member,
         epoch: 1,
@@ -56,23 +69,28 @@ export class ShareSessions {
       };
       for (const one of change.added) session.partitions.set(keyOf(one), one);
       this.sessions.set(id, session);
+      this.partitionCount += session.partitions.size;
       return session;
     }
     const session = this.sessions.get(id);
     if (session === undefined) return 'SHARE_SESSION_NOT_FOUND';
     if (epoch === FINAL_EPOCH) {
-      this.sessions.delete(id);
+      this.end(id, session);
       return session;
     }
     if (epoch !== session.epoch) return 'INVALID_SHARE_SESSION_EPOCH';
+    if (change.added.length > 0 && this.partitionCount + change.added.length > this.partitionsMax)
+      return 'SHARE_SESSION_LIMIT_REACHED';
     session.lastUsedMs = nowMs;
     session.connection = member.connection;
     // The map's order is that of use: the first is the one not used for longest.
     this.sessions.delete(id);
     this.sessions.set(id, session);
     session.epoch = session.epoch === 0x7fff_ffff ? 1 : session.epoch + 1;
+    const before = session.partitions.size;
     for (const one of change.added) session.partitions.set(keyOf(one), one);
     for (const one of change.forgotten) session.partitions.delete(keyOf(one));
+    this.partitionCount += session.partitions.size - before;
     return session;
   }
 
@@ -81,17 +99,22 @@ export class ShareSessions {
     const ended: EndedSession[] = [];
     for (const [id, session] of this.sessions) {
       if (session.connection !== connection) continue;
-      this.sessions.delete(id);
+      this.end(id, session);
       const { groupId, memberId, partitions } = session;
       ended.push({ groupId, memberId, partitions: partitions.values() });
     }
     return ended;
   }
 
-  private hasRoom(nowMs: number): boolean {
-    if (this.sessions.size < this.sessionsMax()) return true;
-    const [oldest] = this.sessions;
-    if (oldest === undefined || nowMs - oldest[1].lastUsedMs < EVICTABLE_AFTER_MS) return false;
-    return this.sessions.delete(oldest[0]);
+  private hasRoom(partitions: number, nowMs: number): boolean {
+    for (;;) {
+      const isFull =
+        this.sessions.size >= this.sessionsMax() ||
+        this.partitionCount + partitions > this.partitionsMax;
+      if (!isFull) return true;
+      const [oldest] = this.sessions;
+      if (oldest === undefined || nowMs - oldest[1].lastUsedMs < EVICTABLE_AFTER_MS) return false;
+      this.end(...oldest);
+    }
   }
 }
