@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PartitionLine } from '../kube/partition-line.ts';
+import { MalformedMessage } from '../proto/kafka/cursor.ts';
 import { codeOf } from '../proto/kafka/errors.ts';
 import { buildBatch } from '../proto/kafka/record-batch.ts';
 import { DiskError } from '../stdx/disk.ts';
@@ -401,6 +402,46 @@ test('a bug while a log is opened is a bug; damage is not', () => {
   });
   assert.ok(on.place(lineOf(0)) === null);
   assert.equal(on.unopened, 1);
+});
+
+test('a log that cannot be loaded is one replica offline: it begins anew once somebody else leads', async () => {
+  const on = await stage();
+  assert.equal(await on.produce(0), 'NONE');
+  const again = new Stage();
+  Object.assign(again, { disk: on.disk });
+  const { disk } = again;
+  const open = disk.open.bind(disk);
+  const isBad = (path: string) => path.startsWith('/a/t-0/');
+  disk.open = (path, options) => {
+    if (isBad(path)) throw new MalformedMessage('an array that is too long');
+    return open(path, options);
+  };
+  again.begin().replicas.openAll();
+  assert.equal(again.replicas.cleanRecovery, false);
+  // As it was: the line still names the former life of this broker, and nobody else.
+  const former = { id: SELF.id, epoch: SELF.epoch - 1 };
+  const line = { ...lineOf(0, []), leader: null, isr: [former] };
+  assert.ok(again.place(line) === null);
+  assert.equal(again.replicas.areAllOpen, false);
+  assert.notEqual(again.place(lineOf(1)), null, 'the broker goes on without it');
+  disk.open = open;
+  const bad = new MalformedMessage('an array that is too long');
+  const openLog = again.directories.openLog.bind(again.directories);
+  let tries = 0;
+  again.directories.openLog = (id, config) => {
+    if (id.partition === 0 && tries++ === 0) throw bad;
+    return openLog(id, config);
+  };
+  const other = { id: 2, epoch: 4 };
+  const led = { ...lineOf(0, [2]), leader: other, isr: [other], leaderEpoch: 2, partitionEpoch: 2 };
+  const placed = again.place(led);
+  assert.deepEqual([placed?.role.kind, placed?.log.endOffset], ['follower', 0]);
+  assert.equal(again.replicas.areAllOpen, true);
+  assert.ok(
+    disk.list('/a').some((name) => name.endsWith('-stray')),
+    'nothing is removed',
+  );
+  assert.equal(again.unopened, 0, 'the process does not end');
 });
 
 test('records whose page is of an older memory lie where the next page finds them', async () => {

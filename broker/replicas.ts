@@ -1,8 +1,8 @@
 /** The replicas that the pages place on this broker: made, given their roles, and set aside. */
 
 import { annotations, type KafkaTopic, topicIdOf } from '../kube/kafka-objects.ts';
-import type { Member, PartitionLine } from '../kube/partition-line.ts';
-import { expectNoBug } from '../stdx/bug.ts';
+import { type Member, type PartitionLine, sameMember } from '../kube/partition-line.ts';
+import { expectNoBug, isBug } from '../stdx/bug.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { DiskError, isWantOfRoom } from '../stdx/disk.ts';
 import type { Logger } from '../stdx/logger.ts';
@@ -51,6 +51,11 @@ function outlives({ metadata, spec }: KafkaTopic): boolean {
 
 function keyOf({ partition, topicId }: { topicId: string; partition: number }): string {
   return `${topicId}:${partition}`;
+}
+
+/** Whether the line counts on a replica of this life. */
+function isCounted({ elr, isr, leader }: PartitionLine, self: Member): boolean {
+  return sameMember(leader, self) || [...isr, ...elr].some((member) => sameMember(member, self));
 }
 
 /** Reaching nobody, or having stood still. */
@@ -147,10 +152,10 @@ export class Replicas {
   /**
    * A log could not be opened. A disk that refuses fails its directory, as long as another one works; what
    * lies in a directory that failed is offline with it.
-   * @throws what is neither the disk's fault nor damage: it is a bug
+   * @throws a bug; whatever else a loader says is said of what it found in the files
    */
   private onUnopened(id: { topic: string; topicId: string; partition: number }, cause: unknown) {
-    if (!(cause instanceof DiskError) && !(cause instanceof DamagedLog)) throw cause;
+    if (isBug(cause)) throw cause;
     const { directories, logger } = this.deps;
     const { partition, topic } = id;
     logger.error('a log cannot be opened', { topic, partition, cause });
@@ -382,7 +387,38 @@ export class Replicas {
       return partition;
     } catch (cause) {
       this.onUnopened(line, cause);
-      if (this.unopened.has(key)) this.deps.onUnopened();
+      if (!this.unopened.has(key)) return null;
+      if (!(cause instanceof DiskError) && !isCounted(line, this.deps.self()))
+        return this.beginAnew(line);
+      this.deps.onUnopened();
+      return null;
+    }
+  }
+
+  /**
+   * What lies here cannot be read as a log. It is kept beside the replica, which is copied anew from whoever
+   * leads; where a former life of this broker is all that the line counts on, nobody does, and nothing is done.
+   */
+  private beginAnew(line: PartitionLine): Partition | null {
+    const { directories, logger, self } = this.deps;
+    const { id } = self();
+    const { partition, topic } = line;
+    const isLast = [...line.isr, ...line.elr].every((member) => member.id === id);
+    if (isLast || line.leader === null || line.leader.id === id) {
+      logger.error('a replica is offline: nobody else has what was committed', {
+        topic,
+        partition,
+      });
+      return null;
+    }
+    try {
+      const folder = directories.setAsideUnopened(line);
+      logger.warn('a replica begins anew beside what it cannot open', { topic, partition, folder });
+      const { partition: fresh } = this.open(line);
+      this.unopened.delete(keyOf(line));
+      return fresh;
+    } catch (cause) {
+      this.onUnopened(line, cause);
       return null;
     }
   }

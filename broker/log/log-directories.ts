@@ -304,6 +304,13 @@ export class LogDirectories {
     return directory.setAside(log.folder, why);
   }
 
+  /** Moves what cannot be opened as a log out of the way of its replica; returns where it is now. */
+  setAsideUnopened(id: ReplicaId): string | null {
+    const directory = this.placeFor(id);
+    directory.endLog(id);
+    return directory.setAside(directory.folderOf(id), 'stray');
+  }
+
   isFailed(directory: LogDirectory): boolean {
     return !this.isWorking(directory) && !this.isFull(directory);
   }

@@ -205,18 +205,25 @@ export class LogDirectory {
       tag: { path: `${folder}/${TAG}`, write: () => this.tag(folder, id.topicId) },
       onCut: (recoveryPoint) => this.checkpoints.lowerRecoveryPoint(id, recoveryPoint),
     });
-    const recovery = log.open(
-      {
-        // What the inventory of an orderly stop does not vouch for is looked into as after any other.
-        clean: vouched !== null,
-        lossy: before === null && !this.clean && !this.sameBoot,
-        recoveryPoint: before?.recoveryPoint ?? offsets.recovery,
-        startOffset: before?.startOffset ?? vouched?.startOffset ?? offsets.start,
-        cleanedOffset: before?.cleanedOffset ?? vouched?.cleanedOffset ?? offsets.cleaned,
-      },
-      isThere,
-      vouched,
-    );
+    let recovery: Recovery;
+    try {
+      recovery = log.open(
+        {
+          // What the inventory of an orderly stop does not vouch for is looked into as after any other.
+          clean: vouched !== null,
+          lossy: before === null && !this.clean && !this.sameBoot,
+          recoveryPoint: before?.recoveryPoint ?? offsets.recovery,
+          startOffset: before?.startOffset ?? vouched?.startOffset ?? offsets.start,
+          cleanedOffset: before?.cleanedOffset ?? vouched?.cleanedOffset ?? offsets.cleaned,
+        },
+        isThere,
+        vouched,
+      );
+    } catch (cause) {
+      // Somebody may move the folder: none of its files must stay open under its name.
+      log.abandon();
+      throw cause;
+    }
     const highWatermark = vouched?.highWatermark ?? offsets.highWatermark;
     return { log, highWatermark, recovery };
   }
