@@ -172,7 +172,7 @@ export function listOffsets(ports: Ports) {
       // A partition that is named twice is answered once, with an error.
       const answers = await mapSomeAtOnce(
         pace,
-        namedOnce(asked, ({ name, of }) => `${name}:${of.partitionIndex}`),
+        await namedOnce(pace, asked, ({ name, of }) => `${name}:${of.partitionIndex}`),
         AT_ONCE,
         async ({ again, item: { name, of } }) => {
           const { partitionIndex } = of;

@@ -93,7 +93,7 @@ export function metadata(ports: Ports) {
               : 'UNKNOWN_TOPIC_OR_PARTITION';
         return { errorCode: codeOf(error), name, topicId: ZERO_UUID, partitions: [] };
       };
-      const asked = distinct(topics ?? [], ({ name, topicId }) => name || topicId);
+      const asked = await distinct(pace, topics ?? [], ({ name, topicId }) => name || topicId);
       const described = all
         ? await mapInTurns(pace, image.topics(), describe)
         : await mapInTurns(pace, asked, answer);

@@ -159,19 +159,16 @@ export function createTopics(ports: Ports) {
     request: createTopicsRequest,
     response: createTopicsResponse,
     async handle(request, context) {
-      const asked = namedOnce(request.topics, ({ name }) => name);
+      const pace = new Pace(ports.turn.share, context.connection);
+      const asked = await namedOnce(pace, request.topics, ({ name }) => name);
       if (partitionsIn(request, ports.config.number('num.partitions')) > PARTITIONS_MAX)
         return { topics: asked.map(({ item }) => failure(item.name, ...TOO_MANY)) };
       const shown = { synonyms: false, documentation: false };
       const view = topicConfigView(ports.image.clusterConfig, shown);
-      const topics = await mapSomeAtOnce(
-        new Pace(ports.turn.share, context.connection),
-        asked,
-        TOPICS_AT_ONCE,
-        async ({ again, item }) =>
-          again
-            ? failure(item.name, 'INVALID_REQUEST', 'a topic must be named once')
-            : create(item, request, view, context),
+      const topics = await mapSomeAtOnce(pace, asked, TOPICS_AT_ONCE, async ({ again, item }) =>
+        again
+          ? failure(item.name, 'INVALID_REQUEST', 'a topic must be named once')
+          : create(item, request, view, context),
       );
       return { topics };
     },

@@ -55,9 +55,10 @@ export function deleteTopics(ports: Ports) {
       const { apiVersion } = context;
       const asked =
         apiVersion >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+      const pace = new Pace(ports.turn.share, context.connection);
       const responses = await mapSomeAtOnce(
-        new Pace(ports.turn.share, context.connection),
-        namedOnce(asked, ({ name, topicId }) => name ?? topicId),
+        pace,
+        await namedOnce(pace, asked, ({ name, topicId }) => name ?? topicId),
         TOPICS_AT_ONCE,
         async ({ again, item }) =>
           again

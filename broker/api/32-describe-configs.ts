@@ -74,9 +74,10 @@ export function describeConfigs(ports: Ports) {
     async handle({ resources, includeSynonyms, includeDocumentation }, { connection }) {
       const shown = { synonyms: includeSynonyms, documentation: includeDocumentation };
       const topicConfig = topicConfigView(image.clusterConfig, shown);
+      const pace = new Pace(ports.turn.share, connection);
       const results = await mapInTurns(
-        new Pace(ports.turn.share, connection),
-        distinct(resources, resourceKey),
+        pace,
+        await distinct(pace, resources, resourceKey),
         (resource) => describe(resource, shown, topicConfig),
       );
       return { results };

@@ -17,9 +17,10 @@ export function alterConfigs(ports: Ports) {
     request: alterConfigsRequest,
     response: alterConfigsResponse,
     async handle({ resources, validateOnly }, { connection }) {
+      const pace = new Pace(ports.turn.share, connection);
       const responses = await mapSomeAtOnce(
-        new Pace(ports.turn.share, connection),
-        namedOnce(resources, resourceKey),
+        pace,
+        await namedOnce(pace, resources, resourceKey),
         RESOURCES_AT_ONCE,
         async ({ again, item: { resourceType, resourceName, configs } }) => {
           try {

@@ -76,9 +76,10 @@ export function createPartitions(ports: Ports) {
     response: createPartitionsResponse,
     async handle(request, context) {
       const isTooMany = newIn(request) > PARTITIONS_MAX;
+      const pace = new Pace(ports.turn.share, context.connection);
       const results = await mapSomeAtOnce(
-        new Pace(ports.turn.share, context.connection),
-        namedOnce(request.topics, ({ name }) => name),
+        pace,
+        await namedOnce(pace, request.topics, ({ name }) => name),
         TOPICS_AT_ONCE,
         async ({ again, item: topic }) => {
           const errorMessage = 'a topic must be named once';

@@ -4,6 +4,7 @@ import {
   electLeadersRequest,
   electLeadersResponse,
 } from '../../proto/kafka/messages/43-elect-leaders.ts';
+import { Pace } from '../../stdx/loop-share.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 import { distinct } from './repeats.ts';
@@ -28,20 +29,22 @@ function refuseAll(
   };
 }
 
-export function electLeaders({ image, changePartitions }: Ports) {
+export function electLeaders({ image, changePartitions, turn }: Ports) {
   return api({
     key: 43,
     name: 'ElectLeaders',
     request: electLeadersRequest,
     response: electLeadersResponse,
-    async handle({ electionType, topicPartitions, timeoutMs }) {
+    async handle({ electionType, topicPartitions, timeoutMs }, { connection }) {
+      const pace = new Pace(turn.share, connection);
       if (electionType !== 0 && electionType !== UNCLEAN)
         return refuseAll(topicPartitions ?? [], `election type ${electionType} is unknown`);
       const all = image.topics().map(({ name, partitions }) => ({
         topic: name,
         partitions: partitions.flatMap((line) => (line === undefined ? [] : [line.partition])),
       }));
-      const wanted = distinct(
+      const wanted = await distinct(
+        pace,
         (topicPartitions ?? all).flatMap(({ topic, partitions }) =>
           partitions.map((partition) => ({ topic, partition })),
         ),

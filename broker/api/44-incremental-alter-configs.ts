@@ -17,9 +17,10 @@ export function incrementalAlterConfigs(ports: Ports) {
     request: incrementalAlterConfigsRequest,
     response: incrementalAlterConfigsResponse,
     async handle({ resources, validateOnly }, { connection }) {
+      const pace = new Pace(ports.turn.share, connection);
       const responses = await mapSomeAtOnce(
-        new Pace(ports.turn.share, connection),
-        namedOnce(resources, resourceKey),
+        pace,
+        await namedOnce(pace, resources, resourceKey),
         RESOURCES_AT_ONCE,
         async ({ again, item: { resourceType, resourceName, configs } }) => {
           try {

@@ -17,10 +17,10 @@ export function listPartitionReassignments({ image, turn }: Ports) {
     request: listPartitionReassignmentsRequest,
     response: listPartitionReassignmentsResponse,
     async handle({ topics }, { connection }) {
-      const asked = topics === null ? null : distinct(topics, ({ name }) => name);
+      const pace = new Pace(turn.share, connection);
+      const asked = topics === null ? null : await distinct(pace, topics, ({ name }) => name);
       const wanted: readonly { name: string; partitionIndexes: number[] | null }[] =
         asked ?? image.topics().map(({ name }) => ({ name, partitionIndexes: null }));
-      const pace = new Pace(turn.share, connection);
       const found = await mapInTurns(pace, wanted, ({ name, partitionIndexes }) => {
         const indexes = partitionIndexes === null ? null : new Set(partitionIndexes);
         return {

@@ -39,7 +39,7 @@ export function describeProducers({ image, partition: partitionOf, turn }: Ports
     response: describeProducersResponse,
     async handle({ topics }, { connection }) {
       const pace = new Pace(turn.share, connection);
-      const asked = distinct(topics, ({ name }) => name);
+      const asked = await distinct(pace, topics, ({ name }) => name);
       const described = await mapInTurns(pace, asked, async ({ name, partitionIndexes }) => ({
         name,
         partitions: await mapInTurns(pace, new Set(partitionIndexes), (index) =>

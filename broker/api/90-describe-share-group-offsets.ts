@@ -72,10 +72,11 @@ export function describeShareGroupOffsets(ports: Ports) {
     request: describeShareGroupOffsetsRequest,
     response: describeShareGroupOffsetsResponse,
     async handle(request, { connection }) {
+      const pace = new Pace(ports.turn.share, connection);
       return {
         groups: await mapSomeAtOnce(
-          new Pace(ports.turn.share, connection),
-          distinct(request.groups, ({ groupId }) => groupId),
+          pace,
+          await distinct(pace, request.groups, ({ groupId }) => groupId),
           GROUPS_AT_ONCE,
           ({ groupId, topics }) => describe(groupId, topics),
         ),

@@ -1,28 +1,31 @@
 /** Lists of requests that name the same thing again: it is looked at once, however often it is named. */
+import type { Pace } from '../../stdx/loop-share.ts';
 
-/** Each once, in the order in which they were first named. */
-export function distinct<T>(list: readonly T[], keyOf: (item: T) => unknown): T[] {
-  const first = new Map<unknown, T>();
-  for (const item of list) {
-    const key = keyOf(item);
-    if (!first.has(key)) first.set(key, item);
-  }
-  return first.size === list.length ? (list as T[]) : [...first.values()];
-}
-
-/** Each once, with whether it was named again: for what a request must name once. */
-export function namedOnce<T>(
+/** Each once, in the order in which they were first named, with whether it was named again. */
+export async function namedOnce<T>(
+  pace: Pace,
   list: readonly T[],
   keyOf: (item: T) => unknown,
-): { readonly item: T; readonly again: boolean }[] {
+): Promise<{ readonly item: T; readonly again: boolean }[]> {
   const found = new Map<unknown, { item: T; again: boolean }>();
   for (const item of list) {
+    const rest = pace.rest();
+    if (rest !== null) await rest;
     const key = keyOf(item);
     const known = found.get(key);
     if (known === undefined) found.set(key, { item, again: false });
     else known.again = true;
   }
   return [...found.values()];
+}
+
+/** Each once, in the order in which they were first named. */
+export async function distinct<T>(
+  pace: Pace,
+  list: readonly T[],
+  keyOf: (item: T) => unknown,
+): Promise<T[]> {
+  return (await namedOnce(pace, list, keyOf)).map(({ item }) => item);
 }
 
 /** What a resource is known by. */

@@ -37,8 +37,8 @@ const ELEMENTS_AT_ONCE = 2_000;
 const BYTES_AT_ONCE = 256 * 1024;
 /** A request to produce is read at once: it overlaps with the next one, and their order is that of the records. */
 const PRODUCE_ELEMENTS_MAX = 20_000;
-/** A tenth of it is what the largest requests of Kafka's own tools have. */
-export const REQUEST_ELEMENTS_MAX = 1_000_000;
+/** As many as a reassignment of 100,000 partitions to four brokers each has. */
+export const REQUEST_ELEMENTS_MAX = 500_000;
 /** Records are not counted: they are not encoded. */
 const ANSWER_BYTES_MAX = 100 * 1024 * 1024;
 

@@ -32,18 +32,28 @@ export interface GoodResult {
   readonly failed: number;
 }
 
-/** Until told to end; what it tells then. */
-export function startClients(of: Flood): { end: () => Promise<FloodResult> };
-export function startClients(of: Good): { end: () => Promise<GoodResult> };
-export function startClients(of: Flood | Good): { end: () => Promise<unknown> } {
+export interface Clients<Result> {
+  /** What came of it until now. */
+  look(): Promise<Result>;
+  end(): Promise<Result>;
+}
+
+/** Until told to end; what they tell then. */
+export function startClients(of: Flood): Clients<FloodResult>;
+export function startClients(of: Good): Clients<GoodResult>;
+export function startClients(of: Flood | Good): Clients<unknown> {
   const worker = new Worker(new URL(import.meta.url), { workerData: of });
   const failed = new Promise<never>((_, reject) => worker.once('error', reject));
   failed.catch(() => undefined);
+  const ask = (what: 'look' | 'end') => {
+    const told = new Promise((resolve) => worker.once('message', resolve));
+    worker.postMessage(what);
+    return Promise.race([told, failed]);
+  };
   return {
+    look: () => ask('look'),
     async end() {
-      const told = new Promise((resolve) => worker.once('message', resolve));
-      worker.postMessage('end');
-      const result = await Promise.race([told, failed]);
+      const result = await ask('end');
       await worker.terminate();
       return result;
     },
@@ -84,7 +94,7 @@ function connect(port: number, onAnswer: () => void, onClose: () => void) {
   return socket;
 }
 
-function flood({ ahead, connections, frame, port }: Flood): () => FloodResult {
+function flood({ ahead, connections, frame, port }: Flood): (isEnd: boolean) => FloodResult {
   const bytes = sized(frame);
   const counts = { answers: 0, answerBytes: 0, closed: 0 };
   const sockets = new Set<net.Socket>();
@@ -108,7 +118,8 @@ function flood({ ahead, connections, frame, port }: Flood): () => FloodResult {
     for (let i = 0; i < ahead; i++) socket.write(bytes);
   };
   for (let i = 0; i < connections; i++) open();
-  return () => {
+  return (isEnd) => {
+    if (!isEnd) return counts;
     over = true;
     for (const socket of sockets) {
       counts.answerBytes += socket.bytesRead;
@@ -130,7 +141,7 @@ function produceFrame(): Buffer {
   return sized(w.toBuffer());
 }
 
-function produce({ everyMs, port }: Good): () => GoodResult {
+function produce({ everyMs, port }: Good): (isEnd: boolean) => GoodResult {
   const bytes = produceFrame();
   const latenciesMs: number[] = [];
   const sent: number[] = [];
@@ -144,14 +155,14 @@ function produce({ everyMs, port }: Good): () => GoodResult {
     sent.push(performance.now());
     socket.write(bytes);
   }, everyMs);
-  return () => {
-    clearInterval(timer);
+  return (isEnd) => {
+    if (isEnd) clearInterval(timer);
     return { latenciesMs, failed };
   };
 }
 
 if (!isMainThread && (workerData as Flood | Good | null)?.kind !== undefined) {
   const of = workerData as Flood | Good;
-  const end = of.kind === 'flood' ? flood(of) : produce(of);
-  parentPort?.once('message', () => parentPort?.postMessage(end()));
+  const tell = of.kind === 'flood' ? flood(of) : produce(of);
+  parentPort?.on('message', (what) => parentPort?.postMessage(tell(what === 'end')));
 }

@@ -1,6 +1,6 @@
 /** What others have to wait for while clients do what they should not: the longest stretches of the event loop. */
 import { startClients } from './client-thread.ts';
-import { sleepMs } from './wait.ts';
+import { sleepMs, until } from './wait.ts';
 
 export interface Attack {
   readonly name: string;
@@ -24,6 +24,7 @@ export interface Stall {
 
 const TICK_MS = 2;
 const PRODUCE_EVERY_MS = 10;
+const PATIENCE_MS = 60_000;
 
 /** Watches this thread's loop: a timer that is due finds out how much was worked since it ran last. */
 function watchLoop(): () => { worstMs: number; heapMiB: number } {
@@ -53,10 +54,14 @@ export async function measureStall(
   forMs: number,
 ): Promise<Stall> {
   const good = startClients({ kind: 'good', port, everyMs: PRODUCE_EVERY_MS });
-  await sleepMs(300);
+  await until('it produces', PATIENCE_MS, async () => (await good.look()).latenciesMs.length > 0);
   const watched = watchLoop();
   const bad = startClients({ kind: 'flood', port, frame, connections, ahead });
   await sleepMs(forMs);
+  await until('an answer', PATIENCE_MS, async () => {
+    const { answers, closed } = await bad.look();
+    return answers + closed > 0;
+  });
   const { worstMs, heapMiB } = watched();
   const { failed, latenciesMs } = await good.end();
   const { answerBytes, answers, closed } = await bad.end();
