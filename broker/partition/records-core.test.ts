@@ -85,6 +85,19 @@ test('nothing may lie behind the last record', () => {
   assert.equal(judged(sealed(longer))?.error, 'INVALID_RECORD');
 });
 
+test('the offsets of records count from 0 on, and who does not is named', () => {
+  const [first, second] = [plainBatch(some(1)), plainBatch(some(2))];
+  const body = first.subarray(BATCH_HEADER_BYTES);
+  const twice = Buffer.concat([second.subarray(0, BATCH_HEADER_BYTES), body, body]);
+  twice.writeInt32BE(twice.length - 12, 8);
+  const refusal = judged(sealed(twice));
+  assert.equal(refusal?.error, 'INVALID_RECORD');
+  assert.deepEqual(
+    refusal !== null && 'faults' in refusal && refusal.faults.map((one) => one.batchIndex),
+    [1],
+  );
+});
+
 test('records that are wrong are told by their number, no more than a hundred of them', () => {
   const records = [...some(2), { key: null, value: null }, ...some(1), { key: null, value: null }];
   const few = judgePlainRecords(plainBatch(records), { ...rules, isCompacted: true }, NOW);

@@ -5,6 +5,7 @@ const SEQUENCES = 'broker/log/sequence-core.ts';
 const PRODUCERS = 'broker/log/producer-state.ts';
 const SEGMENTS = 'broker/log/log-segments.ts';
 const COMPACTION = 'broker/log/compaction-core.ts';
+const RECORDS = 'broker/partition/records-core.ts';
 
 export const logs: readonly Mutant[] = [
   {
@@ -171,8 +172,8 @@ export const logs: readonly Mutant[] = [
     name: 'newest-of-a-key-removed',
     breaks: 'compaction keeps the newest record of each key',
     file: COMPACTION,
-    find: "return offset < (this.offsets.get(key.toString('latin1')) ?? -1);",
-    put: "return offset <= (this.offsets.get(key.toString('latin1')) ?? -1);",
+    find: 'return offset < (this.offsets.get(key) ?? -1);',
+    put: 'return offset <= (this.offsets.get(key) ?? -1);',
     by: { test: 'broker/log/compaction.test.ts' },
   },
   {
@@ -195,8 +196,8 @@ export const logs: readonly Mutant[] = [
     name: 'aborted-records-kept',
     breaks: 'compaction removes records of aborted transactions before it removes their marker',
     file: COMPACTION,
-    find: 'const kept = gone ? [] : records.filter(',
-    put: 'const kept = gone ? records : records.filter(',
+    find: 'if (this.aborted.has(b, at)) {',
+    put: 'if (at < 0) {',
     by: { test: 'broker/log/compaction.test.ts' },
   },
   {
@@ -214,6 +215,22 @@ export const logs: readonly Mutant[] = [
     find: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset || this.isLastOfProducer(b, at);',
     put: 'return batch.lastOffset(b, at) + 1 === this.latest.endOffset;',
     by: { test: 'broker/log/compaction.test.ts' },
+  },
+  {
+    name: 'record-offsets-not-judged',
+    breaks: 'the offsets of produced records count from 0 on',
+    file: RECORDS,
+    find: 'if (walk.offsetDelta !== this.index)',
+    put: 'if (this.index < 0)',
+    by: { test: 'broker/partition/records-core.test.ts' },
+  },
+  {
+    name: 'bytes-behind-the-last-record',
+    breaks: 'nothing lies behind the last record of a produced batch',
+    file: RECORDS,
+    find: 'if (this.index === this.count) {',
+    put: 'if (this.index === this.count) return end;\n      if (this.count < 0) {',
+    by: { test: 'broker/partition/records-core.test.ts' },
   },
   {
     name: 'compaction-beyond-the-lso',
