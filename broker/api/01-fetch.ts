@@ -18,7 +18,13 @@ import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
 import { api, type ClientConnection } from './handler.ts';
 import { readWhenReadable } from './long-poll.ts';
 import { endpointOf, type Ports } from './ports.ts';
-import { firstBytesMax, keepForAnswer, LEAST_READ_BYTES, memoryOf } from './read-memory.ts';
+import {
+  firstBytesMax,
+  keepForAnswer,
+  LEAST_READ_BYTES,
+  MOST_READ_BYTES,
+  memoryOf,
+} from './read-memory.ts';
 
 type Response = Infer<typeof fetchResponse>;
 type PartitionAnswer = Partially<Response['responses'][number]['partitions'][number]>;
@@ -44,6 +50,8 @@ interface Fetching {
   readonly bytesMax: number;
   /** What the last reads take of the memory budget, at most where they are not over yet. */
   takenBytes: number;
+  /** Much more cannot be had in one go, whatever the client would wait for. */
+  isFull: boolean;
   /** Where a batch is larger than what was granted: what it takes. */
   neededBytes: number;
 }
@@ -53,7 +61,7 @@ const FOLLOWER_VERSION = 11;
 
 /** Batches are whole, however little a client asks for. */
 function wantedFor({ bytesMax }: Fetching): number {
-  return Math.max(bytesMax, LEAST_READ_BYTES);
+  return Math.min(Math.max(bytesMax, LEAST_READ_BYTES), MOST_READ_BYTES);
 }
 
 export function fetch(ports: Ports) {
@@ -278,6 +286,7 @@ export function fetch(ports: Ports) {
       }
     }
     fetching.takenBytes = bytesMax - left;
+    fetching.isFull = left < bytesMax / 2;
     return later ? Promise.all(results) : (results as Result[]);
   };
 
@@ -303,13 +312,13 @@ export function fetch(ports: Ports) {
     }
   };
 
-  const isEnough = (results: readonly Result[], { request }: Fetching): boolean => {
+  const isEnough = (results: readonly Result[], { isFull, request }: Fetching): boolean => {
     let byteCount = 0;
     for (const result of results) {
       if (result.failed) return true;
       byteCount += result.byteCount;
     }
-    return byteCount >= request.minBytes;
+    return byteCount >= request.minBytes || (isFull && byteCount > 0);
   };
 
   /** Reads until there is enough or the time is over; what was too little is let go while it waits. */
@@ -443,6 +452,7 @@ export function fetch(ports: Ports) {
         partitions,
         bytesMax,
         takenBytes: 0,
+        isFull: false,
         neededBytes: 0,
       });
       return results instanceof Later ? results.map(done) : done(results);

@@ -7,6 +7,12 @@ import type { Ports } from './ports.ts';
 /** Nothing is read for less: a batch of the ordinary size, and what is read beside it. */
 export const LEAST_READ_BYTES = 64 * 1024;
 
+/**
+ * Nor is more read for one answer, however much a client asks for: it is read and checked in one go, and others
+ * wait meanwhile. A batch that is larger is read nevertheless.
+ */
+export const MOST_READ_BYTES = 16 * 1024 * 1024;
+
 /** What a read keeps in memory: of records at the end of a log themselves, else the buffers that they were read into. */
 export function memoryOf({ buffers, byteCount, slabs }: LogRead): number {
   let bytes = byteCount;
