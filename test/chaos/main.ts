@@ -2,7 +2,8 @@
  * npm run chaos: three real brokers, real clients, and everything that goes wrong with processes,
  * links, disks and the Kubernetes API; then everything that was promised is looked for.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +68,10 @@ if (values.inside === undefined) {
     hub === null
       ? [...self, '--inside', 'none']
       : inNamespace(hub.name, [...self, '--inside', hub.name]);
-  const { status } = spawnSync(program as string, args, { stdio: 'inherit' });
+  const child = spawn(program as string, args, { stdio: 'inherit' });
+  // Whoever ends this wants nothing of it to be left.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  const [status] = (await once(child, 'exit')) as [number | null];
   hub?.remove();
   process.exit(status ?? 1);
 }
@@ -97,6 +101,13 @@ const hasSmallDisk =
   spawnSync('mount', ['-t', 'tmpfs', '-o', SMALL_DISK_SIZE, 'tmpfs', volume]).status === 0;
 if (!hasSmallDisk) console.log('no small file system can be mounted here: no disk is filled');
 const networks = values.inside === 'none' ? null : new BrokerNetworks(values.inside, BROKERS);
+
+// However it ends.
+process.on('exit', () => {
+  networks?.[Symbol.dispose]();
+  if (hasSmallDisk) spawnSync('umount', ['-l', volume]);
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 let seed = numberOf('seed', values.seed, { min: 0 });
 const below = (count: number) => {
@@ -341,7 +352,6 @@ anomalies.push(...(judged?.anomalies ?? []));
 anomalies.push(...consumer.anomalies, ...judge(final, acknowledged, [consumer.seen]));
 await admin.disconnect();
 await cluster[Symbol.asyncDispose]();
-networks?.[Symbol.dispose]();
 if (hasSmallDisk) spawnSync('umount', ['-l', volume]);
 if (values.keep) console.log(`logs: ${folder}/node/logs`);
 else rmSync(folder, { recursive: true, force: true });
