@@ -13,6 +13,7 @@ import type { MemoryShare } from '../memory/memory-budget-core.ts';
 import { type Partition, TURN_SETTLE } from '../partition/partition.ts';
 import { cutTarget } from './divergence-core.ts';
 import { CREDIT_BYTES } from './leader-stream.ts';
+import { faultIn, leaderMessage } from './peer-messages.ts';
 import type { PeerNetwork } from './peer-network.ts';
 import type { Data, FollowerMessage, LeaderMessage, Refusal, ReplicationPeer } from './services.ts';
 
@@ -124,7 +125,10 @@ class LeaderConnection implements TurnTask {
     const answered = this.deps.clock.after(OPEN_TIMEOUT_MS, () => lost('no answer'));
     stream.on('data', (message: LeaderMessage) => {
       answered[Symbol.dispose]();
-      this.onMessage(message);
+      if (this.stream !== stream) return;
+      const fault = faultIn(leaderMessage, message);
+      if (fault === null) this.onMessage(message);
+      else lost(fault);
     });
     const lost = (cause?: unknown) => {
       answered[Symbol.dispose]();

@@ -121,13 +121,16 @@ export class LeaderStream implements TurnTask {
       if (logStartOffset != null) this.starts(subscription, logStartOffset);
     }
     if (takenBytes) {
-      this.credit += takenBytes;
+      // Nobody gets more than everybody has, whatever it says that it took.
+      this.credit = Math.min(this.credit + takenBytes, CREDIT_BYTES);
       if (this.queue.length > 0) this.deps.turn.schedule(TURN_REPLICATE, this);
     }
   }
 
   private progress({ partition, leaderEpoch }: Subscription, endOffset: number): void {
     if (partition.leaderEpoch !== leaderEpoch) return;
+    // Nobody has more than its leader: what is said is wrong.
+    if (endOffset > partition.log.endOffset) return;
     partition.onFollowerProgress({
       id: this.follower.id,
       brokerEpoch: this.follower.epoch,

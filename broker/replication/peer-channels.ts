@@ -56,7 +56,11 @@ export class PeerChannels<Peer extends grpc.Client> implements Disposable {
   }
 }
 
-type Done<Response> = (error: Partial<grpc.StatusObject> | null, response?: Response) => void;
+/** How the serving side of a unary call answers. */
+export type Done<Response> = (
+  error: Partial<grpc.StatusObject> | null,
+  response?: Response,
+) => void;
 
 /** The serving side of a unary call: the handler's result, or its failure as a status. */
 export function unary<Request, Response>(handle: (request: Request) => Promise<Response>) {

@@ -8,7 +8,8 @@ import type { TailMemory } from '../log/tail-memory.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Frame } from './leader-message.ts';
 import { type LeaderStanding, LeaderStream, type LeaderStreamDeps } from './leader-stream.ts';
-import { unary } from './peer-channels.ts';
+import { type Done, unary } from './peer-channels.ts';
+import { faultIn, requests } from './peer-messages.ts';
 import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
   type AllocateProducerIdsResponse,
@@ -17,6 +18,7 @@ import {
   type ChangePartitionsResponse,
   controlService,
   type FollowerMessage,
+  type Hello,
   type LeaderMessage,
   type LeaveResponse,
   type ProtoMember,
@@ -29,6 +31,13 @@ import type { ReplicationThrottle } from './throttle.ts';
 import { type TransactionHandlers, transactionsOf } from './transaction-peers.ts';
 
 const TICK_MS = 100;
+
+type Refused = Pick<grpc.StatusObject, 'code' | 'details'>;
+
+const invalid = (fault: string): Refused => ({
+  code: grpc.status.INVALID_ARGUMENT,
+  details: fault,
+});
 
 /** What this broker answers when it is the controller; `accepted: false` when it is not. */
 export interface ControlHandlers {
@@ -96,15 +105,21 @@ export class PeerServer implements AsyncDisposable {
     this.serving = await this.deps.network.serve(services, { host, port });
   }
 
+  /** The way in of every call: nothing behind it meets a message that cannot be looked at. */
   private looking({ definition, implementation }: PeerService): PeerService {
     const { look } = this.deps;
-    const methods = Object.entries(implementation).map(([name, handle]) => [
-      name,
-      (...args: unknown[]) => {
+    const methods = Object.entries(implementation).map(([name, handle]) => {
+      const rule = requests[name as keyof typeof requests];
+      const isUnary = definition[name]?.requestStream === false;
+      const serve = (call: { request: unknown }, done: Done<never>) => {
         look();
-        (handle as (...args: unknown[]) => void)(...args);
-      },
-    ]);
+        // Messages of a stream are looked at one by one.
+        const fault = isUnary ? faultIn(rule, call.request) : null;
+        if (fault === null) (handle as (...args: unknown[]) => void)(call, done);
+        else done(invalid(fault));
+      };
+      return [name, serve];
+    });
     return { definition, implementation: Object.fromEntries(methods) };
   }
 
@@ -142,10 +157,20 @@ export class PeerServer implements AsyncDisposable {
 
   private follow(call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>): void {
     let stream: LeaderStream | null = null;
+    let isRefused = false;
     call.on('data', (message: FollowerMessage) => {
+      if (isRefused) return;
       this.deps.look();
-      if (stream === null) stream = this.greet(call, message);
-      else stream.onMessage(message);
+      const fault = faultIn(requests.Follow, message);
+      const why =
+        fault === null ? (stream === null ? this.notMeant(message) : null) : invalid(fault);
+      if (why !== null) {
+        isRefused = true;
+        call.emit('error', why);
+        return;
+      }
+      stream ??= this.greet(call, message);
+      stream.onMessage(message);
     });
     const over = () => {
       if (stream === null) return;
@@ -161,30 +186,33 @@ export class PeerServer implements AsyncDisposable {
     call.on('error', over);
   }
 
-  /** The first message says who asks and which life of this broker it means. */
+  /** The first message says who asks and which life of this broker it means; why it is not for this one. */
+  private notMeant({ hello }: FollowerMessage): Refused | null {
+    const self = this.deps.self();
+    const isMeant =
+      hello != null &&
+      hello.leader.id === self.id &&
+      hello.leader.epoch === self.epoch &&
+      hello.clusterId === this.deps.clusterId();
+    if (isMeant) return null;
+    return {
+      code: grpc.status.FAILED_PRECONDITION,
+      details: 'the stream is meant for another process',
+    };
+  }
+
   private greet(
     call: grpc.ServerDuplexStream<FollowerMessage, LeaderMessage>,
-    message: FollowerMessage,
-  ): LeaderStream | null {
-    const { hello } = message;
-    const self = this.deps.self();
-    const meant = hello?.leader.id === self.id && hello.leader.epoch === self.epoch;
-    if (!hello || !meant || hello.clusterId !== this.deps.clusterId()) {
-      call.emit('error', {
-        code: grpc.status.FAILED_PRECONDITION,
-        details: 'the stream is meant for another process',
-      });
-      return null;
-    }
+    { hello }: FollowerMessage,
+  ): LeaderStream {
     const { turn, logger, partitions, onSent, throttle, memory, share, standing } = this.deps;
     const send = (frame: Frame) => void call.write(frame as never);
     const stream = new LeaderStream(
       { turn, logger, partitions, memory, share, send, onSent, throttle, standing },
-      hello.follower,
+      (hello as Hello).follower,
     );
     this.streams.add(stream);
     this.tickWhileFollowed();
-    stream.onMessage(message);
     return stream;
   }
 

@@ -34,8 +34,13 @@ export interface Moved {
   handle: number;
   leaderEpoch: number;
 }
+export interface Hello {
+  clusterId: string;
+  follower: ProtoMember;
+  leader: ProtoMember;
+}
 export interface FollowerMessage {
-  hello?: { clusterId: string; follower: ProtoMember; leader: ProtoMember } | null;
+  hello?: Hello | null;
   subscribe?: Subscribe[];
   ack?: Ack[];
   unsubscribe?: number[];

@@ -43,6 +43,8 @@ const CRDS = [
 
 export interface BrokerRig extends AsyncDisposable {
   readonly port: number;
+  /** Where its peers would come in. */
+  readonly replicationPort: number;
   /** Lines of errors, and of bugs that would have ended the process. */
   readonly errors: string[];
   readonly bugs: string[];
@@ -109,6 +111,7 @@ export async function startBrokerRig(
   const port = await freePort();
   const program = new URL('../../broker/records-worker.ts', import.meta.url);
   const workers = new WorkerThreads({ program, countMax: 2 });
+  const replicationPort = await freePort();
   const broker = new Broker(
     {
       clock: systemClock,
@@ -134,7 +137,7 @@ export async function startBrokerRig(
       advertisedHost: '127.0.0.1',
       kafkaPort: port,
       listeners: [{ name: 'internal', port }],
-      replicationPort: await freePort(),
+      replicationPort,
       adminPort: 0,
       dataFolders: ['/data'],
       tlsFolder: '',
@@ -154,6 +157,7 @@ export async function startBrokerRig(
   await until('the broker serves', 20_000, () => serves(port));
   return {
     port,
+    replicationPort,
     errors,
     bugs,
     get connections() {
