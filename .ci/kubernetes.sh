@@ -20,9 +20,10 @@ export PATH="$PATH:$BIN"
 
 if [ "$what" = api ]; then
   "$testbed/up.sh" || exit 1
-  TENURE_TEST_KUBECONFIG="$RUN/kc/admin" npm test --silent -- \
+  TENURE_TEST_KUBECONFIG="$RUN/kc/admin" TENURE_TEST_STORE="bash $PWD/.ci/store.sh $testbed" \
+    npm test --silent -- test/e2e/rights.test.ts \
     test/e2e/journey.test.ts test/e2e/operator.test.ts test/e2e/failover.test.ts \
-    test/e2e/transactions.test.ts test/e2e/recovery.test.ts
+    test/e2e/transactions.test.ts test/e2e/recovery.test.ts test/e2e/older-memory.test.ts
   exit
 fi
 

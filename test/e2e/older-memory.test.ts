@@ -10,11 +10,19 @@ import { type KafkaCluster, kafkaClusters, kafkaTopics } from '../../kube/kafka-
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { externalKubeconfig } from '../support/external.ts';
 import { freePort, sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { runProgram } from '../support/programs.ts';
 import { VolumeStory } from '../support/volume-story.ts';
 
 const of = { namespace: 'default', name: 'my-cluster' };
-/** What etcd remembers of a real API server is not ours to turn back. */
-const skip = externalKubeconfig !== null;
+/** What puts aside and puts back what a real API server remembers: `save FOLDER`, `restore FOLDER`. */
+const storeCommand = process.env.TENURE_TEST_STORE?.split(' ') ?? null;
+const skip =
+  externalKubeconfig !== null && storeCommand === null
+    ? 'nothing is given that turns back what the API server remembers'
+    : false;
+
+/** Volumes are this machine's own wherever the API is: they are tried once. */
+const skipVolumes = externalKubeconfig !== null;
 
 let folder: string;
 let bootstrapPort: number;
@@ -38,10 +46,29 @@ after(async () => {
 });
 
 /** Everything stops; while it does not run, something is done to what is on disk. */
-async function whileStopped(change: () => void): Promise<void> {
-  await cluster[Symbol.asyncDispose]();
-  change();
-  cluster = await startTestCluster({ folder, bootstrapPort });
+async function whileStopped(change: () => void | Promise<void>): Promise<void> {
+  await cluster.stop();
+  await change();
+  cluster = await startTestCluster({ folder, bootstrapPort, again: true });
+}
+
+/** What the API remembers now; it may be put back later, while nothing runs. */
+async function store(what: 'save' | 'restore'): Promise<void> {
+  const copy = join(folder, 'older-store');
+  if (storeCommand !== null) {
+    const [program = '', ...args] = storeCommand;
+    const { code, stderr } = await runProgram(program, [...args, what, copy], {
+      timeoutMs: 120_000,
+    });
+    assert.equal(code, 0, stderr);
+    return;
+  }
+  const memory = join(folder, 'kubernetes.sqlite');
+  const [from, to] = what === 'save' ? [memory, copy] : [copy, memory];
+  for (const end of ['', '-wal', '-shm']) {
+    rmSync(`${to}${end}`, { force: true });
+    if (existsSync(`${from}${end}`)) cpSync(`${from}${end}`, `${to}${end}`);
+  }
 }
 
 const volumeOf = (id: number) => join(folder, `node/volumes/default_data-my-cluster-broker-${id}`);
@@ -86,12 +113,7 @@ async function recovered() {
 test('an older memory of the API: later topics, settings and producer ids are there', {
   skip,
 }, async () => {
-  const memory = join(folder, 'kubernetes.sqlite');
-  const copy = join(folder, 'older.sqlite');
-  await whileStopped(() => {
-    for (const end of ['', '-wal', '-shm'])
-      if (existsSync(`${memory}${end}`)) cpSync(`${memory}${end}`, `${copy}${end}`);
-  });
+  await whileStopped(() => store('save'));
   await story.createTopic('later', { 'retention.ms': '-1' });
   await story.write('later', 50);
   await story.write('my-topic', 50);
@@ -102,12 +124,7 @@ test('an older memory of the API: later topics, settings and producer ids are th
   await story.write('my-topic', 50);
   const producerId = await freshProducerId();
   story.keepWriting('my-topic');
-  await whileStopped(() => {
-    for (const end of ['', '-wal', '-shm']) {
-      rmSync(`${memory}${end}`, { force: true });
-      if (existsSync(`${copy}${end}`)) cpSync(`${copy}${end}`, `${memory}${end}`);
-    }
-  });
+  await whileStopped(() => store('restore'));
   await until('it says that it recovered', 60_000, async () => {
     return (await recovered())?.status === 'True';
   });
@@ -121,7 +138,9 @@ test('an older memory of the API: later topics, settings and producer ids are th
   assert.equal((await recovered())?.reason, 'Recovered');
 });
 
-test('older volumes of one and of two brokers: nothing is lost', { skip }, async () => {
+test('older volumes of one and of two brokers: nothing is lost', {
+  skip: skipVolumes,
+}, async () => {
   await whileStopped(() => {
     for (const id of [0, 1, 2]) cpSync(volumeOf(id), copyOf(id), { recursive: true });
   });
@@ -132,10 +151,10 @@ test('older volumes of one and of two brokers: nothing is lost', { skip }, async
   await story.everythingIsThere('my-topic');
   // Whether the third one was in sync to the last depends on who stopped when. If it was not, it is no
   // member, although it happens to have everything: that is the owner's to say.
-  await cluster[Symbol.asyncDispose]();
+  await cluster.stop();
   restoreVolume(0);
   restoreVolume(2);
-  cluster = await startTestCluster({ folder, bootstrapPort, ready: false });
+  cluster = await startTestCluster({ folder, bootstrapPort, ready: false, again: true });
   if (!(await isReadyWithin(15_000)))
     await cluster.local.api.patch(kafkaClusters, of, { spec: { recovery: { allowLoss: true } } });
   await cluster.local.ready(60_000);
@@ -145,13 +164,13 @@ test('older volumes of one and of two brokers: nothing is lost', { skip }, async
 });
 
 test('older volumes of all brokers: nobody leads before the owner allows the loss', {
-  skip,
+  skip: skipVolumes,
 }, async () => {
   await story.write('my-topic', 10);
   await story[Symbol.asyncDispose]();
-  await cluster[Symbol.asyncDispose]();
+  await cluster.stop();
   for (const id of [0, 1, 2]) restoreVolume(id);
-  cluster = await startTestCluster({ folder, bootstrapPort, ready: false });
+  cluster = await startTestCluster({ folder, bootstrapPort, ready: false, again: true });
   const topic = () => cluster.local.api.get(kafkaTopics, of.namespace, 'my-topic');
   await until('it does not serve less than was acknowledged without a word', 60_000, async () => {
     const ready = conditionOf((await topic())?.status?.conditions, 'Ready');

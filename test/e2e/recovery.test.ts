@@ -20,7 +20,9 @@ import { isKubeError } from '../../kube/port.ts';
 import { readManifests } from '../../local/manifests.ts';
 import { apis } from '../../proto/kafka/messages/index.ts';
 import { ROOT } from '../../stdx/root.ts';
+import { externalKubeconfig } from '../support/external.ts';
 import { sleepMs, startTestCluster, type TestCluster, until } from '../support/local.ts';
+import { missing, runProgram } from '../support/programs.ts';
 import { VolumeStory } from '../support/volume-story.ts';
 
 const NAMESPACE = 'default';
@@ -206,4 +208,52 @@ test('a backup of the object brings its volumes with it', async () => {
   await story.write('my-topic', 10);
   await story.everythingIsThere('my-topic');
   assert.equal((await topicNamed('my-topic'))?.status?.topicId, topic.status?.topicId);
+});
+
+test('what kubectl wrote down an hour before is created again: ids and records are those of now', {
+  skip: externalKubeconfig === null || missing('kubectl'),
+}, async () => {
+  const { api } = cluster.local;
+  const kubectl = (args: readonly string[], input?: string) =>
+    runProgram('kubectl', ['--namespace', NAMESPACE, ...args], {
+      env: { KUBECONFIG: cluster.kubeconfig },
+      ...(input === undefined ? {} : { input }),
+    });
+  const backup = JSON.parse(
+    (await kubectl(['get', 'kafkaclusters,kafkatopics', '-o', 'json'])).stdout,
+  ) as { items: KubeObject[] };
+  const ids = async () =>
+    (await api.list(kafkaTopics, { namespace: NAMESPACE })).items
+      .map(({ metadata, status }) => `${metadata.name} ${status?.topicId}`)
+      .sort();
+  const before = { ids: await ids(), clusterId: (await readCluster()).status?.clusterId };
+  assert.ok(before.ids.length >= 3);
+  // An hour goes by.
+  await story.write('my-topic', 40);
+  await deleteAll(kafkaClusters);
+  await until('no broker runs', 60_000, async () => {
+    return (await api.list(pods, { namespace: NAMESPACE })).items.length === 0;
+  });
+  await deleteAll(kafkaTopics);
+  await until('nothing is left', 60_000, async () => {
+    const clusters = await api.list(kafkaClusters, { namespace: NAMESPACE });
+    const topics = await api.list(kafkaTopics, { namespace: NAMESPACE });
+    return clusters.items.length + topics.items.length === 0;
+  });
+  const items = backup.items.map(({ metadata, ...object }) => {
+    const { name, namespace, labels, annotations, finalizers } = metadata;
+    return { ...object, metadata: { name, namespace, labels, annotations, finalizers } };
+  });
+  const created = await kubectl(
+    ['create', '-f', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+  );
+  assert.equal(created.code, 0, created.stderr);
+  await isWell();
+  await story.write('my-topic', 10);
+  await story.everythingIsThere('my-topic');
+  await until('topics have their ids', 20_000, async () => {
+    return (await ids()).join() === before.ids.join();
+  });
+  assert.equal((await readCluster()).status?.clusterId, before.clusterId);
 });

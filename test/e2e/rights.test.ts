@@ -7,7 +7,6 @@ import https from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import { type KubeAccess, KubeClient, resourcePath } from '../../kube/client.ts';
 import {
-  API_VERSION,
   CLUSTER_LABEL,
   type KafkaCluster,
   kafkaBrokers,
@@ -25,6 +24,7 @@ import {
   serviceAccounts,
 } from '../../kube/objects.ts';
 import { access } from '../../operator/cluster/desired/access.ts';
+import { desiredObjects } from '../../operator/cluster/desired/desired.ts';
 import { resource } from '../../operator/cluster/desired/names.ts';
 import {
   accessOf,
@@ -33,9 +33,21 @@ import {
   prepareExternal,
 } from '../support/external.ts';
 import { until } from '../support/local.ts';
+import {
+  account,
+  bound,
+  broker,
+  clusterNamed,
+  lease,
+  metadata,
+  NAMESPACE,
+  own,
+  page,
+  secret,
+  state,
+} from '../support/rights-objects.ts';
 
 const skip = externalKubeconfig === null ? 'no real API server is given' : false;
-const NAMESPACE = 'default';
 const SYSTEM = 'tenure-system';
 const roles = resource('rbac.authorization.k8s.io', 'Role', 'roles');
 const roleBindings = resource('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings');
@@ -68,9 +80,9 @@ function ask(
   method: string,
   path: string,
   body?: object,
+  contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
 ): Promise<{ status: number; message: string }> {
   const token = tokens.get(who);
-  const isPatch = method === 'PATCH';
   return new Promise((resolve, reject) => {
     const request = https.request(
       new URL(path, server.server),
@@ -78,7 +90,7 @@ function ask(
         method,
         ca: server.ca,
         headers: {
-          'content-type': isPatch ? 'application/merge-patch+json' : 'application/json',
+          'content-type': contentType,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
       },
@@ -133,72 +145,6 @@ async function verdict(who: Who, asked: Asked): Promise<'allowed' | 'role' | 'po
   assert.ok(isAboutRole, `${who} ${verb} ${path}: ${answer.status} ${answer.message}`);
   return 'role';
 }
-
-const metadata = (name: string, cluster?: string, namespace = NAMESPACE) => ({
-  name,
-  namespace,
-  ...(cluster === undefined ? {} : { labels: { [CLUSTER_LABEL]: cluster } }),
-});
-const own = (of: Resource, name: string, cluster: string, spec: object = {}) =>
-  ({
-    apiVersion: API_VERSION,
-    kind: of.kind,
-    metadata: metadata(name, cluster),
-    spec: { clusterRef: { name: cluster }, ...spec },
-  }) as KubeObject;
-const clusterNamed = (name: string, spec: object = {}) =>
-  ({
-    apiVersion: API_VERSION,
-    kind: 'KafkaCluster',
-    metadata: metadata(name),
-    spec: { replicas: 3, ...spec },
-  }) as unknown as KafkaCluster;
-const lease = (name: string, cluster?: string) =>
-  ({
-    apiVersion: 'coordination.k8s.io/v1',
-    kind: 'Lease',
-    metadata: metadata(name, cluster),
-    spec: { holderIdentity: '0/x' },
-  }) as KubeObject;
-const page = (name: string, cluster: string) =>
-  own(kafkaPartitionMaps as Resource, name, cluster, { controllerEpoch: 1, partitions: '' });
-const state = (name: string, cluster: string) =>
-  own(kafkaClusterStates as Resource, name, cluster, {
-    clusterId: 'x',
-    controllerEpoch: 1,
-    nextProducerId: 0,
-  });
-const broker = (name: string, cluster: string) =>
-  own(kafkaBrokers as Resource, name, cluster, {
-    id: 0,
-    epoch: 1,
-    host: 'h',
-    port: 9092,
-    replicationPort: 9091,
-    version: '0',
-    incarnation: 'i',
-    keptSince: 1,
-  });
-const secret = (name: string, cluster?: string, namespace = NAMESPACE) =>
-  ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: metadata(name, cluster, namespace),
-    type: 'Opaque',
-  }) as KubeObject;
-const account = (name: string): KubeObject => ({
-  apiVersion: 'v1',
-  kind: 'ServiceAccount',
-  metadata: { name, namespace: NAMESPACE },
-});
-const bound = (who: string, roleRef: object) =>
-  ({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'RoleBinding',
-    metadata: { name: who, namespace: NAMESPACE },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...roleRef },
-    subjects: [{ kind: 'ServiceAccount', name: who, namespace: NAMESPACE }],
-  }) as unknown as KubeObject;
 
 async function tokenOf(namespace: string, name: string): Promise<string> {
   const { status } = await admin.act<{ status: { token: string } }>(
@@ -682,6 +628,31 @@ describe('what lies beside a cluster', () => {
     ],
     ['admission policies', { verb: 'list', of: { ...validatingPolicies, namespaced: false } }, []],
   ]);
+
+  test('the operator is allowed everything that it makes of a cluster', { skip }, async () => {
+    const listeners = [
+      { name: 'internal', port: 9092, type: 'internal' },
+      { name: 'tls', port: 9093, type: 'internal', tls: true },
+      { name: 'outside', port: 9094, type: 'nodeport' },
+    ];
+    const cluster = (await admin.get(kafkaClusters, NAMESPACE, 'mine')) as KafkaCluster;
+    const of = { ...cluster.spec, listeners, tls: { brokers: true } } as KafkaCluster['spec'];
+    const objects = desiredObjects({
+      cluster: { ...cluster, spec: of },
+      defaults: { image: 'x', clusterDns: true, brokerLogFormat: 'json', knowsNodes: true },
+      replicas: 3,
+      live: null,
+      mayEvict: true,
+      bootstrapServers: 'x:9092',
+    });
+    const kinds = new Set(objects.map(({ object }) => object.kind));
+    assert.ok(kinds.size >= 8, [...kinds].join());
+    for (const { object, resource: kind } of objects) {
+      const path = `${resourcePath(kind, NAMESPACE, object.metadata.name)}?dryRun=All&force=true&fieldManager=tenure-operator`;
+      const answer = await ask('operator', 'PATCH', path, object, 'application/apply-patch+yaml');
+      assert.equal(answer.message, '', `${object.kind} ${object.metadata.name}`);
+    }
+  });
 
   test('a token is for one namespace', { skip }, async () => {
     for (const kind of [kafkaClusters, kafkaTopics, leases] as Resource[])

@@ -52,7 +52,10 @@ export function accessOf(path: string): KubeAccess {
 }
 
 /** Installs the chart, without a running operator, and returns who may do what. */
-export async function prepareExternal(kubeconfig: string): Promise<ExternalApi> {
+export async function prepareExternal(
+  kubeconfig: string,
+  { keeps = false }: { /** What is there of clusters stays. */ readonly keeps?: boolean } = {},
+): Promise<ExternalApi> {
   const installed = await runProgram(
     'helm',
     [
@@ -85,7 +88,8 @@ export async function prepareExternal(kubeconfig: string): Promise<ExternalApi> 
   // A definition that has changed is not served for a moment.
   for (let attempt = 0; ; attempt++) {
     try {
-      await clearNamespace(api, 'default', 60_000);
+      if (keeps) await api.list(kafkaClusters, { namespace: 'default' });
+      else await clearNamespace(api, 'default', 60_000);
       break;
     } catch (cause) {
       if (!(cause instanceof KubeUnreachable) || attempt > 50) throw cause;

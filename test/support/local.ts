@@ -32,6 +32,8 @@ export interface TestCluster extends AsyncDisposable {
   readonly controllerId: () => Promise<number>;
   readonly address: (id: number) => Promise<string>;
   readonly brokerLog: (id: number) => string;
+  /** Its processes end; its objects stay, for another one that is started `again`. */
+  readonly stop: () => Promise<void>;
 }
 
 export async function startTestCluster(
@@ -44,12 +46,16 @@ export async function startTestCluster(
     bootstrapPort?: number;
     /** False: it is not waited for. */
     ready?: boolean;
+    /** Goes on from what was stopped, with its folder. */
+    again?: boolean;
   } = {},
 ): Promise<TestCluster> {
   const folder = of.folder ?? mkdtempSync(join(tmpdir(), 'tenure-test-'));
   const bootstrapPort = of.bootstrapPort ?? (await freePort());
   const external =
-    externalKubeconfig === null ? null : await prepareExternal(resolve(externalKubeconfig));
+    externalKubeconfig === null
+      ? null
+      : await prepareExternal(resolve(externalKubeconfig), { keeps: of.again === true });
   const local = new LocalCluster(
     {
       clock: systemClock,
@@ -109,6 +115,7 @@ export async function startTestCluster(
       return (pod as { status?: { podIP?: string } } | null)?.status?.podIP ?? '';
     },
     brokerLog: (id) => readFileSync(join(folder, 'node/logs', `default_${podOf(id)}.log`), 'utf8'),
+    stop: () => local[Symbol.asyncDispose](),
     async [Symbol.asyncDispose]() {
       if (external !== null) await clearNamespace(local.api, 'default', 60_000);
       await local[Symbol.asyncDispose]();
