@@ -130,10 +130,10 @@ export class Reader {
     throw new MalformedMessage('a variable-length integer must end within 5 bytes');
   }
 
-  /** Zigzag-encoded 32-bit integer, as inside records. */
+  /** Zigzag-encoded 32-bit integer, as inside records; bits beyond them do not count, as in Kafka. */
   varint(): number {
     const value = this.uvarint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    return (value >>> 1) ^ -(value & 1);
   }
 
   /** Zigzag-encoded 64-bit integer, as inside records. */
