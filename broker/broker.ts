@@ -366,7 +366,7 @@ export class Broker implements AsyncDisposable {
       clusterId: this.clusterId,
       directories: this.directories,
       partitions: this.partitions,
-      held: this.replicas.report(full),
+      ...this.replicas.report(full),
     });
   }
 

@@ -90,9 +90,12 @@ export class ControllerRole implements AsyncDisposable {
     this.lease = new ControllerLease(
       {
         ...deps,
-        epochSeen: () => deps.metadata.states.all()[0]?.spec.controllerEpoch ?? 0,
+        epochSeen: () => this.epochMax,
         isAlone: () => this.deps.metadata.image.brokers().length <= 1,
-        onElected: (epoch) => void this.begin(epoch),
+        onElected: (epoch) => {
+          this.audited.clear();
+          void this.begin(epoch);
+        },
         onDeposed: () => this.stop(),
       },
       of,
@@ -105,7 +108,11 @@ export class ControllerRole implements AsyncDisposable {
         this.audit();
       },
       onPageGone: (name) => void this.restorePage(name),
-      onOlderStore: () => this.beginAnew('the API shows an older page than before'),
+      onState: (state) => this.noteEpoch(state.spec.controllerEpoch),
+      onOlderStore: () => {
+        this.audited.clear();
+        this.beginAnew('the API shows an older page than before');
+      },
       onStateGone: () => this.beginAnew('the object with the state of the cluster is gone'),
       onTopic: () => this.active?.controller.wake('soon'),
       onCluster: ({ spec }) => {
@@ -116,6 +123,7 @@ export class ControllerRole implements AsyncDisposable {
       },
     });
     this.allowsLoss = deps.metadata.image.allowsLoss;
+    this.noteEpoch(deps.metadata.states.all()[0]?.spec.controllerEpoch);
     for (const known of deps.metadata.leases.all()) this.onLease(known);
     this.watchPeers();
   }
@@ -129,8 +137,15 @@ export class ControllerRole implements AsyncDisposable {
     return this.active !== null;
   }
 
+  /** The highest controller epoch that was seen, also where the API does not remember it. */
+  private epochMax = 0;
+  private noteEpoch(epoch = 0): void {
+    this.epochMax = Math.max(this.epochMax, epoch);
+  }
+
   private onLease(lease: Lease): void {
     if (lease.metadata.name === controllerLeaseName(this.of.cluster)) {
+      this.noteEpoch(lease.spec?.leaseTransitions);
       this.lease.onLease(lease);
       this.watchPeers();
     } else this.active?.liveness.onLease(lease);
@@ -164,6 +179,7 @@ export class ControllerRole implements AsyncDisposable {
     const { api, clock, logger, metadata, config } = this.deps;
     const term = ++this.terms;
     this.epoch = epoch;
+    this.noteEpoch(epoch);
     const startedMs = clock.monotonicMs();
     const { namespace, cluster } = this.of;
     const pages = new Pages({
@@ -320,6 +336,7 @@ export class ControllerRole implements AsyncDisposable {
     const store = {
       hasState: true,
       generation: active.pages.generation,
+      pages: active.pages.ages(),
       lines: active.pages.all(),
       topics: topics.all().filter(({ spec }) => spec.clusterRef.name === this.of.cluster),
     };
@@ -402,10 +419,9 @@ export class ControllerRole implements AsyncDisposable {
     },
     allocateProducerIds: async () => {
       if (this.active === null) return { accepted: false, first: 0, count: 0 };
-      return {
-        accepted: true,
-        ...(await takeProducerIds(this.deps.api, this.deps.state(), this.producerIdEnd)),
-      };
+      const block = await takeProducerIds(this.deps.api, this.deps.state(), this.producerIdEnd);
+      this.producerIdEnd = Math.max(this.producerIdEnd, block.first + block.count);
+      return { accepted: true, ...block };
     },
   };
 

@@ -2,7 +2,8 @@
 import type { ConfigMapOf } from '../kube/kafka-objects.ts';
 import { type PartitionLine, parseLine, partitionKey } from '../kube/partition-line.ts';
 import type { DirectoryRecord } from './log/directory-record.ts';
-import { compareLines, type HeldReplica } from './metadata/recovery-core.ts';
+import { compareLines } from './metadata/page-age.ts';
+import type { HeldReplica } from './metadata/recovery-core.ts';
 import type { Partition } from './partition/partition.ts';
 
 function configOf(text: string): ConfigMapOf | null {

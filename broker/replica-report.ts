@@ -4,6 +4,7 @@ import { formatLine, type Member, parseLine } from '../kube/partition-line.ts';
 import { expectNoBug } from '../stdx/bug.ts';
 import type { LogDirectories } from './log/log-directories.ts';
 import type { BrokerImage } from './metadata/image.ts';
+import type { PageAge } from './metadata/page-age.ts';
 import type { BrokerReport, HeldReplica } from './metadata/recovery-core.ts';
 import type { Partitions } from './partition/partitions.ts';
 import { PeerChannels } from './replication/peer-channels.ts';
@@ -20,11 +21,12 @@ export interface Reporter {
   readonly clusterId: string;
   readonly directories: LogDirectories;
   readonly partitions: Partitions;
+  readonly pages: readonly PageAge[];
   readonly held: readonly HeldReplica[];
 }
 
 export function reportOf(of: Reporter): BrokerReport {
-  const { clusterId, directories, held, keptSince, partitions, self } = of;
+  const { clusterId, directories, held, keptSince, pages, partitions, self } = of;
   let producerIdEnd = directories.producerIdEnd;
   for (const { log } of partitions)
     producerIdEnd = Math.max(producerIdEnd, log.producers.idMax + 1);
@@ -36,6 +38,7 @@ export function reportOf(of: Reporter): BrokerReport {
     clusterId,
     storeGeneration: directories.storeGeneration,
     producerIdEnd,
+    pages,
     replicas: held,
   };
 }

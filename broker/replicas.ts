@@ -15,7 +15,8 @@ import type { LogDirectory } from './log/log-directory.ts';
 import type { PartitionLog } from './log/partition-log.ts';
 import { DamagedLog } from './log/stored-batches.ts';
 import type { LineChange, MetadataImage } from './metadata/image.ts';
-import { compareLines, type HeldReplica } from './metadata/recovery-core.ts';
+import { areRivals, compareLines, type PageAge } from './metadata/page-age.ts';
+import type { HeldReplica } from './metadata/recovery-core.ts';
 import { heldOf, NotedLines } from './noted-lines.ts';
 import { Partition } from './partition/partition.ts';
 import type { Partitions } from './partition/partitions.ts';
@@ -299,7 +300,7 @@ export class Replicas {
     const known = partition?.line ?? this.noted.lineOf(key);
     const log = (partition ?? this.found.get(key))?.log;
     const isBehind =
-      (known !== null && compareLines(line, known) < 0) ||
+      (known !== null && (compareLines(line, known) < 0 || areRivals(line, known))) ||
       (log !== undefined && log.latestEpoch > line.leaderEpoch);
     if (!isBehind) {
       this.behind.delete(key);
@@ -325,20 +326,28 @@ export class Replicas {
   }
 
   /** What a controller is told: everything, or what the pages do not account for. */
-  report(full: boolean): HeldReplica[] {
+  report(full: boolean): { held: HeldReplica[]; pages: PageAge[] } {
     const { image, partitions } = this.deps;
     const open = new Map<string, Partition>(this.found);
     for (const partition of partitions) open.set(keyOf(partition), partition);
     const held = new Map<string, HeldReplica>();
     for (const [key, partition] of open)
-      if (full || partition.line === null || this.behind.has(key)) {
+      if (full || this.isUnaccounted(key, partition)) {
         const { topicId } = partition;
         const config = image.knowsConfig(topicId) ? image.topicConfig(topicId) : null;
         held.set(key, heldOf(partition, this.noted, config));
       }
     // Replicas that never got a record have no folder.
     for (const [key, noted] of this.noted.all()) if (!open.has(key)) held.set(key, noted);
-    return [...held.values()];
+    return { held: [...held.values()], pages: image.pageAges() };
+  }
+
+  /** Whether what is known of a replica here is more than the pages say, as far as they were seen. */
+  private isUnaccounted(key: string, { line, partition, topicId }: Partition): boolean {
+    if (line === null || this.behind.has(key)) return true;
+    // As the controller answered, and no watch told.
+    const seen = this.deps.image.line(topicId, partition);
+    return seen !== line && (seen === null || compareLines(seen, line) < 0);
   }
 
   /** The volume is to know what became of a replica that lies on it. */

@@ -10,6 +10,7 @@ import {
   topicNameOf,
 } from '../../kube/kafka-objects.ts';
 import { type PartitionLine, parsePage, partitionKey } from '../../kube/partition-line.ts';
+import { ageOf, isOlderPage, type PageAge } from './page-age.ts';
 import { brokersInSpec, registered } from './placement-core.ts';
 
 export interface TopicImage {
@@ -239,14 +240,17 @@ export class MetadataImage {
   setPage(name: string, page: KafkaPartitionMap | null): LineChange[] | null {
     const text = page?.spec.partitions ?? '';
     const generation = page?.spec.storeGeneration ?? 0;
-    if (generation < (this.generations.get(name) ?? 0)) return null;
+    const known = this.generations.get(name) ?? 0;
+    if (generation < known) return null;
+    const isSame = this.pageTexts.get(name) === text;
+    const before = this.pages.get(name) ?? new Map<string, PartitionLine>();
+    const after = isSame
+      ? before
+      : new Map(parsePage(text).map((line) => [partitionKey(line.topicId, line.partition), line]));
+    if (generation === known && !isSame && isOlderPage(before, after)) return null;
     this.generations.set(name, generation);
     this.storeGeneration = Math.max(this.storeGeneration, generation);
-    if (this.pageTexts.get(name) === text) return [];
-    const before = this.pages.get(name) ?? new Map<string, PartitionLine>();
-    const after = new Map(
-      parsePage(text).map((line) => [partitionKey(line.topicId, line.partition), line]),
-    );
+    if (isSame) return [];
     this.pageTexts.set(name, text);
     this.pages.set(name, after);
     const changes: LineChange[] = [];
@@ -265,6 +269,14 @@ export class MetadataImage {
       this.removeLine(line);
     }
     return changes;
+  }
+
+  /** Of the pages that are believed. */
+  pageAges(): PageAge[] {
+    return [...this.pages].map(([name, lines]) => {
+      const generation = this.generations.get(name) ?? 0;
+      return ageOf({ name, generation }, this.pageTexts.get(name) ?? '', lines);
+    });
   }
 
   private setLine(line: PartitionLine): void {

@@ -140,6 +140,16 @@ test('an API without any page has one that says how far it was', async () => {
   assert.ok(generationsOf(stage).every((generation) => generation > HIGH));
 });
 
+test('a controller whose page went back to an older one is over, though no line came or went', async () => {
+  const stage = new Stage();
+  const pages = await stage.controller(1);
+  await pages.write(new Map([[KEY, line(0)]]));
+  const [[name, older]] = [...stage.kept] as [[string, KafkaPartitionMap]];
+  await pages.write(new Map([[KEY, line(1)]]));
+  stage.kept.set(name, { ...older, metadata: { ...older.metadata, resourceVersion: 'restored' } });
+  await assert.rejects(pages.write(new Map([[KEY, line(2)]])), Deposed);
+});
+
 test('a page that is claimed already is not written again', async () => {
   const stage = new Stage();
   const pages = await stage.controller(1);

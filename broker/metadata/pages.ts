@@ -16,6 +16,7 @@ import {
 import { isKubeError, type KubeApi } from '../../kube/port.ts';
 import { expectNoBug } from '../../stdx/bug.ts';
 import type { Logger } from '../../stdx/logger.ts';
+import { ageOf, isOlderPage, type PageAge } from './page-age.ts';
 
 const LINES_PER_PAGE = 256;
 const WRITES_IN_FLIGHT = 16;
@@ -120,18 +121,26 @@ export class Pages {
   private take(object: KafkaPartitionMap): void {
     const { name } = object.metadata;
     const before = this.pages.get(name);
-    if (before !== undefined && generationOf(object) < generationOf(before.object))
-      throw new Deposed(`page ${name} is older than it was: the API has an older memory`);
-    for (const key of before?.lines.keys() ?? []) this.pageOf.delete(key);
     const lines = new Map(
       parsePage(object.spec.partitions).map((line) => [
         partitionKey(line.topicId, line.partition),
         line,
       ]),
     );
+    const generation = generationOf(object);
+    const known = before === undefined ? generation : generationOf(before.object);
+    if (generation < known || (generation === known && isOlderPage(before?.lines, lines)))
+      throw new Deposed(`page ${name} is older than it was: the API has an older memory`);
+    for (const key of before?.lines.keys() ?? []) this.pageOf.delete(key);
     for (const key of lines.keys()) this.pageOf.set(key, name);
     this.pages.set(name, { object, lines });
     this.together = null;
+  }
+
+  ages(): PageAge[] {
+    return [...this.pages].map(([name, { lines, object }]) =>
+      ageOf({ name, generation: generationOf(object) }, object.spec.partitions, lines),
+    );
   }
 
   get(key: string): PartitionLine | null {

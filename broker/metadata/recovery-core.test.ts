@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { API_VERSION, type KafkaTopic } from '../../kube/kafka-objects.ts';
 import { type Member, type PartitionLine, partitionKey } from '../../kube/partition-line.ts';
 import { type BrokerView, settleLine } from './election-core.ts';
+import type { PageAge } from './page-age.ts';
 import {
   type BrokerReport,
   contradictions,
@@ -12,7 +13,13 @@ import {
   type StoreView,
 } from './recovery-core.ts';
 
-const NOTHING: StoreView = { hasState: false, generation: 0, lines: new Map(), topics: [] };
+const NOTHING: StoreView = {
+  hasState: false,
+  generation: 0,
+  pages: [],
+  lines: new Map(),
+  topics: [],
+};
 const ALL = { lost: new Set<number>(), allowLoss: false };
 const line = (more: Partial<PartitionLine> = {}): PartitionLine => ({
   topic: 't',
@@ -49,12 +56,14 @@ const report = (id: number, replicas: HeldReplica[], more: Partial<BrokerReport>
   clusterId: 'C',
   storeGeneration: 4,
   producerIdEnd: 1000,
+  pages: [],
   replicas,
   ...more,
 });
 const storeWith = (lines: PartitionLine[], more: Partial<StoreView> = {}): StoreView => ({
   hasState: true,
   generation: 4,
+  pages: [],
   lines: new Map(lines.map((one) => [partitionKey(one.topicId, one.partition), one])),
   topics: [],
   ...more,
@@ -140,6 +149,7 @@ test('who was out of the newest ISR does not lead, however long its log is', () 
   const newest = line({
     isr: [{ id: 1, epoch: 1 }],
     leader: { id: 1, epoch: 1 },
+    leaderEpoch: 4,
     partitionEpoch: 9,
   });
   const made = rebuild(
@@ -158,7 +168,11 @@ test('who was out of the newest ISR does not lead, however long its log is', () 
 test('a volume restored from an earlier life is no member, also where its new life has the same number', () => {
   const members = [0, 1].map((id) => ({ id, epoch: 6 }));
   const newest = line({ isr: members, leader: members[0] as Member, replicas: [0, 1] });
-  const old = line({ partitionEpoch: 2, isr: members.map(({ id }) => ({ id, epoch: 4 })) });
+  const old = line({
+    leaderEpoch: 2,
+    partitionEpoch: 2,
+    isr: members.map(({ id }) => ({ id, epoch: 4 })),
+  });
   const made = rebuild(
     NOTHING,
     [
@@ -207,6 +221,91 @@ test('an older store: what it does not know comes back, what it knows in older e
   assert.deepEqual(made.lines.map(({ topic }) => topic).sort(), ['later', 't']);
   assert.ok(made.lines.every(({ leaderEpoch }) => leaderEpoch > 3));
   assert.ok(made.generation > 9);
+});
+
+test('a page that somebody saw later, or otherwise, is a doubt; one that he saw earlier is none', () => {
+  const page = { name: 'p', generation: 4, changes: 20, sum: 1 };
+  const store = storeWith([line()], { pages: [page] });
+  const doubts = (more: Partial<PageAge>) =>
+    contradictions(store, [report(0, [held()], { pages: [{ ...page, ...more }] })]);
+  assert.match(doubts({ changes: 21 }).join(), /broker 0 has seen a later p than/);
+  assert.equal(doubts({ generation: 5, changes: 2 }).length, 1);
+  assert.equal(doubts({ sum: 2 }).length, 1, 'two memories wrote it');
+  assert.deepEqual(doubts({}), []);
+  assert.deepEqual(doubts({ changes: 19, sum: 2 }), []);
+  assert.deepEqual(doubts({ generation: 3, changes: 30, sum: 2 }), []);
+});
+
+/** Who saw the end of a topic that the API remembers, dropped its records, and started again or not. */
+const left = (id: number) => report(id, [], { storeGeneration: 5 });
+
+test('who dropped its records with their topic does not lead beside those who have them still', () => {
+  const before = line();
+  const reports = [left(0), left(1), report(2, [held()])];
+  assert.notDeepEqual(contradictions(storeWith([before]), reports), []);
+  const { lines, losses } = rebuild(storeWith([before]), reports, ALL);
+  const [made] = lines;
+  assert.deepEqual(made?.isr, [{ id: 2, epoch: 2 }]);
+  assert.deepEqual(made?.leader, { id: 2, epoch: 2 });
+  assert.ok((made?.leaderEpoch ?? 0) > before.leaderEpoch);
+  assert.deepEqual(losses, []);
+});
+
+test('a topic that ended on all of its replicas is there again in a new epoch, and the loss is told', () => {
+  const { lines, losses } = rebuild(storeWith([line()]), [left(0), left(1), left(2)], ALL);
+  assert.deepEqual(
+    lines.map(({ isr, leaderEpoch }) => [isr.length, leaderEpoch]),
+    [[3, 4]],
+  );
+  assert.match(losses.join(), /^t-0: its topic was deleted after what .* without records/);
+});
+
+test('of a topic that ended those who were out of sync bring nothing back, and hold nothing up', () => {
+  const isr = [0, 1].map((id) => ({ id, epoch: 1 }));
+  const store = storeWith([line({ isr })]);
+  const late = report(2, [held({ line: line({ isr }), endOffset: 4, highWatermark: 4 })]);
+  const made = rebuild(store, [left(0), left(1), late], ALL);
+  assert.deepEqual(made.undecided, []);
+  assert.deepEqual(
+    made.lines[0]?.isr.map(({ id }) => id),
+    [0, 1],
+  );
+  assert.equal(made.losses.length, 1);
+  // Where a volume is lost nobody can say that it was the topic that ended.
+  const lost = new Set([1]);
+  assert.equal(rebuild(store, [left(0), late], { ...ALL, lost }).undecided.length, 1);
+});
+
+test('a broker that has not heard of a new topic is no reason to write its line again', () => {
+  const reports = [report(0, [held()]), report(1, []), report(2, [])];
+  assert.deepEqual(rebuild(storeWith([line()]), reports, ALL).lines, []);
+});
+
+test('of two leaderships in one epoch the one that others kept up with counts, and that is told', () => {
+  const alone = line({
+    leader: { id: 0, epoch: 2 },
+    isr: [{ id: 0, epoch: 2 }],
+    partitionEpoch: 9,
+  });
+  const forgotten = line({
+    leader: { id: 1, epoch: 1 },
+    isr: [1, 2].map((id) => ({ id, epoch: 1 })),
+  });
+  const store = storeWith([alone]);
+  const reports = [
+    report(0, [held({ line: alone, endOffset: 6, highWatermark: 6 })]),
+    report(1, [held({ line: forgotten, highWatermark: 3 })]),
+    report(2, [held({ line: forgotten, highWatermark: 3 })]),
+  ];
+  assert.match(contradictions(store, reports).join(), /broker 1 has records .* newer epoch/);
+  const { lines, losses } = rebuild(store, reports, ALL);
+  const [made] = lines;
+  assert.deepEqual(
+    made?.isr.map(({ id }) => id),
+    [1, 2],
+  );
+  assert.ok((made?.leaderEpoch ?? 0) > 3 && (made?.partitionEpoch ?? 0) > 9);
+  assert.match(losses.join(), /two brokers led in one epoch/);
 });
 
 test('a topic that ended while a broker was away does not come back with it', () => {

@@ -18,6 +18,7 @@ import {
   type PartitionLine,
   partitionKey,
 } from '../../kube/partition-line.ts';
+import { areRivals, compareLines, isLater, type PageAge } from './page-age.ts';
 
 /** A replica as its broker holds it. */
 export interface HeldReplica {
@@ -47,6 +48,8 @@ export interface BrokerReport {
   readonly storeGeneration: number;
   /** Producer ids below this one may be in use. */
   readonly producerIdEnd: number;
+  /** The newest pages that it saw in this life. */
+  readonly pages: readonly PageAge[];
   readonly replicas: readonly HeldReplica[];
 }
 
@@ -55,13 +58,9 @@ export interface StoreView {
   /** Whether the object with the cluster's state is there. */
   readonly hasState: boolean;
   readonly generation: number;
+  readonly pages: readonly PageAge[];
   readonly lines: ReadonlyMap<string, PartitionLine>;
   readonly topics: readonly KafkaTopic[];
-}
-
-/** Negative: a is older than b. */
-export function compareLines(a: PartitionLine, b: PartitionLine): number {
-  return a.leaderEpoch - b.leaderEpoch || a.partitionEpoch - b.partitionEpoch;
 }
 
 const isDying = ({ metadata }: KafkaTopic) => metadata.deletionTimestamp !== undefined;
@@ -116,7 +115,7 @@ function livingIds({ topics }: StoreView): ReadonlySet<string> {
 /** Why a broker's word speaks against what the API says. */
 export function doubtsOf(
   store: StoreView,
-  { id, replicas, storeGeneration }: BrokerReport,
+  { id, pages, replicas, storeGeneration }: BrokerReport,
   living = livingIds(store),
 ): string[] {
   const found: string[] = [];
@@ -124,6 +123,11 @@ export function doubtsOf(
     found.push(
       `broker ${id} has seen generation ${storeGeneration} of what the Kubernetes API says, which is at ${store.generation}`,
     );
+  const later = pages.find((seen) =>
+    store.pages.some((now) => now.name === seen.name && isLater(seen, now)),
+  );
+  if (later !== undefined)
+    found.push(`broker ${id} has seen a later ${later.name} than the Kubernetes API has`);
   const unknown: string[] = [];
   const newer: string[] = [];
   for (const held of replicas) {
@@ -131,7 +135,8 @@ export function doubtsOf(
     const name = `${held.topic}-${held.partition}`;
     if (line === undefined && living.has(held.topicId)) unknown.push(name);
     if (line === undefined) continue;
-    const isOlder = held.line !== null && compareLines(line, held.line) < 0;
+    const isOlder =
+      held.line !== null && (compareLines(line, held.line) < 0 || areRivals(line, held.line));
     if (isOlder || held.lastEpoch > line.leaderEpoch) newer.push(name);
   }
   if (unknown.length > 0)
@@ -344,6 +349,68 @@ function rebuildLine(
   return { line, loss: null, isUndecided: true };
 }
 
+/**
+ * Members of a line that kept all they had, have seen more than the API remembers, and hold no replica of it:
+ * they saw the end of its topic.
+ */
+function leavers(
+  { isr, elr, partition, topicId }: PartitionLine,
+  { generation }: StoreView,
+  reports: readonly BrokerReport[],
+): BrokerReport[] {
+  return reports.filter(
+    ({ epoch, id, keptSince, replicas, storeGeneration }) =>
+      storeGeneration > generation &&
+      [...isr, ...elr].some(
+        (member) => member.id === id && keptSince <= member.epoch && member.epoch <= epoch,
+      ) &&
+      !replicas.some((held) => held.topicId === topicId && held.partition === partition),
+  );
+}
+
+/** A topic that had ended is there again, without records: they are gone where it mattered. */
+function beginAgain(
+  line: PartitionLine,
+  left: readonly BrokerReport[],
+  copies: readonly Copy[],
+): Verdict {
+  const isr = left.map(({ id, epoch }) => ({ id, epoch }));
+  const lastEpoch = Math.max(line.leaderEpoch, ...copies.map((copy) => copy.lastEpoch));
+  return {
+    line: {
+      ...line,
+      leader: isr[0] ?? null,
+      leaderEpoch: lastEpoch + 1,
+      partitionEpoch: line.partitionEpoch + 1,
+      isr,
+      elr: [],
+    },
+    loss: `${line.topic}-${line.partition}: its topic was deleted after what the Kubernetes API remembers; it is there again without records, to be deleted again`,
+    isUndecided: false,
+  };
+}
+
+/** Lines that were written by another memory of the API than the newest one was. */
+function rivalsOf(newest: PartitionLine, copies: readonly Copy[]): PartitionLine[] {
+  return copies.flatMap(({ line }) => (line !== null && areRivals(line, newest) ? [line] : []));
+}
+
+/**
+ * Of two leaderships in one epoch the one counts that more replicas have kept up with: so many had to confirm
+ * what was acknowledged, where the other leader was alone.
+ */
+function strongerOf(a: Verdict, b: Verdict): Verdict {
+  if (b.isUndecided || b.line.isr.length <= a.line.isr.length) return a;
+  const { line } = b;
+  return {
+    ...b,
+    line: { ...line, partitionEpoch: Math.max(line.partitionEpoch, a.line.partitionEpoch) },
+    loss:
+      b.loss ??
+      `${line.topic}-${line.partition}: two brokers led in one epoch, since the Kubernetes API had forgotten the one; what the other acknowledged alone is gone, everything else up to the end of broker ${line.leader?.id} is there`,
+  };
+}
+
 /** What is to be written so that the API says again what the volumes know. */
 export function rebuild(
   store: StoreView,
@@ -369,12 +436,27 @@ export function rebuild(
         line !== null && (best === null || compareLines(best, line) < 0) ? line : best,
       known ?? null,
     );
-    if (known !== undefined && !isBehind(known, newest, of) && !mayLose(known, of, allowance))
-      continue;
-    const verdict = rebuildLine(newest, of, allowance);
+    const left = newest === null ? [] : leavers(newest, store, reports);
+    const rivals = newest === null ? [] : rivalsOf(newest, of);
+    const isInForce = known !== undefined && !isBehind(known, newest, of);
+    if (isInForce && left.length + rivals.length === 0 && !mayLose(known, of, allowance)) continue;
+    let verdict = rebuildLine(newest, of, allowance);
+    for (const rival of rivals) verdict = strongerOf(verdict, rebuildLine(rival, of, allowance));
+    const isEnded = left.some((one) =>
+      of.every(({ broker }) => broker.storeGeneration < one.storeGeneration),
+    );
+    if (newest !== null && verdict.isUndecided && isEnded && allowance.lost.size === 0)
+      verdict = beginAgain(newest, left, of);
     lines.push(verdict.line);
     if (verdict.loss !== null) losses.push(verdict.loss);
     if (verdict.isUndecided) undecided.push(`${verdict.line.topic}-${verdict.line.partition}`);
+  }
+  for (const [key, line] of store.lines) {
+    const left = copies.has(key) ? [] : leavers(line, store, reports);
+    if (left.length === 0) continue;
+    const { line: again, loss } = beginAgain(line, left, []);
+    lines.push(again);
+    losses.push(loss ?? '');
   }
   for (const topic of emptied(store)) {
     const id = topicIdOf(topic);

@@ -39,6 +39,16 @@ const LINE: PartitionLine = {
   removing: [],
 };
 
+const HELD = {
+  topic: 't',
+  topicId: TOPIC_ID,
+  partition: 0,
+  startOffset: 0,
+  endOffset: 0,
+  lastEpoch: -1,
+  highWatermark: 0,
+  config: null,
+};
 const report = (id: number, storeGeneration = 0): BrokerReport => ({
   id,
   epoch: 1,
@@ -47,6 +57,7 @@ const report = (id: number, storeGeneration = 0): BrokerReport => ({
   clusterId: 'id',
   storeGeneration,
   producerIdEnd: 0,
+  pages: [],
   replicas: [],
 });
 
@@ -187,7 +198,8 @@ test('once volumes were asked no page is below what they had seen', async () => 
   stage.putState(1);
   stage.putTopic();
   stage.putPage(1);
-  stage.reports = [report(0, 5), report(1), report(2)];
+  const replicas = [{ ...HELD, line: LINE }];
+  stage.reports = [report(0, 5), report(1), report(2)].map((one) => ({ ...one, replicas }));
   assert.equal(await stage.settles(2, 3), true);
   const page = stage.get(kafkaPartitionMaps, `${CLUSTER}-partitions-0000`) as KafkaPartitionMap;
   assert.ok((page.spec.storeGeneration ?? 0) > 5);

@@ -112,6 +112,7 @@ export class Recovery {
     return {
       hasState: isWhole(state),
       generation: Math.max(pages.generation, state?.spec.storeGeneration ?? 0),
+      pages: pages.ages(),
       lines: pages.all(),
       topics: items.filter(({ spec }) => spec.clusterRef.name === of.cluster),
     };

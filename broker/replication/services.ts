@@ -117,6 +117,12 @@ export interface ReplicaMessage {
   highWatermark: number;
   config: string;
 }
+export interface PageAgeMessage {
+  name: string;
+  generation: number;
+  changes: number;
+  sum: number;
+}
 export interface ReplicasReportMessage {
   broker: ProtoMember;
   keptSince: number;
@@ -124,6 +130,7 @@ export interface ReplicasReportMessage {
   clusterId: string;
   storeGeneration: number;
   producerIdEnd: number;
+  pages: readonly PageAgeMessage[];
   replicas: ReplicaMessage[];
 }
 

@@ -26,5 +26,6 @@ export const faultKinds = [
   'flip',
   'inventory',
   'apiOlder',
+  'apiLost',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];

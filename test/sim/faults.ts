@@ -2,6 +2,7 @@
 import { type FaultKind, faultKinds } from './fault-kinds.ts';
 import type { SimMover } from './mover.ts';
 import { SimOperator } from './operator.ts';
+import { SimOwner } from './owner.ts';
 import type { Random } from './random.ts';
 import type { Process } from './scheduler.ts';
 import { apiStrikes } from './strikes-api.ts';
@@ -42,6 +43,7 @@ export class Faults {
   private readonly kinds: readonly FaultKind[];
   private readonly skip: ReadonlySet<number>;
   readonly operator: SimOperator;
+  readonly owner: SimOwner;
   readonly movers: SimMover[] = [];
   /** Says when the node that lost something is back in every ISR: until then no other may. */
   private isBack: (() => boolean) | null = null;
@@ -59,6 +61,7 @@ export class Faults {
     this.kinds = kinds;
     this.skip = skip;
     this.operator = new SimOperator(world);
+    this.owner = new SimOwner(world);
   }
 
   start(): void {
@@ -76,7 +79,9 @@ export class Faults {
 
   /** Whether somebody is still at something that he began before. */
   get isBusy(): boolean {
-    return this.operator.isRolling || this.movers.some(({ isDone }) => !isDone);
+    return (
+      this.operator.isRolling || this.owner.isBusy || this.movers.some(({ isDone }) => !isDone)
+    );
   }
 
   /** Everything works again; nothing else is going to break. */

@@ -42,9 +42,35 @@ const apiOlder: Strike = ({ faults, later, note, random, world }) => {
   later(ms, () => {
     if (faults.isOver) return;
     note(`is as it was ${ms.toFixed(0)} ms ago`);
-    world.kube.restore(copy);
-    world.onApiRestored();
+    world.restoreApi(copy);
   });
 };
 
-export const apiStrikes = { apiCut, apiDown, watches, lateWatches, conflicts, apiOlder };
+/**
+ * Everything that the store held is gone, under brokers that run, end or were stopped before; the manifests
+ * are applied again, and the owner does as he is told.
+ */
+const apiLost: Strike = ({ faults, later, note, random, world }) => {
+  if (faults.owner.isBusy || world.kube.isDown) return;
+  const how = random.pick(['while they run', 'and they are killed', 'and they are stopped']);
+  note(how);
+  for (const node of world.nodes) {
+    if (how.endsWith('killed')) world.kill(node);
+    if (how.endsWith('stopped')) void world.stop(node);
+  }
+  later(how.endsWith('stopped') ? 3_000 : 0, () => {
+    world.loseApi();
+    world.note('ALL OBJECTS ARE GONE');
+    later(random.between(0, 3_000), () => {
+      world.makeObjects();
+      world.note('MANIFESTS APPLIED');
+      faults.owner.attend();
+      for (const node of world.nodes)
+        later(random.between(100, 3_000), () => {
+          if (node.process?.alive !== true) world.start(node);
+        });
+    });
+  });
+};
+
+export const apiStrikes = { apiCut, apiDown, watches, lateWatches, conflicts, apiOlder, apiLost };

@@ -13,6 +13,7 @@ import {
 } from '../../kube/kafka-objects.ts';
 import { type KubeObject, leases, type Resource } from '../../kube/objects.ts';
 import { parsePage } from '../../kube/partition-line.ts';
+import { isKubeError } from '../../kube/port.ts';
 import { Unencodable } from '../../proto/kafka/cursor.ts';
 import { isBug, setFate } from '../../stdx/bug.ts';
 import type { LogFields, Logger } from '../../stdx/logger.ts';
@@ -35,6 +36,11 @@ const HEALED: ReadonlySet<string> = new Set([
   'an index was damaged and is made anew',
 ]);
 const LOG_LINES_MAX = 4000;
+/** A controller is elected again, and asks. */
+const NOTICED_MS = 20_000;
+/** What no cluster of Kafka brings along itself. */
+const KEPT = /customresourcedefinitions|namespaces/;
+const pageText = ({ spec }: KafkaPartitionMap) => spec.partitions;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -130,7 +136,8 @@ export class World {
   }
   private readonly pages = new Map<string, string>();
 
-  private makeObjects(): void {
+  /** As somebody who applies manifests: what is there stays. */
+  makeObjects(): void {
     const { brokers, config, topics } = this.scene;
     this.put(kafkaClusters, {
       apiVersion: API_VERSION,
@@ -142,7 +149,11 @@ export class World {
   }
 
   private put<T extends KubeObject>(resource: Resource<T>, object: object): void {
-    this.kube.api.create(this.kube.kindOf(resource), NAMESPACE, object as KubeObject, {});
+    try {
+      this.kube.api.create(this.kube.kindOf(resource), NAMESPACE, object as KubeObject, {});
+    } catch (cause) {
+      if (!isKubeError(cause, 409)) throw cause;
+    }
   }
 
   private makeTopic({ config, name, partitions }: TopicShape): void {
@@ -317,6 +328,42 @@ export class World {
   /** Called when the API's store is put back to what it was. */
   onApiRestored: () => void = () => {};
 
+  /** All objects are gone, as where somebody deleted what he could, or etcd is a new one. */
+  loseApi(): void {
+    this.restoreApi(this.kube.copy().filter(({ collection }) => KEPT.test(collection)));
+  }
+
+  /** The API's store is put back to what it was. */
+  restoreApi(copy: ReturnType<SimKube['copy']>): void {
+    const before = this.pageObjects();
+    this.kube.restore(copy);
+    const texts = new Map(this.pageObjects().map((page) => [page.metadata.name, pageText(page)]));
+    if (before.some((page) => texts.get(page.metadata.name) !== pageText(page)))
+      this.forgotten = {
+        generation: Math.max(0, ...before.map(({ spec }) => spec.storeGeneration ?? 0)),
+        untilMs: this.scheduler.nowMs + NOTICED_MS,
+      };
+    this.onApiRestored();
+  }
+
+  /**
+   * Pages that the API forgot are written again as soon as somebody who knows them is asked: until then, or
+   * until there was time enough for that, what the API says is not how things are.
+   */
+  private get isForgetful(): boolean {
+    const { forgotten } = this;
+    if (forgotten === null || this.scheduler.nowMs > forgotten.untilMs) return false;
+    return this.pageObjects().some(
+      ({ spec }) => (spec.storeGeneration ?? 0) <= forgotten.generation,
+    );
+  }
+  private forgotten: { readonly generation: number; readonly untilMs: number } | null = null;
+
+  private pageObjects(): KafkaPartitionMap[] {
+    const kind = this.kube.kindOf(kafkaPartitionMaps);
+    return this.kube.api.list(kind, NAMESPACE, () => true) as KafkaPartitionMap[];
+  }
+
   /** Whether everything that ends comes back at once. */
   isPeace = false;
 
@@ -353,12 +400,7 @@ export class World {
 
   /** Every partition's line, as the API has it. */
   lines() {
-    const maps = this.kube.api.list(
-      this.kube.kindOf(kafkaPartitionMaps),
-      NAMESPACE,
-      () => true,
-    ) as KafkaPartitionMap[];
-    return maps.flatMap(({ spec }) => parsePage(spec.partitions));
+    return this.pageObjects().flatMap(({ spec }) => parsePage(spec.partitions));
   }
 
   /** Which topic of that name has the partition now; null: none. */
@@ -381,7 +423,7 @@ export class World {
       ({ adding, isr, leader, replicas }) =>
         leader !== null && isr.length === replicas.length && adding.length === 0,
     );
-    if (!healthy || this.dying.length > 0) return false;
+    if (!healthy || this.isForgetful || this.dying.length > 0) return false;
     return this.scene.topics.every(
       ({ kind, name, partitions }) =>
         kind === 'passing' || lines.filter(({ topic }) => topic === name).length === partitions,
