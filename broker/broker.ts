@@ -342,6 +342,7 @@ export class Broker implements AsyncDisposable {
       control: refuse,
       reportReplicas: ({ full }) => reportMessage(this.report(full)),
       transactions: this.coordinators.handlers,
+      coordinatesTransactions: (id) => this.coordinators.leadsTransactions(id),
       shareState: this.coordinators.shareStore.handlers,
       throttle: new ReplicationThrottle(clock, () =>
         this.config.number('leader.replication.throttled.rate'),

@@ -213,6 +213,12 @@ export class Coordinators implements TransactionGate, Disposable {
     },
   };
 
+  /** Whether a broker leads any partition of the log of transactions, as far as is known here. */
+  leadsTransactions(id: number): boolean {
+    const partitions = this.deps.image.topic(TRANSACTIONS_TOPIC)?.partitions ?? [];
+    return partitions.some(({ leader }) => leader?.id === id);
+  }
+
   /** Makes sure that a partition belongs to the open transaction of a producer; NONE or why not. */
   async admit(of: PartitionInTransaction): Promise<ErrorName> {
     const partition = this.partitionOf(of.topic, of.partition);

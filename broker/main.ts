@@ -47,6 +47,16 @@ function recordsProgram(): URL {
   return new URL(name, import.meta.url);
 }
 
+function peerTlsOf({
+  peerTlsFolder: folder,
+  peerTls: mode,
+  namespace,
+  cluster,
+  id,
+}: BrokerOptions) {
+  return folder === null ? null : { folder, mode, namespace, cluster, id };
+}
+
 export async function main(): Promise<void> {
   // After a burst V8 would put what requests make among its old objects, where it keeps everything that they
   // refer to until the next full collection: collections took 2-8 ms instead of less than one.
@@ -69,7 +79,7 @@ export async function main(): Promise<void> {
       disk: nodeDisk,
       logger,
       api,
-      network: systemNetwork(options.peerTlsFolder),
+      network: systemNetwork(peerTlsOf(options)),
       workers: new WorkerThreads({ program: recordsProgram(), countMax: RECORD_THREADS_MAX }),
       bootId: readBootId(),
       processId: process.pid,

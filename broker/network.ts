@@ -1,6 +1,6 @@
 /** The network of a broker as an argument: its peers, its clients, and those who look after it. */
 import { serveAdmin } from '../stdx/admin-http.ts';
-import { grpcNetwork, type PeerNetwork } from './replication/peer-network.ts';
+import { grpcNetwork, type PeerNetwork, type PeerTls } from './replication/peer-network.ts';
 import type { Connection } from './server/connection.ts';
 import { Listener, type ListenerDeps, type ListenerOptions } from './server/listener.ts';
 
@@ -16,10 +16,10 @@ export interface BrokerNetwork {
   readonly listen: (deps: ListenerDeps, options: ListenerOptions) => Promise<ClientListener>;
 }
 
-/** With the folder of the certificate by which brokers know each other; null: they speak plainly. */
-export function systemNetwork(peerTlsFolder: string | null): BrokerNetwork {
+/** With the certificates by which brokers know each other; null: they speak plainly. */
+export function systemNetwork(tls: PeerTls | null): BrokerNetwork {
   return {
-    peers: grpcNetwork(peerTlsFolder),
+    peers: grpcNetwork(tls),
     serveAdmin,
     async listen(deps, options) {
       const listener = new Listener(deps, options);

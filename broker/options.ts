@@ -1,4 +1,5 @@
 /** What a broker process is told by its pod: environment variables, checked at once. */
+import type { PeerTlsMode } from '../kube/broker-identity.ts';
 
 export interface BrokerOptions {
   readonly namespace: string;
@@ -22,6 +23,7 @@ export interface BrokerOptions {
   readonly tlsFolder: string;
   /** Where the certificate for other brokers is; null: they speak plainly. */
   readonly peerTlsFolder: string | null;
+  readonly peerTls: PeerTlsMode;
   readonly rack: string | null;
   /** The annotation of the pod that names the rack, written once the pod has a node; null: none is. */
   readonly rackAnnotation: string | null;
@@ -67,6 +69,11 @@ function foldersOf(text: string): string[] {
 }
 
 /** @throws Error with a sentence that names the variable. */
+/** Who does not say takes no half measures. */
+function peerTlsOf(text: string | undefined): PeerTlsMode {
+  return text === 'accept' || text === 'dial' ? text : 'require';
+}
+
 export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
   const text = (name: string, preset?: string) => {
     const value = env[name] ?? preset;
@@ -97,6 +104,7 @@ export function brokerOptions(env: NodeJS.ProcessEnv): BrokerOptions {
     adminPort: number('TENURE_ADMIN_PORT', 9404),
     dataFolders: foldersOf(text('TENURE_DATA_DIR')),
     peerTlsFolder: env.TENURE_PEER_TLS_DIR || null,
+    peerTls: peerTlsOf(env.TENURE_PEER_TLS),
     tlsFolder: text('TENURE_TLS_DIR', '/etc/tenure/tls'),
     rack: env.TENURE_RACK || null,
     rackAnnotation: env.TENURE_RACK_FROM || null,

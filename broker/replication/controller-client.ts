@@ -20,6 +20,7 @@ export class ControllerClient implements Disposable {
   private readonly controller: () => BrokerImage | null;
   private peer: ControlPeer | null = null;
   private address = '';
+  private id = -1;
 
   constructor(network: PeerNetwork, controller: () => BrokerImage | null) {
     this.network = network;
@@ -30,10 +31,11 @@ export class ControllerClient implements Disposable {
     const broker = this.controller();
     if (broker === null) throw new ControllerUnavailable('no controller is known');
     const address = `${broker.host}:${broker.replicationPort}`;
-    if (this.peer === null || this.address !== address) {
+    if (this.peer === null || this.address !== address || this.id !== broker.id) {
       this.peer?.close();
-      this.peer = this.network.control(address);
+      this.peer = this.network.control(address, broker.id);
       this.address = address;
+      this.id = broker.id;
     }
     return this.peer;
   }

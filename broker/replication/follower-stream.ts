@@ -117,7 +117,7 @@ class LeaderConnection implements TurnTask {
     if (this.closed || this.stream !== null || this.retry !== null) return;
     const address = this.deps.addressOf(this.leader.id);
     if (address === null) return this.tryLater();
-    this.client ??= this.deps.network.replication(address);
+    this.client ??= this.deps.network.replication(address, this.leader.id);
     const stream = this.client.Follow();
     this.stream = stream;
     this.charge();

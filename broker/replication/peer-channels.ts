@@ -2,7 +2,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { expectNoBug } from '../../stdx/bug.ts';
 import type { BrokerImage } from '../metadata/image.ts';
-import type { PeerNetwork } from './peer-network.ts';
+import type { Connect, PeerNetwork } from './peer-network.ts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -16,13 +16,13 @@ export type Run<Peer, Response> = (
 export class PeerChannels<Peer extends grpc.Client> implements Disposable {
   private readonly brokerOf: (id: number) => BrokerImage | null;
   private readonly network: PeerNetwork;
-  private readonly open: (address: string) => Peer;
+  private readonly open: Connect<Peer>;
   private readonly peers = new Map<number, { address: string; peer: Peer }>();
 
   constructor(
     network: PeerNetwork,
     brokerOf: (id: number) => BrokerImage | null,
-    open: (address: string) => Peer,
+    open: Connect<Peer>,
   ) {
     this.network = network;
     this.brokerOf = brokerOf;
@@ -36,7 +36,7 @@ export class PeerChannels<Peer extends grpc.Client> implements Disposable {
     const known = this.peers.get(id);
     if (known?.address === address) return known.peer;
     known?.peer.close();
-    const peer = this.open(address);
+    const peer = this.open(address, id);
     this.peers.set(id, { address, peer });
     return peer;
   }

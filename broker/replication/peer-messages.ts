@@ -240,3 +240,33 @@ function faultOfField(rule: Rule, of: Readonly<Record<string, unknown>>): string
 export function faultIn(rule: Rule, value: unknown): string | null {
   return faultOfOne(rule, value);
 }
+
+/** Who a request says that its sender is; null: it does not say. */
+export function claimOf(method: string, request: unknown): number | null {
+  const { broker, leader, hello, wishes } = (request ?? {}) as {
+    readonly broker?: { readonly id: number };
+    readonly leader?: { readonly id: number };
+    readonly hello?: { readonly follower: { readonly id: number } } | null;
+    readonly wishes?: readonly {
+      readonly kind: string;
+      readonly member?: { readonly id: number };
+    }[];
+  };
+  switch (method) {
+    case 'Follow':
+      return hello?.follower.id ?? null;
+    case 'AlterPartition':
+      return leader?.id ?? null;
+    case 'Leave':
+    case 'AllocateProducerIds':
+      return broker?.id ?? null;
+    case 'ChangePartitions': {
+      // A replica withdraws by its own broker alone; what administrators want comes through any.
+      const own = (wishes ?? []).filter(({ kind }) => kind === 'withdraw');
+      const ids = new Set(own.map(({ member }) => member?.id ?? -1));
+      return ids.size === 0 ? null : ids.size === 1 ? ([...ids][0] as number) : -1;
+    }
+    default:
+      return null;
+  }
+}

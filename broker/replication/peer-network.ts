@@ -1,8 +1,16 @@
 /** How brokers reach each other, as an argument: gRPC in processes, a simulation in tests. */
 import net from 'node:net';
 import * as grpc from '@grpc/grpc-js';
+import {
+  brokerNamedBy,
+  type ClusterName,
+  certificateFile,
+  keyFile,
+  type PeerTlsMode,
+} from '../../kube/broker-identity.ts';
 import { fatal } from '../../stdx/bug.ts';
 import { systemClock } from '../../stdx/clock.ts';
+import { listenForPeers, type TakenCredentials } from './peer-listener.ts';
 import {
   type ControlPeer,
   connectControl,
@@ -20,12 +28,19 @@ export interface PeerService {
   readonly implementation: grpc.UntypedServiceImplementation;
 }
 
-/** Addresses are `host:port`. Opening a channel sends nothing before the first call. */
+/** Opens a channel to a broker at `host:port`, and to no other; nothing is sent before the first call. */
+export type Connect<Peer> = (address: string, id: number) => Peer;
+
+/** Who calls: a broker by its id, anybody where nobody proves who they are, or a stranger. */
+export type Caller = number | 'anybody' | 'stranger';
+
 export interface PeerNetwork {
-  readonly replication: (address: string) => ReplicationPeer;
-  readonly control: (address: string) => ControlPeer;
-  readonly transactions: (address: string) => TransactionsPeer;
-  readonly shareState: (address: string) => ShareStatePeer;
+  readonly replication: Connect<ReplicationPeer>;
+  readonly control: Connect<ControlPeer>;
+  readonly transactions: Connect<TransactionsPeer>;
+  readonly shareState: Connect<ShareStatePeer>;
+  /** Who is at the other end of a call that is served. */
+  readonly callerOf: (call: unknown) => Caller;
   /** Serves until disposed. @throws Error where the address cannot be had */
   readonly serve: (
     services: readonly PeerService[],
@@ -49,33 +64,66 @@ export type KnockAnswer = 'refused' | 'accepted' | 'silent';
 const KNOCK_TIMEOUT_MS = 1_000;
 const TLS_LOOK_MS = 5_000;
 
-interface PeerCredentials {
-  readonly channel: grpc.ChannelCredentials;
-  readonly server: grpc.ServerCredentials;
+/** Whose certificates are in a folder, and which of them is this broker's. */
+export interface PeerTls extends ClusterName {
+  readonly folder: string;
+  readonly id: number;
+  readonly mode: PeerTlsMode;
 }
 
+interface PeerCredentials {
+  readonly channel: (id: number) => grpc.ChannelCredentials;
+  /** Null: nobody speaks TLS. */
+  readonly taken: TakenCredentials | null;
+  readonly callerOf: PeerNetwork['callerOf'];
+}
+
+const PLAIN: PeerCredentials = {
+  channel: () => grpc.credentials.createInsecure(),
+  taken: null,
+  callerOf: () => 'anybody',
+};
+
 /**
- * With a folder of `tls.crt`, `tls.key` and `ca.crt` each side proves that the cluster's authority has
- * signed it; files that change are taken up by themselves. Whom it signed for is not asked: it signs
- * for brokers of this cluster only.
+ * Each side proves that the authority of the cluster's brokers has signed it, and which broker it is: who
+ * dials asks for the one that it means, who is dialled holds against it what the messages say. Files that
+ * change are taken up by themselves.
  */
-function credentialsOf(tlsFolder: string | null): PeerCredentials {
-  if (tlsFolder === null)
-    return {
-      channel: grpc.credentials.createInsecure(),
-      server: grpc.ServerCredentials.createInsecure(),
-    };
+function credentialsOf(tls: PeerTls | null): PeerCredentials {
+  if (tls === null) return PLAIN;
   const files = new grpc.experimental.FileWatcherCertificateProvider({
-    certificateFile: `${tlsFolder}/tls.crt`,
-    privateKeyFile: `${tlsFolder}/tls.key`,
-    caCertificateFile: `${tlsFolder}/ca.crt`,
+    certificateFile: `${tls.folder}/${certificateFile(tls.id)}`,
+    privateKeyFile: `${tls.folder}/${keyFile(tls.id)}`,
+    caCertificateFile: `${tls.folder}/ca.crt`,
     refreshIntervalMs: TLS_LOOK_MS,
   });
+  const channels = new Map<number, grpc.ChannelCredentials>();
   return {
-    channel: grpc.experimental.createCertificateProviderChannelCredentials(files, files, {
-      checkServerIdentity: () => undefined,
-    }),
-    server: grpc.experimental.createCertificateProviderServerCredentials(files, files, true),
+    channel(id) {
+      if (tls.mode === 'accept') return grpc.credentials.createInsecure();
+      let channel = channels.get(id);
+      if (channel === undefined) {
+        channel = grpc.experimental.createCertificateProviderChannelCredentials(files, files, {
+          checkServerIdentity: (_host, { subjectaltname }) =>
+            brokerNamedBy(subjectaltname, tls) === id
+              ? undefined
+              : new Error(`the certificate is not that of broker ${id}: ${subjectaltname}`),
+        });
+        channels.set(id, channel);
+      }
+      return channel;
+    },
+    taken: {
+      tls: grpc.experimental.createCertificateProviderServerCredentials(files, files, true),
+      plain: tls.mode === 'require' ? null : grpc.ServerCredentials.createInsecure(),
+    },
+    callerOf(call) {
+      const context = (call as grpc.ServerUnaryCall<unknown, unknown>).getAuthContext();
+      const certificate = context?.sslPeerCertificate;
+      // With TLS there is always one: nobody gets through a handshake without.
+      if (certificate === undefined && tls.mode !== 'require') return 'anybody';
+      return brokerNamedBy(certificate?.subjectaltname, tls) ?? 'stranger';
+    },
   };
 }
 
@@ -99,19 +147,21 @@ function guarded(of: grpc.UntypedServiceImplementation): grpc.UntypedServiceImpl
   );
 }
 
-export function grpcNetwork(tlsFolder: string | null): PeerNetwork {
-  const { channel, server: serverCredentials } = credentialsOf(tlsFolder);
+export function grpcNetwork(tls: PeerTls | null): PeerNetwork {
+  const { callerOf, channel, taken } = credentialsOf(tls);
   return {
-    replication: (address) => connectReplication(address, channel),
-    control: (address) => connectControl(address, channel),
-    transactions: (address) => connectTransactions(address, channel),
-    shareState: (address) => connectShareState(address, channel),
+    replication: (address, id) => connectReplication(address, channel(id)),
+    control: (address, id) => connectControl(address, channel(id)),
+    transactions: (address, id) => connectTransactions(address, channel(id)),
+    shareState: (address, id) => connectShareState(address, channel(id)),
+    callerOf,
     async serve(services, { host, port }) {
       const server = new grpc.Server(serverOptions);
       for (const { definition, implementation } of services)
         server.addService(definition, guarded(implementation));
+      if (taken !== null) return listenForPeers(server, taken, { host, port });
       await new Promise<void>((resolve, reject) => {
-        server.bindAsync(`${host}:${port}`, serverCredentials, (cause) =>
+        server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (cause) =>
           cause ? reject(cause) : resolve(),
         );
       });

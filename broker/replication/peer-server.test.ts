@@ -29,6 +29,7 @@ test('no call of another broker is looked at before it is known whether this pro
         served = services;
         return { [Symbol.asyncDispose]: async () => {} };
       },
+      callerOf: () => 'anybody',
     },
     look: () => happened.push('look'),
   } as unknown as PeerServerDeps);

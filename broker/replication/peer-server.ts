@@ -9,7 +9,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { Frame } from './leader-message.ts';
 import { type LeaderStanding, LeaderStream, type LeaderStreamDeps } from './leader-stream.ts';
 import { type Done, unary } from './peer-channels.ts';
-import { faultIn, requests } from './peer-messages.ts';
+import { claimOf, faultIn, requests } from './peer-messages.ts';
 import type { PeerNetwork, PeerService } from './peer-network.ts';
 import {
   type AllocateProducerIdsResponse,
@@ -33,6 +33,11 @@ import { type TransactionHandlers, transactionsOf } from './transaction-peers.ts
 const TICK_MS = 100;
 
 type Refused = Pick<grpc.StatusObject, 'code' | 'details'>;
+
+interface ServedCall {
+  readonly request: unknown;
+  emit(event: 'error', cause: Refused): void;
+}
 
 const invalid = (fault: string): Refused => ({
   code: grpc.status.INVALID_ARGUMENT,
@@ -64,6 +69,8 @@ export interface PeerServerDeps {
   readonly control: ControlHandlers;
   readonly reportReplicas: ReportReplicas;
   readonly transactions: TransactionHandlers;
+  /** Whether a broker leads any of what transactions are kept in. */
+  readonly coordinatesTransactions: (id: number) => boolean;
   readonly throttle: ReplicationThrottle;
   readonly shareState: ShareStateHandlers;
   readonly onSent: (byteCount: number) => void;
@@ -111,16 +118,35 @@ export class PeerServer implements AsyncDisposable {
     const methods = Object.entries(implementation).map(([name, handle]) => {
       const rule = requests[name as keyof typeof requests];
       const isUnary = definition[name]?.requestStream === false;
-      const serve = (call: { request: unknown }, done: Done<never>) => {
+      const serve = (call: ServedCall, done: Done<never>) => {
         look();
         // Messages of a stream are looked at one by one.
-        const fault = isUnary ? faultIn(rule, call.request) : null;
-        if (fault === null) (handle as (...args: unknown[]) => void)(call, done);
-        else done(invalid(fault));
+        const request = isUnary ? call.request : null;
+        const fault = isUnary ? faultIn(rule, request) : null;
+        const refused = fault === null ? this.notFrom(name, call, request) : invalid(fault);
+        if (refused === null) (handle as (...args: unknown[]) => void)(call, done);
+        else if (isUnary) done(refused);
+        else call.emit('error', refused);
       };
       return [name, serve];
     });
     return { definition, implementation: Object.fromEntries(methods) };
+  }
+
+  /** Why a call is not answered to who made it; null: it is. */
+  private notFrom(method: string, call: unknown, request: unknown): Refused | null {
+    const caller = this.deps.network.callerOf(call);
+    if (caller === 'anybody') return null;
+    const claim = claimOf(method, request);
+    const isSo = caller !== 'stranger' && (claim === null || claim === caller);
+    // Markers end transactions: only who coordinates some may write them.
+    if (isSo && (method !== 'WriteMarkers' || this.deps.coordinatesTransactions(caller)))
+      return null;
+    this.deps.logger.warn('a peer was refused', { method, caller, claim });
+    return {
+      code: grpc.status.PERMISSION_DENIED,
+      details: `${caller} must not call ${method}${claim === null ? '' : ` as broker ${claim}`}`,
+    };
   }
 
   private services(): PeerService[] {
@@ -163,7 +189,7 @@ export class PeerServer implements AsyncDisposable {
       this.deps.look();
       const fault = faultIn(requests.Follow, message);
       const why =
-        fault === null ? (stream === null ? this.notMeant(message) : null) : invalid(fault);
+        fault === null ? (stream === null ? this.notHeard(call, message) : null) : invalid(fault);
       if (why !== null) {
         isRefused = true;
         call.emit('error', why);
@@ -186,15 +212,16 @@ export class PeerServer implements AsyncDisposable {
     call.on('error', over);
   }
 
-  /** The first message says who asks and which life of this broker it means; why it is not for this one. */
-  private notMeant({ hello }: FollowerMessage): Refused | null {
+  /** The first message says who asks and which life of this broker it means; why it is not heard. */
+  private notHeard(call: unknown, message: FollowerMessage): Refused | null {
+    const { hello } = message;
     const self = this.deps.self();
     const isMeant =
       hello != null &&
       hello.leader.id === self.id &&
       hello.leader.epoch === self.epoch &&
       hello.clusterId === this.deps.clusterId();
-    if (isMeant) return null;
+    if (isMeant) return this.notFrom('Follow', call, message);
     return {
       code: grpc.status.FAILED_PRECONDITION,
       details: 'the stream is meant for another process',

@@ -42,7 +42,7 @@ class Watch implements Disposable {
     this.target = target;
     this.listener = listener;
     this.network = network;
-    this.peer = network.control(`${target.host}:${target.port}`);
+    this.peer = network.control(`${target.host}:${target.port}`, target.id);
     this.connect();
   }
 

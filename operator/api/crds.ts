@@ -348,8 +348,7 @@ const kafkaCluster = crd({
       ),
       tls: record('Certificates of listeners with tls: true, and of brokers among themselves.', {
         brokers: flag(
-          'Whether brokers speak TLS among themselves, each side proving who it is; chosen when the cluster is made.',
-          { default: false },
+          'Whether brokers speak TLS among themselves, each side proving which broker it is. A change rolls the cluster in steps that brokers beside each other understand.',
         ),
         certificateSecret: text(
           'A Secret with tls.crt and tls.key that somebody else keeps, such as cert-manager; the operator makes and renews its own if absent.',
@@ -392,10 +391,6 @@ const kafkaCluster = crd({
         rule(
           '!has(self.autoscaling) || (self.replicas >= self.autoscaling.minReplicas && self.replicas <= self.autoscaling.maxReplicas)',
           'replicas must be within autoscaling.minReplicas and autoscaling.maxReplicas',
-        ),
-        rule(
-          '(has(self.tls) && has(self.tls.brokers) && self.tls.brokers) == (has(oldSelf.tls) && has(oldSelf.tls.brokers) && oldSelf.tls.brokers)',
-          'tls.brokers must not change: brokers that speak TLS and brokers that do not would not find each other',
         ),
         rule(
           "!has(self.storage) || self.storage.type != 'ephemeral' || !has(self.hibernated) || !self.hibernated",

@@ -47,7 +47,10 @@ export async function makeAuthority(name: string, now: string, until: Date): Pro
   return { certificate: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) };
 }
 
-const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
+function typeOf(name: string): 'ip' | 'dns' | 'url' {
+  if (name.includes('://')) return 'url';
+  return /^[\d.]+$|:/.test(name) ? 'ip' : 'dns';
+}
 
 export async function signServer(
   authority: KeyPair,
@@ -72,10 +75,7 @@ export async function signServer(
         ...(of.forClients ? [x509.ExtendedKeyUsage.clientAuth] : []),
       ]),
       new x509.SubjectAlternativeNameExtension(
-        of.names.map((value) => ({
-          type: isAddress(value) ? ('ip' as const) : ('dns' as const),
-          value,
-        })),
+        of.names.map((value) => ({ type: typeOf(value), value })),
       ),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],

@@ -12,14 +12,14 @@ export function usesTls(cluster: KafkaCluster): boolean {
   return listenersOf(cluster).some(({ tls }) => tls === true);
 }
 
-/** Whether brokers prove to each other who they are. */
-export function usesPeerTls({ spec }: KafkaCluster): boolean {
-  return spec.tls?.brokers === true;
-}
-
 /** What brokers show to each other; always of the operator's own authority. */
 export function peerSecretName({ metadata }: KafkaCluster): string {
   return `${metadata.name}-peers`;
+}
+
+/** Its authority, which signs for brokers alone: what a client shows is worth nothing among them. */
+export function peerCaSecretName({ metadata }: KafkaCluster): string {
+  return `${metadata.name}-peers-ca`;
 }
 
 export function caSecretName({ metadata }: KafkaCluster): string {

@@ -26,12 +26,13 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Logger } from '../../stdx/logger.ts';
 import { listenerStatuses } from './addresses-core.ts';
 import { type CertificateState, Certificates } from './certificates.ts';
-import { usesPeerTls, usesTls } from './certificates-core.ts';
+import { usesTls } from './certificates-core.ts';
 import { isContained } from './contained-core.ts';
 import { desiredObjects } from './desired/desired.ts';
 import { type Desired, LISTENER_LABEL } from './desired/names.ts';
 import type { OperatorDefaults } from './desired/stateful-set.ts';
 import { isPaused, type Observed, ordinalOf } from './observed.ts';
+import { planPeerTls } from './peer-tls-core.ts';
 import { planRacks } from './racks-core.ts';
 import { type DueRestart, mayEvict, planRoll, type RollPlan } from './roll-core.ts';
 import { planScale } from './scale-core.ts';
@@ -185,9 +186,10 @@ export class ClusterReconciler {
   /** Certificates come before the pods that read them. */
   private async ensureCertificates(observed: Observed): Promise<CertificateState | null> {
     const { cluster, now } = observed;
-    if (!usesTls(cluster) && !usesPeerTls(cluster)) return null;
+    const hasPeerTls = planPeerTls(observed) !== 'none';
+    if (!usesTls(cluster) && !hasPeerTls) return null;
     const brokers = Math.max(planScale(observed).replicas, cluster.spec.replicas);
-    return this.certificates.ensure(cluster, brokers, now);
+    return this.certificates.ensure(cluster, { brokers, hasPeerTls, now });
   }
 
   /** Whether something has changed by it. */
@@ -202,6 +204,7 @@ export class ClusterReconciler {
       live: statefulSet,
       mayEvict: mayEvict(observed),
       bootstrapServers: this.deps.bootstrapShown?.(cluster) ?? shown?.bootstrapServers ?? '',
+      peerTls: planPeerTls(observed),
     });
     let hasChanged = false;
     for (const desired of wanted) if (await this.apply(desired)) hasChanged = true;
@@ -310,9 +313,10 @@ export class ClusterReconciler {
     }
   }
 
-  private scheduleLook({ cluster, now }: Observed, { lookAgainAt }: RollPlan): void {
+  private scheduleLook(observed: Observed, { lookAgainAt }: RollPlan): void {
+    const { cluster, now } = observed;
     const { namespace = '', name } = cluster.metadata;
-    if (lookAgainAt === null && (usesTls(cluster) || usesPeerTls(cluster)))
+    if (lookAgainAt === null && (usesTls(cluster) || planPeerTls(observed) !== 'none'))
       this.deps.lookAgain(namespace, name, CERTIFICATE_LOOK_MS);
     if (lookAgainAt !== null)
       this.deps.lookAgain(namespace, name, Date.parse(lookAgainAt) - Date.parse(now) + 1000);

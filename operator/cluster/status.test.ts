@@ -133,6 +133,7 @@ test('the same cluster gives the same objects, all owned by it, none with more r
     live: null,
     mayEvict: true,
     bootstrapServers: 'b:9092',
+    peerTls: 'none' as const,
   };
   const objects = desiredObjects(input);
   assert.deepEqual(objects, desiredObjects(input));
@@ -169,6 +170,7 @@ test('template overrides are merged: containers and env by name, everything else
     live: null,
     mayEvict: true,
     bootstrapServers: '',
+    peerTls: 'none',
   }).find(({ object }) => object.kind === 'StatefulSet')?.object as unknown as StatefulSet;
   const { metadata, spec } = set.spec.template;
   assert.equal(metadata?.labels?.team, 'a');

@@ -54,6 +54,7 @@ for (const [name, cluster] of Object.entries(clusters)) {
       live: null,
       mayEvict: true,
       bootstrapServers: 'c-bootstrap.n.svc:9092',
+      peerTls: 'none' as const,
     })
       .map(({ object }) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }))
       .join('---\n');

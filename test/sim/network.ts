@@ -161,6 +161,7 @@ export class SimNetwork {
     const unary = (definition: grpc.ServiceDefinition) => (address: string) =>
       this.unaryPeer(process, machine, definition, address);
     return {
+      callerOf: () => 'anybody',
       replication: (address) =>
         ({
           Follow: () => this.stream(process, machine, address, 'Follow'),

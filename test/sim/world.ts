@@ -270,6 +270,7 @@ export class World {
         rackAnnotation: null,
         tlsFolder: '',
         peerTlsFolder: null,
+        peerTls: 'require',
         podUid: '',
         bindHost: node.name,
         advertisedHost: node.name,

@@ -32,7 +32,7 @@ const GROUP = 'kafka.tenure.dev';
 const VERSION = 'v1beta1';
 const CLUSTER = 'my-cluster';
 const NAMESPACE = 'default';
-const TOKEN = systemChance.bytes(32).toString('base64url');
+export const TOKEN = systemChance.bytes(32).toString('base64url');
 const CRDS = [
   'kafkabrokers',
   'kafkaclusters',
@@ -51,7 +51,12 @@ export interface BrokerRig extends AsyncDisposable {
   readonly connections: ReadonlySet<unknown>;
 }
 
-async function makeApi(config: Readonly<Record<string, string | number>>, logger: Logger) {
+/** An API of its own with one cluster in it; clients show `TOKEN`. */
+export async function makeApi(
+  config: Readonly<Record<string, string | number>>,
+  logger: Logger,
+  replicas = 1,
+) {
   const api = new EmbeddedApi({
     store: new Store(':memory:'),
     clock: systemClock,
@@ -67,7 +72,7 @@ async function makeApi(config: Readonly<Record<string, string | number>>, logger
     apiVersion: `${GROUP}/${VERSION}`,
     kind: 'KafkaCluster',
     metadata: { name: CLUSTER },
-    spec: { replicas: 1, config, storage: { type: 'ephemeral' } },
+    spec: { replicas, config, storage: { type: 'ephemeral' } },
   });
   const server = new EmbeddedServer({ api, clock: systemClock, logger, token: TOKEN });
   return { server, url: `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}` };
@@ -142,6 +147,7 @@ export async function startBrokerRig(
       dataFolders: ['/data'],
       tlsFolder: '',
       peerTlsFolder: null,
+      peerTls: 'require',
       rack: null,
       rackAnnotation: null,
       serviceAccountFolder: '',

@@ -1,6 +1,7 @@
 /** The Kubernetes objects that a KafkaCluster calls for. Pure: the same input gives the same objects. */
 import type { KafkaCluster } from '../../../kube/kafka-objects.ts';
 import type { StatefulSet } from '../../../kube/objects.ts';
+import type { PeerTls } from '../peer-tls-core.ts';
 import { access } from './access.ts';
 import type { Desired } from './names.ts';
 import { monitors, protection } from './protection.ts';
@@ -17,6 +18,8 @@ export interface DesiredInput {
   /** Whether a broker may be evicted now. */
   readonly mayEvict: boolean;
   readonly bootstrapServers: string;
+  /** How brokers speak to each other from now on. */
+  readonly peerTls: PeerTls;
 }
 
 /** Everything, in an order in which each can be made. */
@@ -28,7 +31,7 @@ export function desiredObjects(of: DesiredInput): Desired[] {
     ...access(cluster),
     ...networkServices(cluster, addressed),
     clientConfig(cluster, of.bootstrapServers),
-    statefulSet(cluster, defaults, { replicas, live }),
+    statefulSet(cluster, defaults, { replicas, live, peerTls: of.peerTls }),
     ...protection(cluster, of.mayEvict),
     ...monitors(cluster),
   ];

@@ -2,12 +2,8 @@
 import { annotations, type KafkaCluster } from '../../../kube/kafka-objects.ts';
 import type { Container, PodSpec, StatefulSet } from '../../../kube/objects.ts';
 import { statefulSets } from '../../../kube/objects.ts';
-import {
-  certificateSecretName,
-  peerSecretName,
-  usesPeerTls,
-  usesTls,
-} from '../certificates-core.ts';
+import { certificateSecretName, peerSecretName, usesTls } from '../certificates-core.ts';
+import { PEER_TLS_VARIABLE, type PeerTls } from '../peer-tls-core.ts';
 import { brokerResources, memoryEnv } from './memory.ts';
 import {
   ADMIN_PORT,
@@ -85,7 +81,7 @@ function dataVolumes({ spec }: KafkaCluster): { name: string; mountPath: string 
   return [{ name: 'data', mountPath: DATA_PATH }, ...more];
 }
 
-function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container {
+function container(cluster: KafkaCluster, defaults: OperatorDefaults, peerTls: PeerTls): Container {
   const listeners = listenersOf(cluster);
   const field = (name: string, fieldPath: string) => ({
     name,
@@ -123,7 +119,12 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
           .join(','),
       },
       ...(usesTls(cluster) ? [{ name: 'TENURE_TLS_DIR', value: TLS_PATH }] : []),
-      ...(usesPeerTls(cluster) ? [{ name: 'TENURE_PEER_TLS_DIR', value: PEER_TLS_PATH }] : []),
+      ...(peerTls === 'none'
+        ? []
+        : [
+            { name: 'TENURE_PEER_TLS_DIR', value: PEER_TLS_PATH },
+            { name: PEER_TLS_VARIABLE, value: peerTls },
+          ]),
       { name: 'TENURE_LOG_FORMAT', value: defaults.brokerLogFormat },
       ...memoryEnv(cluster, NODE_OPTIONS),
       ...FRUGALITY,
@@ -142,9 +143,9 @@ function container(cluster: KafkaCluster, defaults: OperatorDefaults): Container
     volumeMounts: [
       ...dataVolumes(cluster),
       ...(usesTls(cluster) ? [{ name: 'tls', mountPath: TLS_PATH, readOnly: true }] : []),
-      ...(usesPeerTls(cluster)
-        ? [{ name: 'peer-tls', mountPath: PEER_TLS_PATH, readOnly: true }]
-        : []),
+      ...(peerTls === 'none'
+        ? []
+        : [{ name: 'peer-tls', mountPath: PEER_TLS_PATH, readOnly: true }]),
     ],
     ...PROBES,
     securityContext: {
@@ -181,7 +182,7 @@ export function mergeTemplate(base: unknown, over: unknown): unknown {
   return out;
 }
 
-function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
+function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults, peerTls: PeerTls): PodSpec {
   const { rack, storage } = cluster.spec;
   const spread = (topologyKey: string) => ({
     topologyKey,
@@ -196,7 +197,7 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
   const volumes = [
     ...(isEphemeral ? dataVolumes(cluster).map(({ name }) => ({ name, emptyDir: {} })) : []),
     ...(usesTls(cluster) ? [{ name: 'tls', ...secret(certificateSecretName(cluster)) }] : []),
-    ...(usesPeerTls(cluster) ? [{ name: 'peer-tls', ...secret(peerSecretName(cluster)) }] : []),
+    ...(peerTls === 'none' ? [] : [{ name: 'peer-tls', ...secret(peerSecretName(cluster)) }]),
   ];
   return {
     serviceAccountName: brokersName(cluster),
@@ -212,7 +213,7 @@ function podSpec(cluster: KafkaCluster, defaults: OperatorDefaults): PodSpec {
     topologySpreadConstraints: [...new Set(keys)].map(spread),
     containers: [
       mergeTemplate(
-        container(cluster, defaults),
+        container(cluster, defaults, peerTls),
         cluster.spec.template?.broker ?? {},
       ) as unknown as Container,
     ],
@@ -244,7 +245,7 @@ function claims(cluster: KafkaCluster, live: StatefulSet | null): object {
 export function statefulSet(
   cluster: KafkaCluster,
   defaults: OperatorDefaults,
-  of: { replicas: number; live: StatefulSet | null },
+  of: { replicas: number; live: StatefulSet | null; peerTls: PeerTls },
 ): Desired {
   const { metadata: podMetadata, ...podOverrides } = (cluster.spec.template?.pod ?? {}) as {
     metadata?: { labels?: object; annotations?: object };
@@ -274,7 +275,7 @@ export function statefulSet(
             labels: { ...podMetadata?.labels, ...labels(cluster) },
             ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
           },
-          spec: mergeTemplate(podSpec(cluster, defaults), podOverrides),
+          spec: mergeTemplate(podSpec(cluster, defaults, of.peerTls), podOverrides),
         },
         ...claims(cluster, of.live),
       },
