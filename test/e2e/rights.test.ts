@@ -644,6 +644,7 @@ describe('what lies beside a cluster', () => {
       live: null,
       mayEvict: true,
       bootstrapServers: 'x:9092',
+      peerTls: 'none',
     });
     const kinds = new Set(objects.map(({ object }) => object.kind));
     assert.ok(kinds.size >= 8, [...kinds].join());
