@@ -644,7 +644,7 @@ describe('what lies beside a cluster', () => {
       live: null,
       mayEvict: true,
       bootstrapServers: 'x:9092',
-      peerTls: 'none',
+      peerTls: 'require',
     });
     const kinds = new Set(objects.map(({ object }) => object.kind));
     assert.ok(kinds.size >= 8, [...kinds].join());
