@@ -30,6 +30,7 @@ async function setUp() {
     endOfTurn: () => {},
   };
   const markers: (() => void)[] = [];
+  let written: Promise<unknown> = Promise.resolve();
   const coordinator = new TxnCoordinator({
     clock,
     logger: quiet,
@@ -37,7 +38,10 @@ async function setUp() {
       partitionCount: () => 1,
       batchBytesMax: () => 1_000_000,
       isLed: () => true,
-      append: async (): Promise<ErrorName> => 'NONE',
+      append: async (): Promise<ErrorName> => {
+        await written;
+        return 'NONE';
+      },
       read: async function* () {
         yield* [] as Buffer[];
       },
@@ -59,7 +63,18 @@ async function setUp() {
     coordinator.addPartitions(ID, at(epoch), PARTITIONS, { clientVersion: 2, patienceMs });
   return {
     add,
-    end: (epoch: number) => coordinator.end(ID, at(epoch), true, 2),
+    end: (epoch: number, clientVersion = 2) => coordinator.end(ID, at(epoch), true, clientVersion),
+    verify: (partition: number) =>
+      coordinator.verify(ID, at(0), [{ topic: 't', partition }]).join(),
+    /** Nothing is written to the log before the promise is kept. */
+    holdLogUntil: (promise: Promise<unknown>) => {
+      written = promise;
+    },
+    addOther: () =>
+      coordinator.addPartitions(ID, at(0), [{ topic: 't', partition: 1 }], {
+        clientVersion: 0,
+        patienceMs: 0,
+      }),
     writeMarkers: () => markers.shift()?.(),
     passMs: (ms: number) => {
       nowMs += ms;
@@ -95,4 +110,29 @@ test('patience ends, and a producer that is fenced meanwhile is told so', async 
   writeMarkers();
   assert.equal(await old, 'PRODUCER_FENCED');
   assert.equal(timers.length, 0);
+});
+
+test('what belongs to a transaction is vouched for while its next step is being written', async () => {
+  const { add, addOther, end, holdLogUntil, verify, writeMarkers } = await setUp();
+  assert.equal(await add(0, 0), 'NONE');
+  const first = Promise.withResolvers<void>();
+  holdLogUntil(first.promise);
+  const joins = addOther();
+  await turns();
+  assert.equal(verify(0), 'NONE', 'another partition joins');
+  assert.equal(verify(1), 'TRANSACTION_ABORTABLE', 'it is not written down yet');
+  first.resolve();
+  assert.equal(await joins, 'NONE');
+  assert.equal(verify(1), 'NONE');
+  const second = Promise.withResolvers<void>();
+  holdLogUntil(second.promise);
+  const ends = end(0, 0);
+  await turns();
+  assert.equal(verify(0), 'NONE', 'the end may yet not be written');
+  second.resolve();
+  assert.equal((await ends).error, 'NONE');
+  assert.equal(verify(0), 'CONCURRENT_TRANSACTIONS', 'the end is certain');
+  writeMarkers();
+  await turns();
+  assert.equal(verify(0), 'TRANSACTION_ABORTABLE', 'it is over');
 });

@@ -248,7 +248,11 @@ export class TxnCoordinator implements Disposable {
     });
   }
 
-  /** For each partition: NONE where it belongs to the open transaction, or why not. */
+  /**
+   * For each partition: NONE where it belongs to the open transaction, or why not. What is written down counts,
+   * also while the next step is being written: another partition that joins is no reason to send a producer
+   * away, and where it is the end, its marker makes this proof void or comes after the records.
+   */
   verify(
     transactionalId: string,
     producer: ProducerOf,
@@ -256,9 +260,8 @@ export class TxnCoordinator implements Disposable {
   ): ErrorName[] {
     const found = this.find(transactionalId);
     if (found.shard === null) return partitions.map(() => found.error);
-    const { entry } = found;
-    if (entry.busy) return partitions.map(() => 'CONCURRENT_TRANSACTIONS');
-    return partitions.map((partition) => verifyPartition(entry.txn, producer, partition));
+    const { txn } = found.entry;
+    return partitions.map((partition) => verifyPartition(txn, producer, partition));
   }
 
   /** Answers as soon as the outcome is certain; markers follow. */
