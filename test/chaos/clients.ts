@@ -10,6 +10,7 @@ export interface Acknowledged {
 }
 
 const PAUSE_MS = 4;
+const RECONNECT_MS = 100;
 const CRASH_RESTART_MS = 1_500;
 
 /** An idempotent acks=all producer that sends one record after the other. */
@@ -51,6 +52,22 @@ export class ChaosProducer {
     await this.producer.connect();
   }
 
+  /**
+   * Until it is connected for certain: where only the request for a producer id failed, kafkajs would send
+   * without one, and what it sends twice then no broker could tell from new records.
+   */
+  private async connectAnew(): Promise<void> {
+    while (!this.isOver) {
+      await this.producer?.disconnect().catch(() => {});
+      const isConnected = await this.connect().then(
+        () => true,
+        () => false,
+      );
+      if (isConnected) return;
+      await sleepMs(RECONNECT_MS);
+    }
+  }
+
   private async run(): Promise<void> {
     for (let i = 0; !this.isOver; i++) {
       const value = `${this.id}:${i}`;
@@ -69,8 +86,7 @@ export class ChaosProducer {
         this.unknown.push(value);
         this.whys.add(`${value}: ${(cause as Error).message}`);
         // A producer that failed for good is replaced, as an application would.
-        await this.producer?.disconnect().catch(() => {});
-        await this.connect().catch(() => {});
+        await this.connectAnew();
       }
       this.longestMs = Math.max(this.longestMs, performance.now() - this.waitingSinceMs);
       this.waitingSinceMs = 0;
