@@ -21,9 +21,6 @@ const skip =
     ? 'nothing is given that turns back what the API server remembers'
     : false;
 
-/** Volumes are this machine's own wherever the API is: they are tried once. */
-const skipVolumes = externalKubeconfig !== null;
-
 let folder: string;
 let bootstrapPort: number;
 let cluster: TestCluster;
@@ -139,7 +136,7 @@ test('an older memory of the API: later topics, settings and producer ids are th
 });
 
 test('older volumes of one and of two brokers: nothing is lost', {
-  skip: skipVolumes,
+  skip,
 }, async () => {
   await whileStopped(() => {
     for (const id of [0, 1, 2]) cpSync(volumeOf(id), copyOf(id), { recursive: true });
@@ -164,7 +161,7 @@ test('older volumes of one and of two brokers: nothing is lost', {
 });
 
 test('older volumes of all brokers: nobody leads before the owner allows the loss', {
-  skip: skipVolumes,
+  skip,
 }, async () => {
   await story.write('my-topic', 10);
   await story[Symbol.asyncDispose]();
