@@ -32,17 +32,21 @@ function refuse(error: ErrorName, message: string): Refusal {
   return { kind: 'refuse', error, message };
 }
 
+/** What tells where a batch ends and how it is to be read lies before it. */
+const MAGIC_END = 17;
+const ONE_BATCH = 'a request must carry exactly one whole batch for a partition';
+
 /**
  * What is wrong with a batch by its header and checksum alone; null: nothing. Asked before anything is unpacked.
  */
 export function judgeBatch(records: Buffer, rules: ProduceRules, trusted = false): Refusal | null {
-  const byteCount = records.length < BATCH_HEADER_BYTES ? 0 : batch.byteCount(records);
-  if (byteCount < BATCH_HEADER_BYTES || byteCount > records.length)
-    return refuse('CORRUPT_MESSAGE', 'the batch must be as long as its header says');
-  if (batch.magic(records) !== 2)
-    return refuse('INVALID_RECORD', 'only record batches of magic 2 are accepted');
-  if (byteCount !== records.length)
-    return refuse('INVALID_RECORD', 'a request must carry exactly one batch for a partition');
+  if (records.length < MAGIC_END) return refuse('INVALID_RECORD', ONE_BATCH);
+  const byteCount = batch.byteCount(records);
+  const magic = batch.magic(records);
+  if (byteCount < BATCH_HEADER_BYTES || magic > 2)
+    return refuse('CORRUPT_MESSAGE', 'the bytes must be a record batch');
+  if (magic !== 2) return refuse('INVALID_RECORD', 'only record batches of magic 2 are accepted');
+  if (byteCount !== records.length) return refuse('INVALID_RECORD', ONE_BATCH);
   if (batch.baseOffset(records) !== 0)
     return refuse('INVALID_RECORD', 'the offsets of a batch must count from 0 on');
   if (records.length > rules.maxMessageBytes) {

@@ -1,6 +1,7 @@
 /** What both systems are asked, in order; a step may remember something for later ones. */
 import { askAdministration } from './scenarios/administration.ts';
 import { askGroups } from './scenarios/groups.ts';
+import { askOddBatches } from './scenarios/odd-batches.ts';
 import { askRecords } from './scenarios/records.ts';
 import { type Step, steps } from './scenarios/steps.ts';
 import { askStreams } from './scenarios/streams.ts';
@@ -13,6 +14,7 @@ export function scenarios(): readonly Step[] {
   if (steps.length > 0) return steps;
   askTopics();
   askRecords();
+  askOddBatches();
   askGroups();
   askStreams();
   askTransactions();
