@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Kafka } from 'kafkajs';
 import { until } from '../support/wait.ts';
 import { ChaosProducer } from './clients.ts';
+import { TopicHistory } from './history.ts';
 
 test('a producer sends nothing before it is connected for certain', async () => {
   const sends: string[] = [];
@@ -26,9 +27,9 @@ test('a producer sends nothing before it is connected for certain', async () => 
       };
     },
   } as unknown as Kafka;
-  const producer = new ChaosProducer(kafka, 't', 1, 0);
+  const producer = new ChaosProducer(kafka, 't', 1, 0, new TopicHistory());
   await producer.start();
-  await until('it sends again', 10_000, () => producer.acknowledged.length > 2);
+  await until('it sends again', 10_000, () => producer.acknowledged.count > 2);
   await producer.stop();
   assert.equal(connects, 4);
   assert.deepEqual(producer.unknown, ['0:0']);

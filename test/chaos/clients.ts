@@ -1,13 +1,9 @@
 /** Real clients under faults: producers that write down every acknowledgement, a group that reads. */
 import type { Consumer, Kafka, Producer } from 'kafkajs';
 import { sleepMs, until } from '../support/wait.ts';
-
-export interface Acknowledged {
-  readonly value: string;
-  readonly producer: number;
-  readonly partition: number;
-  readonly offset: number;
-}
+import { FinalView, placeText, type TopicHistory, View } from './history.ts';
+import { ProducerLedger } from './ledger-core.ts';
+import { pairOf } from './pairs.ts';
 
 const PAUSE_MS = 4;
 const RECONNECT_MS = 100;
@@ -22,7 +18,7 @@ export class ChaosProducer {
   private producer: Producer | null = null;
   private running: Promise<void> | null = null;
   private isOver = false;
-  readonly acknowledged: Acknowledged[] = [];
+  readonly acknowledged: ProducerLedger;
   /** Requests that the client gave up on: whether they were written nobody knows. */
   readonly unknown: string[] = [];
   /** What became of those, as the client said it. */
@@ -31,7 +27,8 @@ export class ChaosProducer {
   private longestMs = 0;
   private waitingSinceMs = 0;
 
-  constructor(kafka: Kafka, topic: string, partitions: number, id: number) {
+  constructor(kafka: Kafka, topic: string, partitions: number, id: number, history: TopicHistory) {
+    this.acknowledged = new ProducerLedger(history);
     this.kafka = kafka;
     this.topic = topic;
     this.partitions = partitions;
@@ -81,7 +78,7 @@ export class ChaosProducer {
           messages: [{ value, partition }],
         })) ?? [undefined];
         const offset = Number(done?.baseOffset ?? -1);
-        this.acknowledged.push({ value, producer: this.id, partition, offset });
+        this.acknowledged.add(partition, offset, value);
       } catch (cause) {
         this.unknown.push(value);
         this.whys.add(`${value}: ${(cause as Error).message}`);
@@ -109,18 +106,16 @@ export class ChaosProducer {
   }
 }
 
-/** By partition and offset. */
-export type Seen = Map<string, string>;
-
 /** A member of a group that notes what it is given, and where it is given something else than before. */
 export class ChaosConsumer {
-  readonly seen: Seen = new Map();
+  readonly seen: View;
   readonly anomalies: string[] = [];
   private readonly consumer: Consumer;
   private readonly topic: string;
   private crashed = false;
 
-  constructor(kafka: Kafka, topic: string, groupId: string) {
+  constructor(kafka: Kafka, topic: string, groupId: string, seen: View) {
+    this.seen = seen;
     this.topic = topic;
     this.consumer = kafka.consumer({
       groupId,
@@ -138,14 +133,32 @@ export class ChaosConsumer {
     await this.consumer.subscribe({ topic: this.topic, fromBeginning: true });
     await this.consumer.run({
       eachMessage: async ({ message, partition }) => {
-        const at = `${partition}:${message.offset}`;
-        const value = message.value?.toString() ?? '';
-        const before = this.seen.get(at);
-        if (before !== undefined && before !== value)
-          this.anomalies.push(`inconsistent offset: ${at} was ${before}, and is ${value}`);
-        this.seen.set(at, value);
+        this.note(partition, Number(message.offset), message.value?.toString() ?? '');
       },
     });
+  }
+
+  private note(partition: number, offset: number, text: string): void {
+    const place = pairOf(partition, offset);
+    const value = this.seen.history.values.pairOf(text);
+    const before = this.seen.get(place);
+    if (before === value) return;
+    if (before !== undefined)
+      this.anomalies.push(
+        `inconsistent offset: ${placeText(place)} was ${this.seen.textAt(place)}, and is ${text}`,
+      );
+    this.seen.set(place, value);
+  }
+
+  /** What was read and is not there in the end. */
+  judge(final: FinalView): string[] {
+    const anomalies = [...this.anomalies];
+    for (const place of this.seen.places)
+      if (final.get(place) !== this.seen.get(place))
+        anomalies.push(
+          `unseen: somebody read ${this.seen.textAt(place)} at ${placeText(place)}, and now it is ${final.textAt(place) ?? 'gone'}`,
+        );
+    return anomalies;
   }
 
   async stop(): Promise<void> {
@@ -157,23 +170,47 @@ export class ChaosConsumer {
   }
 }
 
+/** What is there in the end, and what was wrong while it was read. */
+export interface Final {
+  readonly view: FinalView;
+  readonly anomalies: readonly string[];
+}
+
 /** Everything that is committed in the end, read by somebody who was not there before. */
-export async function readAll(kafka: Kafka, topic: string, timeoutMs: number): Promise<Seen> {
+export async function readAll(
+  kafka: Kafka,
+  topic: string,
+  timeoutMs: number,
+  history: TopicHistory,
+): Promise<Final> {
   const admin = kafka.admin();
   await admin.connect();
   const ends = await admin.fetchTopicOffsets(topic);
   await admin.disconnect();
-  const reader = new ChaosConsumer(kafka, topic, `judge-${process.hrtime.bigint()}`);
+  const view = new FinalView(history);
+  const reader = new ChaosConsumer(kafka, topic, `judge-${process.hrtime.bigint()}`, view);
   await reader.start();
-  const isAt = new Map<number, number>();
-  await until('everything is read in the end', timeoutMs, () => {
-    isAt.clear();
-    for (const key of reader.seen.keys()) {
-      const [partition, offset] = key.split(':').map(Number) as [number, number];
-      isAt.set(partition, Math.max(isAt.get(partition) ?? -1, offset));
-    }
-    return ends.every(({ high, partition }) => (isAt.get(partition) ?? -1) >= Number(high) - 1);
-  });
+  const isAll = () =>
+    ends.every(({ high, partition }) => view.highestOf(partition) >= Number(high) - 1);
+  // As long as it gets on, however much there is.
+  while (!isAll()) {
+    const before = view.size;
+    await until('more is read in the end', timeoutMs, () => view.size > before || isAll());
+  }
   await reader.stop();
-  return reader.seen;
+  return { view, anomalies: reader.anomalies };
+}
+
+/** Holds what they were told and saw against what is there in the end. */
+export function judgeClients(
+  { anomalies, view }: Final,
+  producers: readonly ChaosProducer[],
+  consumer: ChaosConsumer,
+): string[] {
+  return [
+    ...anomalies,
+    ...view.duplicates,
+    ...producers.flatMap(({ acknowledged }) => acknowledged.judgeOrder(view)),
+    ...consumer.judge(view),
+  ];
 }

@@ -280,6 +280,8 @@ def dump():
     while time.time() < deadline and not over:
         found = [one for one in consumer.consume(500, 0.3) if one.error() is None]
         if found:
+            # As long as it gets on, however much there is.
+            deadline = time.time() + 120
             tell(kind="read", assignment=0, records=[[one.partition(), one.offset(), one.value().decode()] for one in found])
         # Markers at the end carry no record: the position tells.
         at = {one.partition: one.offset for one in consumer.position([TopicPartition(asked.topic, p) for p in ends])}

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import kafkajs from 'kafkajs';
 import { sleepMs, startTestCluster, until } from '../support/local.ts';
 import { namesOf, numberOf, readOptions, refuse } from '../support/options.ts';
-import { ChaosConsumer, ChaosProducer, readAll } from './clients.ts';
+import { ChaosConsumer, ChaosProducer, judgeClients, readAll } from './clients.ts';
 import { doomTopics } from './doomed.ts';
-import { judge } from './judge.ts';
+import { TopicHistory, View } from './history.ts';
 import { BrokerNetworks, inNamespace, makeHub } from './namespaces.ts';
 import { missingForPrograms, PROGRAM_PARTITIONS, PROGRAM_TOPICS, Programs } from './programs.ts';
 import { electionsOf, starvation } from './starvation.ts';
@@ -91,6 +91,8 @@ const LONE: ReadonlySet<string> = new Set(['starved']);
 const STARVED_CONTROLLERS_MAX = 3;
 /** Every partition moves about twice: away from who is later than the others, and back. */
 const STARVED_LEADERS_MAX = 2 * (PARTITIONS + PROGRAM_TOPICS.length * PROGRAM_PARTITIONS);
+const SO_FAR_INTERVAL_MS = 10 * 60_000;
+const SHOWN_ANOMALIES_MAX = 40;
 const anomalies: string[] = [];
 let isStorm = false;
 
@@ -136,11 +138,12 @@ await admin.createTopics({
     configEntries: [{ name: 'min.insync.replicas', value: '2' }],
   })),
 });
+const history = new TopicHistory();
 const producers = Array.from(
   { length: PRODUCERS },
-  (_, id) => new ChaosProducer(kafka, TOPIC, PARTITIONS, id),
+  (_, id) => new ChaosProducer(kafka, TOPIC, PARTITIONS, id, history),
 );
-const consumer = new ChaosConsumer(kafka, TOPIC, 'watchers');
+const consumer = new ChaosConsumer(kafka, TOPIC, 'watchers', new View(history));
 await consumer.start();
 await Promise.all(producers.map((producer) => producer.start()));
 const lacking = missingForPrograms();
@@ -313,6 +316,24 @@ for (let round = 0; round < rounds; round++) {
     console.error(`${name}: longest wait ${longest} ms`);
   }
 }
+const sumOf = (count: (of: ChaosProducer) => number) =>
+  producers.reduce((sum, producer) => sum + count(producer), 0);
+
+/** A long run may be cut off: it has said until then how far it is and what looks wrong. */
+function tellSoFar(waves: number): void {
+  const told = programs?.soFar();
+  const found = [...anomalies, ...consumer.anomalies, ...history.noticed, ...(told?.noticed ?? [])];
+  const acknowledged = sumOf(({ acknowledged }) => acknowledged.count) + (told?.acknowledged ?? 0);
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  console.error(
+    `${Math.round(performance.now() / 60_000)} min: ${waves} waves, ${acknowledged} records acknowledged, ` +
+      `${told?.transactions ?? 0} transactions, ${consumer.seen.size + (told?.read ?? 0)} records read, ` +
+      `${Math.round((heapUsed + arrayBuffers) / 2 ** 20)} MB, ${found.length} anomalies so far`,
+  );
+  for (const one of found.slice(0, SHOWN_ANOMALIES_MAX)) console.error(`  ${one}`);
+}
+
+let toldMs = performance.now();
 /** A storm: several at once, again before all is whole; only now and then is it waited for that. */
 isStorm = true;
 const stormEndsMs = performance.now() + minutes * 60_000;
@@ -330,6 +351,10 @@ for (let wave = 1; performance.now() < stormEndsMs; wave++) {
     }),
   );
   await sleepMs(1_000 + below(6_000));
+  if (performance.now() - toldMs >= SO_FAR_INTERVAL_MS) {
+    toldMs = performance.now();
+    tellSoFar(wave);
+  }
   if (wave % 4 !== 0) continue;
   await until(`wave ${wave} is got over`, STORM_SETTLE_TIMEOUT_MS, isWhole).catch(
     (cause: unknown) => anomalies.push(`not healed: ${(cause as Error).message}`),
@@ -343,13 +368,12 @@ if (minutes > 0) {
 }
 
 await Promise.all(producers.map((producer) => producer.stop()));
-const final = await readAll(kafka, TOPIC, SETTLE_TIMEOUT_MS);
+const final = await readAll(kafka, TOPIC, SETTLE_TIMEOUT_MS, history);
 await consumer.stop();
-const acknowledged = producers.flatMap((producer) => producer.acknowledged);
-const unknown = producers.reduce((sum, producer) => sum + producer.unknown.length, 0);
+const acknowledged = sumOf(({ acknowledged }) => acknowledged.count);
+const unknown = sumOf(({ unknown }) => unknown.length);
 const judged = await programs?.judge();
-anomalies.push(...(judged?.anomalies ?? []));
-anomalies.push(...consumer.anomalies, ...judge(final, acknowledged, [consumer.seen]));
+anomalies.push(...(judged?.anomalies ?? []), ...judgeClients(final, producers, consumer));
 await admin.disconnect();
 await cluster[Symbol.asyncDispose]();
 if (hasSmallDisk) spawnSync('umount', ['-l', volume]);
@@ -369,10 +393,10 @@ for (const row of table)
       .trimEnd(),
   );
 console.log(
-  `${injected} faults, ${acknowledged.length} writes acknowledged, ${unknown} given up, ` +
-    `${consumer.seen.size} records read meanwhile, ${final.size} in the end, ${anomalies.length} anomalies`,
+  `${injected} faults, ${acknowledged} writes acknowledged, ${unknown} given up, ` +
+    `${consumer.seen.size} records read meanwhile, ${final.view.size} in the end, ${anomalies.length} anomalies`,
 );
 for (const { whys } of producers) for (const why of whys) console.log(`given up: ${why}`);
 if (judged !== undefined) console.log(judged.summary);
-for (const anomaly of anomalies.slice(0, 40)) console.log(`  ${anomaly}`);
+for (const anomaly of anomalies.slice(0, SHOWN_ANOMALIES_MAX)) console.log(`  ${anomaly}`);
 process.exit(anomalies.length === 0 ? 0 : 1);

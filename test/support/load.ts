@@ -1,8 +1,8 @@
 /** Producers and a group that run while something is done to a cluster, and a verdict at the end. */
 import assert from 'node:assert/strict';
 import kafkajs, { type Kafka } from 'kafkajs';
-import { ChaosConsumer, ChaosProducer, readAll } from '../chaos/clients.ts';
-import { judge } from '../chaos/judge.ts';
+import { ChaosConsumer, ChaosProducer, judgeClients, readAll } from '../chaos/clients.ts';
+import { TopicHistory, View } from '../chaos/history.ts';
 import { until } from './wait.ts';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
@@ -26,13 +26,19 @@ export class Load {
   private readonly topic: string;
   private readonly producers: ChaosProducer[] = [];
   private readonly consumer: ChaosConsumer;
+  private readonly history = new TopicHistory();
 
   private constructor(kafka: Kafka, topic: string, partitions: number) {
     this.kafka = kafka;
     this.topic = topic;
     for (let id = 0; id < 2; id++)
-      this.producers.push(new ChaosProducer(kafka, topic, partitions, id));
-    this.consumer = new ChaosConsumer(kafka, topic, `load-${topic}-${process.hrtime.bigint()}`);
+      this.producers.push(new ChaosProducer(kafka, topic, partitions, id, this.history));
+    this.consumer = new ChaosConsumer(
+      kafka,
+      topic,
+      `load-${topic}-${process.hrtime.bigint()}`,
+      new View(this.history),
+    );
   }
 
   /** Begins on a topic of its own with three replicas. */
@@ -51,7 +57,7 @@ export class Load {
     await load.consumer.start();
     for (const producer of load.producers) await producer.start();
     await until('records flow', 20_000, () =>
-      load.producers.every(({ acknowledged }) => acknowledged.length > 5),
+      load.producers.every(({ acknowledged }) => acknowledged.count > 5),
     );
     for (const producer of load.producers) producer.takeLongestMs();
     return load;
@@ -61,14 +67,14 @@ export class Load {
   async end(): Promise<Verdict> {
     for (const producer of this.producers) await producer.stop();
     await this.consumer.stop();
-    const acknowledged = this.producers.flatMap((producer) => producer.acknowledged);
+    const acknowledged = this.producers.reduce((sum, one) => sum + one.acknowledged.count, 0);
     const given = this.producers.flatMap(({ unknown }) => unknown);
     assert.deepEqual(given, [], 'no produce request failed for its client');
-    const final = await readAll(this.kafka, this.topic, 30_000);
-    const anomalies = judge(final, acknowledged, [this.consumer.seen]);
-    assert.deepEqual([...anomalies, ...this.consumer.anomalies].slice(0, 10), []);
+    const final = await readAll(this.kafka, this.topic, 30_000, this.history);
+    const anomalies = judgeClients(final, this.producers, this.consumer);
+    assert.deepEqual(anomalies.slice(0, 10), []);
     return {
-      acknowledged: acknowledged.length,
+      acknowledged,
       longestMs: Math.round(Math.max(...this.producers.map((one) => one.takeLongestMs()))),
     };
   }
