@@ -15,6 +15,8 @@ import {
 const PROGRAM = join(import.meta.dirname, 'librdkafka.py');
 const PYTHON = process.env.TENURE_TEST_PYTHON ?? 'python3';
 const COMPLAINTS_MAX = 100;
+const COMPLAINTS_SHOWN_MAX = 1500;
+const ABORT_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 150_000;
 /** Without a line. */
 const DUMP_TIMEOUT_MS = 150_000;
@@ -57,6 +59,7 @@ class Program<L extends Ledger = Ledger> {
     this.name = name;
     this.ledger = ledger;
     this.child = spawn(PYTHON, [PROGRAM, ...args, '--name', name], {
+      env: { ...process.env, PYTHONFAULTHANDLER: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
@@ -86,13 +89,19 @@ class Program<L extends Ledger = Ledger> {
   /** Lets it come to an end; returns what is wrong with how it ended. */
   async end(timeoutMs: number, asked = true): Promise<string[]> {
     if (asked) this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs);
+    // Who hangs says where before it ends.
+    const timer = setTimeout(() => {
+      this.child.kill('SIGABRT');
+      setTimeout(() => this.child.kill('SIGKILL'), ABORT_TIMEOUT_MS).unref();
+    }, timeoutMs);
     // Who is not asked ends by itself, and is given the time as long as it gets on.
     if (!asked) this.patience = timer;
     const code = await this.ended;
     clearTimeout(timer);
     if (code === 0) return [];
-    return [`${this.name} ended with ${code}: ${this.complaints.join('').slice(-300)}`];
+    return [
+      `${this.name} ended with ${code}: ${this.complaints.join('').slice(-COMPLAINTS_SHOWN_MAX)}`,
+    ];
   }
 }
 
