@@ -14,6 +14,7 @@ import { Later } from '../../stdx/later.ts';
 import { bytesBeside, type LogRead, NOTHING } from '../log/log-reads.ts';
 import { memoryForReading, type Slab } from '../log/tail-memory.ts';
 import type { Partition } from '../partition/partition.ts';
+import { epochEnd } from './epoch-end.ts';
 import { type FetchPartition, FetchSessions, keyOf } from './fetch-sessions.ts';
 import { api, type ClientConnection } from './handler.ts';
 import { readWhenReadable } from './long-poll.ts';
@@ -222,7 +223,7 @@ export function fetch(ports: Ports) {
       const { log } = replica;
       const readCommitted = request.isolationLevel === 1;
       if (apiVersion >= 12 && of.lastFetchedEpoch >= 0) {
-        const end = log.epochs.endOffsetFor(of.lastFetchedEpoch, log.endOffset);
+        const end = epochEnd(replica, of.lastFetchedEpoch);
         if (end.epoch < of.lastFetchedEpoch || end.endOffset < of.fetchOffset) {
           const diverged = success(of, replica, NOTHING, readCommitted);
           results.push({

@@ -5,6 +5,7 @@ import {
   offsetForLeaderEpochResponse,
 } from '../../proto/kafka/messages/23-offset-for-leader-epoch.ts';
 import { mapInTurns, Pace } from '../../stdx/loop-share.ts';
+import { epochEnd } from './epoch-end.ts';
 import { api } from './handler.ts';
 import type { Ports } from './ports.ts';
 
@@ -22,11 +23,7 @@ export function offsetForLeaderEpoch(ports: Ports) {
       return failed('FENCED_LEADER_EPOCH');
     if (of.currentLeaderEpoch > partition.leaderEpoch) return failed('UNKNOWN_LEADER_EPOCH');
     if (of.leaderEpoch > partition.leaderEpoch) return { errorCode: 0, partition: of.partition };
-    const { epochs, endOffset } = partition.log;
-    const end =
-      of.leaderEpoch === partition.leaderEpoch
-        ? { epoch: of.leaderEpoch, endOffset }
-        : epochs.endOffsetFor(of.leaderEpoch, endOffset);
+    const end = epochEnd(partition, of.leaderEpoch);
     return {
       errorCode: 0,
       partition: of.partition,

@@ -393,6 +393,10 @@ const kafkaCluster = crd({
           'replicas must be within autoscaling.minReplicas and autoscaling.maxReplicas',
         ),
         rule(
+          "has(self.storage) == has(oldSelf.storage) || (has(self.storage) ? self.storage.type : oldSelf.storage.type) == 'ephemeral'",
+          'storage must stay as it is: without it records would stay behind on the old volumes',
+        ),
+        rule(
           "!has(self.storage) || self.storage.type != 'ephemeral' || !has(self.hibernated) || !self.hibernated",
           'hibernated must be false where storage is ephemeral: records would be lost',
         ),

@@ -444,6 +444,7 @@ describe('more and fewer brokers', () => {
       await until('the condition says so', 20_000, () => reasonIs('StorageReady', 'VolumesReady'));
     }
     await assert.rejects(change({ spec: { storage: { size: '5Gi' } } }), /size must not shrink/);
+    await assert.rejects(change({ spec: { storage: null } }), /storage must stay as it is/);
   });
 });
 
