@@ -30,18 +30,25 @@ options.add_argument("--group")
 options.add_argument("--protocol", default="classic", choices=["classic", "consumer"])
 options.add_argument("--isolation", default="read_committed")
 options.add_argument("--partitions", type=int, default=6)
+options.add_argument("--begun-anew", action="store_true")
 asked = options.parse_args()
 
 over = False
 
 
-def stop(*_):
+# Heard by a thread of its own: the main one may be within the library.
+ENDS = {signal.SIGTERM, signal.SIGINT}
+signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def hear_the_end():
     global over
-    over = True
+    while True:
+        signal.sigwait(ENDS)
+        over = True
 
 
-signal.signal(signal.SIGTERM, stop)
-signal.signal(signal.SIGINT, stop)
+threading.Thread(target=hear_the_end, daemon=True).start()
 
 
 def end_with_parent(parent=os.getppid()):
@@ -129,6 +136,29 @@ def idempotent():
         life += 1
 
 
+# Since when the library is asked to send offsets; 0: it is not.
+asked_since = 0
+
+
+def begin_anew_when_stuck():
+    """The library may never return from sending offsets, whatever its timeout, once metadata has not named the
+    group's coordinator for a moment (librdkafka #5511, #5456): this program then does what its users do."""
+    # As long as another member's session lasts, which this one was before: nobody is done meanwhile.
+    quiet_from = time.time() + (60 if asked.begun_anew else 0)
+    while True:
+        time.sleep(1)
+        stuck_for = time.time() - asked_since if asked_since > 0 else 0
+        if stuck_for > 5 or time.time() < quiet_from:
+            tell(kind="retry", error="_STUCK")
+        if stuck_for > 25:
+            tell(kind="txn", outcome="unknown", values=[])
+            if over:
+                tell(kind="ended")
+                os._exit(0)
+            anew = [one for one in sys.argv if one != "--begun-anew"]
+            os.execv(sys.executable, [sys.executable, *anew, "--begun-anew"])
+
+
 def in_transaction(producer, work):
     """Runs work in a transaction: committed, aborted, unknown, or lost with its producer."""
     try:
@@ -202,6 +232,7 @@ def transactional():
 
 
 def process():
+    threading.Thread(target=begin_anew_when_stuck, daemon=True).start()
     consumer = consumer_of(asked.group)
     consumer.subscribe([asked.topic])
     while not over:
@@ -222,7 +253,12 @@ def process():
                 for one in found:
                     ends[one.partition()] = one.offset() + 1
                 offsets = [TopicPartition(asked.topic, p, end) for p, end in ends.items()]
-                of.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 15)
+                global asked_since
+                asked_since = time.time()
+                try:
+                    of.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 15)
+                finally:
+                    asked_since = 0
                 return True
 
             outcome, alive = in_transaction(producer, work)
